@@ -1,0 +1,1 @@
+"""Generative models in pure Keras 3: denoisers, samplers and their training."""

@@ -1,0 +1,95 @@
+"""Shipped weights: a `NAME.npz` file and a `NAME.json` card that describes it.
+
+Everywhere a name is expected, the path of an `.npz` file (with its card beside
+it) serves as well, so freshly trained weights are used like shipped ones.
+"""
+
+import hashlib
+import json
+from pathlib import Path
+
+import keras
+import numpy as np
+
+WEIGHTS = Path(__file__).parent / "weights"
+
+
+def list_pretrained() -> dict[str, str]:
+    """Names of the shipped files, each with the first line of its card."""
+    return {
+        path.stem: json.loads(path.read_text())["summary"]
+        for path in sorted(WEIGHTS.glob("*.json"))
+    }
+
+
+def read_card(name: str) -> dict:
+    """The card of `name`: what it is, how it was made, how good it is.
+
+    Raises `ValueError` if there is no such card.
+    """
+    path = _file(name).with_suffix(".json")
+    if not path.is_file():
+        known = ", ".join(list_pretrained()) or "none"
+        raise ValueError(f"no weights named '{name}' ({path} is missing): use {known}")
+    return json.loads(path.read_text())
+
+
+def load_arrays(name: str) -> dict[str, np.ndarray]:
+    """The arrays of `name`, after checking the SHA-256 in its card.
+
+    Raises `ValueError` if the file is missing or differs from its card.
+    """
+    card, path = read_card(name), _file(name)
+    if not path.is_file():
+        raise ValueError(f"the weights file {path} is missing: install it again")
+    if _sha256(path) != card["sha256"]:
+        raise ValueError(f"the weights file {path} was altered: install it again")
+    with np.load(path, allow_pickle=False) as arrays:
+        return dict(arrays)
+
+
+def save_arrays(name: str, arrays: dict[str, np.ndarray], card: dict) -> Path:
+    """Writes `arrays` and `card` (a dict with a one-line `summary`); returns the path.
+
+    The hash is added to the card.
+    """
+    path = _file(name)
+    path.parent.mkdir(parents=True, exist_ok=True)
+    np.savez_compressed(path, **arrays)
+    _write_card(path, {**card, "sha256": _sha256(path)})
+    return path
+
+
+def load_model(name: str) -> keras.layers.Layer:
+    """The network of `name`, rebuilt from its card and filled with its weights."""
+    model = keras.saving.deserialize_keras_object(read_card(name)["architecture"])
+    arrays = load_arrays(name)
+    model.set_weights([arrays[key].astype("float32") for key in sorted(arrays)])
+    return model
+
+
+def save_model(name: str, model: keras.layers.Layer, card: dict) -> Path:
+    """Writes a built network as float16 arrays in the order of `model.weights`."""
+    weights = model.get_weights()
+    arrays = {f"{i:03d}": w.astype("float16") for i, w in enumerate(weights)}
+    architecture = keras.saving.serialize_keras_object(model)
+    parameters = int(sum(w.size for w in weights))
+    card = {**card, "architecture": architecture, "parameters": parameters}
+    return save_arrays(name, arrays, card)
+
+
+def update_card(name: str, **entries) -> None:
+    """Adds entries to the card of `name`, such as a measured quality."""
+    _write_card(_file(name), {**read_card(name), **entries})
+
+
+def _file(name: str) -> Path:
+    return Path(name) if name.endswith(".npz") else WEIGHTS / f"{name}.npz"
+
+
+def _write_card(path: Path, card: dict) -> None:
+    path.with_suffix(".json").write_text(json.dumps(card, indent=2) + "\n")
+
+
+def _sha256(path: Path) -> str:
+    return hashlib.sha256(path.read_bytes()).hexdigest()

@@ -1,0 +1,55 @@
+import json
+
+import keras
+import numpy as np
+import pytest
+
+from models import pretrained
+
+
+def test_arrays_round_trip_and_card(tmp_path):
+    name = str(tmp_path / "table.npz")
+    arrays = {"table": np.arange(6.0).reshape(2, 3)}
+    pretrained.save_arrays(name, arrays, {"summary": "a table"})
+    pretrained.update_card(name, quality={"psnr_db": 20.5})
+    loaded = pretrained.load_arrays(name)
+    assert loaded.keys() == {"table"}
+    np.testing.assert_array_equal(loaded["table"], arrays["table"])
+    assert pretrained.read_card(name)["quality"] == {"psnr_db": 20.5}
+
+
+def test_model_round_trip_is_exact_to_float16(tmp_path):
+    name = str(tmp_path / "net.npz")
+    model = keras.layers.Dense(3)
+    x = np.ones((2, 5), "float32")
+    model(x)
+    model.set_weights([w.astype("float16") for w in model.get_weights()])
+    pretrained.save_model(name, model, {"summary": "a layer"})
+    np.testing.assert_array_equal(pretrained.load_model(name)(x), model(x))
+
+
+def test_missing_file_names_the_remedy(tmp_path):
+    with pytest.raises(ValueError, match="no weights named 'absent'"):
+        pretrained.load_arrays("absent")
+    name = str(tmp_path / "table.npz")
+    path = pretrained.save_arrays(name, {"a": np.zeros(1)}, {"summary": ""})
+    path.unlink()
+    with pytest.raises(ValueError, match="is missing: install it again"):
+        pretrained.load_arrays(name)
+
+
+def test_altered_file_is_refused(tmp_path):
+    name = str(tmp_path / "table.npz")
+    path = pretrained.save_arrays(name, {"a": np.zeros(3)}, {"summary": ""})
+    path.write_bytes(path.read_bytes()[:-1] + b"x")
+    with pytest.raises(ValueError, match="was altered"):
+        pretrained.load_arrays(name)
+
+
+def test_shipped_cards_are_complete_and_files_small():
+    for name, summary in pretrained.list_pretrained().items():
+        card = pretrained.read_card(name)
+        assert summary and "\n" not in summary
+        assert json.dumps(card)
+        assert pretrained.load_arrays(name)
+        assert (pretrained.WEIGHTS / f"{name}.npz").stat().st_size <= 4e6
