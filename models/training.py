@@ -1,0 +1,95 @@
+"""Training that can be stopped at any instant and resumed exactly."""
+
+from collections.abc import Callable
+from pathlib import Path
+
+import keras
+import numpy as np
+
+
+def train(
+    layer: Callable,
+    batch: Callable[[int], tuple],
+    steps: int,
+    folder: Path,
+    loss="mse",
+    learning_rate: float = 1e-3,
+    ema_momentum: float = 0.999,
+    save_every: int = 500,
+    report: Callable[[int, float], None] = lambda step, loss: None,
+) -> None:
+    """Trains the weights of `layer` and leaves their moving average in it.
+
+    AdamW, linear warm-up and cosine decay to zero, exponential moving average of
+    the weights. A step's data depend on nothing but its number, and a checkpoint
+    holds the weights and the whole optimizer state: a run that was interrupted
+    continues from `folder/checkpoint.npz` and ends as if it never was.
+
+    Args:
+        layer: A Keras layer, or a function of Keras tensors around one.
+        batch: `batch(step)` gives the inputs (a tuple of arrays), the target and
+            optional sample weights (or `None`) of a step.
+        steps: Number of steps.
+        folder: Where the checkpoint is kept.
+        loss: A Keras loss between target and output.
+        learning_rate: Its peak.
+        report: Called with step and mean loss since the last call, with each
+            checkpoint.
+    """
+    model = _compiled(layer, batch(0)[0], steps, loss, learning_rate, ema_momentum)
+    checkpoint = Path(folder) / "checkpoint.npz"
+    checkpoint.parent.mkdir(parents=True, exist_ok=True)
+    if checkpoint.exists():
+        _restore(model, checkpoint)
+    losses = []
+    for step in range(int(model.optimizer.iterations), steps):
+        inputs, target, weight = batch(step)
+        losses.append(float(model.train_on_batch(inputs, target, weight)))
+        if (step + 1) % save_every == 0 or step + 1 == steps:
+            _save(model, checkpoint)
+            report(step + 1, float(np.mean(losses)))
+            losses = []
+    model.optimizer.finalize_variable_values(model.trainable_variables)
+
+
+def low_discrepancy(rng: np.random.Generator, size: int) -> np.ndarray:
+    """`size` stratified uniforms on [0, 1) in random order: one in each 1/size.
+
+    Cheap variance reduction for the noise levels of a batch (Kingma et al.,
+    "Variational diffusion models", 2021, appendix I.1).
+    """
+    return rng.permutation((rng.random() + np.arange(size)) / size % 1)
+
+
+def _compiled(layer, inputs, steps, loss, learning_rate, ema_momentum):
+    tensors = tuple(keras.Input(array.shape[1:]) for array in inputs)
+    model = keras.Model(tensors, layer(*tensors))
+    warmup = min(300, steps // 10)
+    schedule = keras.optimizers.schedules.CosineDecay(
+        0.0, steps - warmup, warmup_target=learning_rate, warmup_steps=warmup
+    )
+    optimizer = keras.optimizers.AdamW(
+        schedule,
+        weight_decay=1e-4,
+        global_clipnorm=1.0,
+        use_ema=True,
+        ema_momentum=ema_momentum,
+    )
+    model.compile(optimizer, loss, jit_compile=False)
+    optimizer.build(model.trainable_variables)
+    return model
+
+
+def _save(model, checkpoint):
+    variables = model.weights + model.optimizer.variables
+    arrays = {str(i): np.asarray(v) for i, v in enumerate(variables)}
+    partial = checkpoint.with_name("partial.npz")
+    np.savez(partial, **arrays)
+    partial.replace(checkpoint)
+
+
+def _restore(model, checkpoint):
+    variables = model.weights + model.optimizer.variables
+    with np.load(checkpoint, allow_pickle=False) as arrays:
+        for i, variable in enumerate(variables):
+            variable.assign(arrays[str(i)])
