@@ -1,0 +1,227 @@
+"""The command line: `link-sim`, or `python -m link_sim`.
+
+TensorFlow takes seconds to import, so each command imports what it needs.
+"""
+
+import errno
+import inspect
+import json
+import os
+import sys
+from collections.abc import Iterator
+from concurrent.futures import BrokenExecutor
+from contextlib import contextmanager
+from functools import partial
+from pathlib import Path
+from typing import Annotated
+
+import typer
+from rich.console import Console
+from rich.table import Table
+
+os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
+
+app = typer.Typer(
+    help="Compares receivers over a wireless link, per SNR.",
+    no_args_is_help=True,
+    add_completion=False,
+    pretty_exceptions_enable=False,
+)
+Settings = Annotated[
+    list[str], typer.Option("--set", metavar="KEY=VALUE", help="Overrides a value.")
+]
+
+
+def main() -> None:
+    """Runs the command line."""
+    app()
+
+
+@app.command("list")
+def list_names() -> None:
+    """Shows the scenarios, receivers and weights, each with one line."""
+    with _one_sentence_errors():
+        from link_sim.scenario import list_scenarios
+        from models.pretrained import list_pretrained
+        from receivers.chain import list_receivers
+
+        console = _console()
+        for title, names in (
+            ("Scenarios", list_scenarios()),
+            ("Receivers", list_receivers()),
+            ("Weights", list_pretrained()),
+        ):
+            table = Table(
+                title=title, title_justify="left", box=None, show_header=False
+            )
+            for name, line in names.items():
+                table.add_row(f"  {name}", line)
+            console.print(table)
+
+
+@app.command()
+def run(
+    scenario: Annotated[str, typer.Argument(help="A name, or a .toml file.")] = "image",
+    settings: Settings = (),
+    receivers: Annotated[
+        str | None, typer.Option(help="Names to compare, such as ls,lmmse.")
+    ] = None,
+    out: Annotated[
+        Path | None, typer.Option(help="Results folder [results/SCENARIO].")
+    ] = None,
+    executor: Annotated[
+        str, typer.Option(help="in-process, processes:N or dask://host:port.")
+    ] = "in-process",
+) -> None:
+    """Compares the receivers of a scenario at each point; continues what is there."""
+    with _one_sentence_errors():
+        from link_sim import executors, results
+        from link_sim.scenario import load_scenario
+
+        overrides = list(settings)
+        if receivers is not None:
+            names = [name.strip() for name in receivers.split(",")]
+            overrides.append(f"receivers={json.dumps(names)}")
+        resolved = load_scenario(scenario, overrides)
+        folder = out or Path("results") / resolved.name
+        place = executors.open_executor(executor)
+        console = _console()
+        with results.open_results(folder, resolved) as stored:
+            _simulate(console, resolved, folder, stored, place)
+        _report(console, folder)
+        console.print(f"Results: {folder}", soft_wrap=True)
+
+
+@app.command()
+def show(
+    folder: Annotated[Path, typer.Argument(metavar="DIR", help="Results folder.")],
+    as_json: Annotated[
+        bool, typer.Option("--json", help="Prints the rows as JSON instead.")
+    ] = False,
+) -> None:
+    """Shows the table and draws the plots again from stored counts."""
+    with _one_sentence_errors():
+        if not as_json:
+            _report(_console(), folder)
+            return
+        from link_sim import montecarlo, results
+
+        scenario, lines = results.load_results(folder)
+        tallies = montecarlo.tally(scenario.sweep.points, scenario.stop, lines)
+        typer.echo(json.dumps(results.rows(scenario, tallies), indent=1))
+
+
+@app.command()
+def train(
+    weights: Annotated[str, typer.Argument(help="A name that `list` shows.")],
+    settings: Settings = (),
+    out: Annotated[
+        Path | None, typer.Option(help="Training folder [results/train-WEIGHTS].")
+    ] = None,
+) -> None:
+    """Trains a shipped weight file again; continues what is there."""
+    with _one_sentence_errors():
+        from link_sim.recipes import RECIPES
+
+        if weights not in RECIPES:
+            raise ValueError(f"no recipe for '{weights}': use {', '.join(RECIPES)}")
+        recipe = RECIPES[weights]
+        folder = out or Path("results") / f"train-{weights}"
+        recipe(folder, **_keywords(recipe, settings))
+        typer.echo(f"Results: {folder}")
+
+
+def _simulate(console: Console, scenario, folder: Path, stored, place) -> None:
+    """Runs the batches that are missing, and keeps each in the results folder."""
+    from link_sim import montecarlo
+    from link_sim.display import Progress
+
+    points, toml = scenario.sweep.points, scenario.to_toml()
+    tallies = montecarlo.tally(points, scenario.stop, stored.lines)
+    finished = all(tally.finished for tally in tallies.values())
+    if finished and (folder / "strip.png").exists():
+        return
+    from link_sim import link, plots
+
+    run_batch = partial(link.run_batch, toml)
+    with place as (executor, workers):
+        with Progress(console, scenario, tallies, workers) as progress:
+            for line in montecarlo.sweep(run_batch, tallies, executor, workers):
+                stored.append(line)
+                progress.show(line)
+    pictures = link.picture_strip(scenario, num_digits=3)
+    if pictures:
+        plots.save_strip(folder, pictures, scenario.sweep.axis)
+
+
+def _report(console: Console, folder: Path) -> None:
+    """Prints the table of a results folder, and writes its summary and plots."""
+    from link_sim import display, montecarlo, plots, results
+
+    scenario, lines = results.load_results(folder)
+    tallies = montecarlo.tally(scenario.sweep.points, scenario.stop, lines)
+    table = results.rows(scenario, tallies)
+    console.print(display.final_table(scenario, table, tallies))
+    for point, tally in tallies.items():
+        for name in sorted(tally.excluded):
+            where = display.point_name(scenario.sweep.axis, point)
+            console.print(
+                f"{name} is left out at {where}: it gave values that are not finite",
+                style="yellow",
+            )
+    results.write_summary(folder, table)
+    plots.save_plots(folder, table)
+
+
+def _keywords(recipe, settings: list[str]) -> dict:
+    """The `key=value` settings of a recipe, each a number or text as its default is."""
+    parameters = inspect.signature(recipe).parameters.values()
+    defaults = {p.name: p.default for p in parameters}
+    known = [k for k, v in defaults.items() if isinstance(v, (int, float, str))]
+    keywords = {}
+    for setting in settings:
+        key, equals, text = setting.partition("=")
+        if not equals or key not in known:
+            raise ValueError(
+                f"--set {setting} is not known: use key=value with one of "
+                f"{', '.join(known)}"
+            )
+        try:
+            keywords[key] = type(defaults[key])(text)
+        except ValueError:
+            raise ValueError(
+                f"--set {setting} does not fit: use a value like {defaults[key]}"
+            ) from None
+    return keywords
+
+
+@contextmanager
+def _one_sentence_errors() -> Iterator[None]:
+    """Answers what a user can mend in one sentence, with exit status 2 or 130."""
+    try:
+        yield
+    except KeyboardInterrupt:
+        _fail("stopped; finished batches are kept, the same command continues", 130)
+    except BrokenExecutor:
+        _fail("a worker process died, maybe of too little memory: use fewer of them")
+    except ValueError as error:
+        _fail(str(error))
+    except OSError as error:
+        where = error.filename or "the results folder"
+        if error.errno in (errno.ENOSPC, errno.EDQUOT):
+            _fail(
+                "the disk is full: free some space and run the same command, "
+                "finished batches are kept"
+            )
+        _fail(f"{where} cannot be used ({error.strerror}): choose another folder")
+
+
+def _fail(sentence: str, status: int = 2) -> None:
+    typer.echo(f"link-sim: {' '.join(sentence.split())}", err=True)
+    raise typer.Exit(status)
+
+
+def _console() -> Console:
+    """Standard output; 120 columns wide where that is not a terminal."""
+    width = None if sys.stdout.isatty() else 120
+    return Console(width=width, highlight=False, markup=False)

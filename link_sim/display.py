@@ -1,0 +1,134 @@
+"""What a run shows: its live progress, and the final table."""
+
+import math
+import statistics
+import time
+from collections.abc import Iterable
+
+from rich.console import Console, Group
+from rich.live import Live
+from rich.progress_bar import ProgressBar
+from rich.table import Table
+
+from link_sim.montecarlo import Line, Tally
+from link_sim.rates import AXES, METRICS, estimate
+
+COLUMNS = {"ber": "BER", "bler": "BLER", "psnr": "PSNR [dB]"}
+
+
+class Progress:
+    """Follows a sweep: a live table on a terminal, a line a batch elsewhere."""
+
+    def __init__(
+        self, console: Console, scenario, tallies: dict[float, Tally], workers
+    ):
+        self._console, self._scenario, self._tallies = console, scenario, tallies
+        self._workers = max(1, workers)
+        self._seconds: list[float] = []
+        self._start = time.monotonic()
+        self._last = "preparing the link"
+        self._live = Live(console=console, get_renderable=self._table, transient=True)
+
+    def __enter__(self):
+        if self._console.is_terminal:
+            self._live.start()
+        else:
+            self._console.print(f"{self._scenario.name}: {self._last}")
+        return self
+
+    def __exit__(self, *_):
+        self._live.stop()
+
+    def show(self, line: Line) -> None:
+        """Takes note of a batch that has finished."""
+        self._seconds.append(line["seconds"])
+        tally = self._tallies[line["point"]]
+        where = point_name(self._scenario.sweep.axis, line["point"])
+        self._last = f"{where}, batch {line['batch'] + 1}"
+        if not self._console.is_terminal:
+            ber = ", ".join(
+                f"{name} {_ber(tally, name)}" for name in self._scenario.receivers
+            )
+            self._console.print(
+                f"{self._last}: BER so far {ber}; {self._time()}", soft_wrap=True
+            )
+
+    def _time(self) -> str:
+        spent = f"{time.monotonic() - self._start:.0f} s"
+        if not self._seconds:
+            return spent
+        left = sum(_batches_left(tally) for tally in self._tallies.values())
+        seconds = left * statistics.median(self._seconds) / self._workers
+        return f"{spent}, about {seconds:.0f} s left"
+
+    def _table(self) -> Group:
+        """BER so far, a row a receiver and a column a point; progress below."""
+        table = Table(title=f"{self._scenario.name}: BER so far", box=None)
+        axis = self._scenario.sweep.axis
+        table.add_column(AXES.get(axis, axis))
+        for point in self._tallies:
+            table.add_column(f"{point:g}", justify="right", min_width=7)
+        for name in self._scenario.receivers:
+            table.add_row(name, *(_ber(t, name) for t in self._tallies.values()))
+        batches = (len(tally.lines) for tally in self._tallies.values())
+        table.add_row("batches", *map(str, batches), style="dim")
+        done = statistics.mean(min(1, t.progress) for t in self._tallies.values())
+        bar = ProgressBar(total=1.0, completed=done, width=40)
+        return Group(table, bar, f"{self._last}; {self._time()}")
+
+
+def point_name(axis: str, point: float) -> str:
+    """A point in words, such as `Eb/N0 [dB] = 3`."""
+    return f"{AXES.get(axis, axis)} = {point:g}"
+
+
+def final_table(scenario, rows: Iterable[dict], tallies: dict[float, Tally]) -> Table:
+    """BER, BLER and PSNR of each receiver at each point, with 95 % intervals."""
+    cells = {(r["point"], r["receiver"], r["metric"]): r for r in rows}
+    table = Table(title=f"{scenario.name}: value [95 % interval]", box=None)
+    table.add_column("receiver", overflow="fold")
+    for title in COLUMNS.values():
+        table.add_column(title, no_wrap=True)
+    for point, tally in tallies.items():
+        if tally.lines:
+            title = point_name(scenario.sweep.axis, point)
+            table.add_section()
+            table.add_row(f"{title} ({len(tally.lines)} batches)", style="bold")
+            for name in scenario.receivers:
+                values = (cells.get((point, name, metric)) for metric in COLUMNS)
+                table.add_row(f"  {name}", *map(_cell, values))
+    return table
+
+
+def _batches_left(tally: Tally) -> float:
+    """How many more batches the point needs, if it goes on as so far."""
+    most = tally.stop.max_batches - len(tally.lines)
+    if tally.finished:
+        return 0
+    if not tally.lines:
+        return most
+    return min(most, len(tally.lines) * (1 / tally.progress - 1))
+
+
+def _ber(tally: Tally, receiver: str) -> str:
+    if receiver in tally.excluded:
+        return "excluded"
+    found = estimate(tally.counts.get(receiver, {}), "ber")
+    return "-" if found is None else f"{found.value:.1e}"
+
+
+def _cell(row: dict | None) -> str:
+    """Such as `24.1 [23.9, 24.3]`; in `1.2 [0.9, 1.6] e-3` the power is common."""
+    if row is None:
+        return "-"
+    value, low, high = row["value"], row["low"], row["high"]
+    form, power, ending = ".1f", 0, ""
+    if METRICS[row["metric"]].scale == "log":
+        form = ".3f"
+        if (value or high) < 0.01:
+            power = math.floor(math.log10(value or high))
+            form, ending = ".1f", f" e{power}"
+    numbers = [
+        "-" if x is None else format(x / 10.0**power, form) for x in (value, low, high)
+    ]
+    return "{} [{}, {}]".format(*numbers) + ending

@@ -1,0 +1,106 @@
+"""Where batches run: in this process, in a pool of processes, or on a Dask cluster."""
+
+import multiprocessing
+import os
+import signal
+import threading
+from collections.abc import Iterator
+from concurrent.futures import Executor, Future, ProcessPoolExecutor
+from contextlib import AbstractContextManager, contextmanager
+
+
+class InProcessExecutor(Executor):
+    """Runs each call at once, where it is submitted."""
+
+    def submit(self, fn, /, *args, **kwargs) -> Future:
+        """Calls `fn` and returns a future that is done. Ctrl-C goes through."""
+        future = Future()
+        try:
+            future.set_result(fn(*args, **kwargs))
+        except Exception as error:
+            future.set_exception(error)
+        return future
+
+
+def open_executor(where: str) -> AbstractContextManager[tuple[Executor, int]]:
+    """Opens an executor and says how many workers it has besides this process.
+
+    `where` is "in-process", "processes:N" or "dask://host:port"; a ValueError
+    says so for anything else.
+    """
+    kind, _, rest = where.partition(":")
+    if where == "in-process":
+        return _in_process()
+    if kind == "processes" and rest.isdecimal() and int(rest) > 0:
+        return _processes(int(rest))
+    if kind == "dask" and rest.strip("/"):
+        return _dask(rest.strip("/"))
+    raise ValueError(
+        f"--executor {where} is not known: "
+        "use in-process, processes:N or dask://host:port"
+    )
+
+
+@contextmanager
+def _in_process() -> Iterator[tuple[Executor, int]]:
+    yield InProcessExecutor(), 0
+
+
+@contextmanager
+def _processes(workers: int) -> Iterator[tuple[Executor, int]]:
+    """A pool of fresh processes that share this machine's cores.
+
+    Leaving it ends the processes at once: what they have not finished by then is
+    either not wanted or interrupted.
+    """
+    threads = max(1, (os.cpu_count() or 1) // workers)
+    others = set(multiprocessing.active_children())
+    executor = ProcessPoolExecutor(
+        workers,
+        mp_context=multiprocessing.get_context("spawn"),
+        initializer=_prepare_worker,
+        initargs=(threads,),
+    )
+    try:
+        yield executor, workers
+    finally:
+        executor.shutdown(wait=False, cancel_futures=True)
+        for process in set(multiprocessing.active_children()) - others:
+            process.terminate()
+
+
+def _prepare_worker(threads: int) -> None:
+    """Divides the cores, leaves Ctrl-C to the parent, and ends when the parent does."""
+    for name in (
+        "OMP_NUM_THREADS",
+        "TF_NUM_INTRAOP_THREADS",
+        "TF_NUM_INTEROP_THREADS",
+    ):
+        os.environ[name] = str(threads)
+    signal.signal(signal.SIGINT, signal.SIG_IGN)
+    threading.Thread(target=_end_with_parent, daemon=True).start()
+
+
+def _end_with_parent() -> None:
+    multiprocessing.parent_process().join()
+    os._exit(1)
+
+
+@contextmanager
+def _dask(address: str) -> Iterator[tuple[Executor, int]]:
+    """A running Dask cluster, whose workers have link-sim installed."""
+    try:
+        from distributed import Client
+    except ImportError:
+        raise ValueError(
+            "--executor dask://… needs Dask: pip install 'link-sim[cluster]'"
+        ) from None
+    try:
+        client = Client(f"tcp://{address}", timeout=10)
+    except OSError:
+        raise ValueError(
+            f"no Dask scheduler answers at {address}: "
+            "start one with `dask scheduler`, or correct --executor"
+        ) from None
+    with client:
+        yield client.get_executor(), sum(client.nthreads().values())

@@ -1,0 +1,135 @@
+"""Plots of result rows, in one style; every function takes an axes and returns it."""
+
+from collections.abc import Iterable
+from pathlib import Path
+
+import numpy as np
+from matplotlib.axes import Axes
+from matplotlib.figure import Figure
+
+from link_sim.rates import AXES, METRICS
+
+# Paul Tol's colour-blind safe "muted" scheme
+COLOURS = (
+    "#332288", "#cc6677", "#117733", "#ddaa33", "#88ccee",
+    "#882255", "#44aa99", "#999933", "#aa4499", "#777777",
+)  # fmt: skip
+MARKERS = "osD^<P*Xhd"
+LIMIT = {"marker": "v", "facecolors": "none"}
+PLOTTED = ("ber", "bler", "psnr", "nmse")
+
+
+def plot_metric(ax: Axes, rows: Iterable[dict], metric: str) -> Axes:
+    """Curves of one metric with 95 % bands, a curve a receiver.
+
+    Receivers that coincide, such as two that differ in the image restorer only, share
+    a curve. Receivers that know the channel are bounds, and dashed. On a logarithmic
+    axis a point without errors is an open triangle at its upper limit.
+    """
+    rows = list(rows)
+    names = list(dict.fromkeys(row["receiver"] for row in rows))
+    curves = {}
+    for name in names:
+        own = [r for r in rows if r["receiver"] == name and r["metric"] == metric]
+        if own:
+            own.sort(key=lambda row: row["point"])
+            curve = tuple((r["point"], r["value"], r["low"], r["high"]) for r in own)
+            curves.setdefault(curve, []).append(name)
+    scale = METRICS[metric].scale
+    for curve, sharers in curves.items():
+        _draw(ax, np.array(curve, float), names.index(sharers[0]), sharers, scale)
+    if scale == "log" and any(value == 0 for curve in curves for _, value, *_ in curve):
+        label = "no error seen:\n95 % upper limit"
+        ax.scatter([], [], edgecolors="black", label=label, **LIMIT)
+    ax.set_yscale(scale)
+    ax.set_xlabel(AXES.get(rows[0]["axis"], rows[0]["axis"]) if rows else "")
+    ax.set_ylabel(METRICS[metric].label)
+    ax.set_title(
+        f"{rows[0]['scenario']}, with 95 % intervals" if rows else "", fontsize=10
+    )
+    ax.grid(True, which="major", alpha=0.4)
+    ax.grid(True, which="minor", alpha=0.15)
+    ax.legend(loc="center left", bbox_to_anchor=(1.02, 0.5), frameon=False, fontsize=9)
+    return ax
+
+
+def _draw(ax: Axes, curve: np.ndarray, index: int, names: list[str], scale: str):
+    point, value, low, high = curve.T
+    colour, marker = COLOURS[index % len(COLOURS)], MARKERS[index % len(MARKERS)]
+    bound = all(name.split("+")[0] == "perfect-csi" for name in names)
+    shown = (value > 0) | (scale != "log")
+    ax.plot(
+        point[shown],
+        value[shown],
+        color=colour,
+        marker=marker,
+        markersize=5,
+        linestyle="--" if bound else "-",
+        label="\n".join(names),
+    )
+    ax.fill_between(
+        point[shown], low[shown], high[shown], color=colour, alpha=0.18, linewidth=0
+    )
+    size = (14 - index % len(COLOURS)) ** 2  # nested where the limits coincide
+    ax.scatter(point[~shown], high[~shown], size, edgecolors=colour, **LIMIT)
+
+
+def plot_strip(
+    ax: Axes,
+    image: np.ndarray,
+    received: dict[tuple[str, float], np.ndarray],
+    axis: str,
+) -> Axes:
+    """The images as sent, and below them as each receiver recovers them at each point.
+
+    image: float [number, height, width, channels] in [0, 1]; received: the same shape
+    by (receiver, point). A row a receiver, a group of columns a point.
+    """
+    receivers = list(dict.fromkeys(receiver for receiver, _ in received))
+    points = sorted({point for _, point in received})
+    blank = np.ones_like(image)
+    grid = [[_side_by_side(image) for _ in points]]
+    for receiver in receivers:
+        pictures = (received.get((receiver, point), blank) for point in points)
+        grid.append([_side_by_side(picture) for picture in pictures])
+    height, width = grid[0][0].shape[:2]
+    gap = height // 4
+    spread = [[np.pad(p, ((0, 2), (0, gap), (0, 0)), constant_values=1) for p in row]
+              for row in grid]  # fmt: skip
+    mosaic = np.concatenate([np.concatenate(row, axis=1) for row in spread])
+    ax.imshow(np.broadcast_to(mosaic, (*mosaic.shape[:2], 3)), interpolation="nearest")
+    ax.set_xticks([(width + gap) * i + width / 2 for i in range(len(points))])
+    ax.set_xticklabels([f"{point:g}" for point in points])
+    ax.set_yticks([(height + 2) * i + height / 2 for i in range(len(grid))])
+    ax.set_yticklabels(["sent", *receivers])
+    ax.tick_params(length=0)
+    ax.spines[:].set_visible(False)
+    ax.set_xlabel(AXES.get(axis, axis))
+    return ax
+
+
+def _side_by_side(images: np.ndarray) -> np.ndarray:
+    framed = np.pad(images, ((0, 0), (0, 0), (0, 1), (0, 0)), constant_values=1)
+    return np.concatenate(list(framed), axis=1)
+
+
+def save_plots(folder: Path, rows: list[dict]) -> None:
+    """Writes ber.png, bler.png, psnr.png and nmse.png, those that have values."""
+    measured = {row["metric"] for row in rows}
+    for metric in PLOTTED:
+        if metric in measured:
+            figure = Figure(figsize=(8, 4.5))
+            plot_metric(figure.subplots(), rows, metric)
+            figure.savefig(folder / f"{metric}.png", dpi=150, bbox_inches="tight")
+
+
+def save_strip(folder: Path, pictures: dict, axis: str) -> None:
+    """Writes strip.png from `image` and the images by (receiver, point)."""
+    received = {key: value for key, value in pictures.items() if key != "image"}
+    rows, groups = (len({key[i] for key in received}) for i in (0, 1))
+    number, height, width, _ = pictures["image"].shape
+    wide = groups * (number * (width + 1) + height // 4) / height
+    tall = (rows + 1) * (1 + 2 / height)
+    figure = Figure(figsize=(0.4 * wide, 0.4 * tall))
+    plot_strip(figure.subplots(), pictures["image"], received, axis)
+    figure.savefig(folder / "strip.png", dpi=150, bbox_inches="tight")

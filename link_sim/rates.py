@@ -1,0 +1,154 @@
+"""From counts to the metrics that are shown: one table, one line a metric."""
+
+import math
+from collections import defaultdict
+from collections.abc import Callable, Iterable
+from typing import NamedTuple
+
+from link_sim import intervals
+from link_sim.intervals import Estimate
+
+Counts = dict[str, float]
+
+AXES = {"ebno_db": "Eb/N0 [dB]", "esno_db": "Es/N0 [dB]"}  # others by their key
+ROUNDING_MSE = 1 / (12 * 255**2)  # of rounding to 8 bits; 58.92 dB PSNR
+
+
+class Metric(NamedTuple):
+    """How one metric follows from counts, and how to plot it."""
+
+    label: str
+    scale: str  # of the axis: "log" or "linear"
+    trials: str  # the count of what the value is taken over
+    quantity: str  # the count it is taken from; a receiver without it has none
+    estimate: Callable[[Counts], Estimate]
+
+
+def _proportion(label: str, quantity: str, trials: str) -> Metric:
+    def estimate(counts: Counts) -> Estimate:
+        total, total_sq = counts[quantity], counts[f"{quantity}_sq"]
+        return intervals.clustered_proportion(
+            total, total_sq, counts[trials], counts["frames"]
+        )
+
+    return Metric(label, "log", trials, quantity, estimate)
+
+
+def _mean(label: str, quantity: str, trials: str) -> Metric:
+    def estimate(counts: Counts) -> Estimate:
+        total, total_sq = counts[quantity], counts[f"{quantity}_sq"]
+        return intervals.mean(total, total_sq, counts["frames"])
+
+    return Metric(label, "linear", trials, quantity, estimate)
+
+
+def _psnr(label: str) -> Metric:
+    mse = _mean(label, "squared_error", "images")
+
+    def estimate(counts: Counts) -> Estimate:
+        value, low, high = intervals.decibels(mse.estimate(counts), ROUNDING_MSE)
+        return Estimate(-value, -high, -low)
+
+    return mse._replace(estimate=estimate)
+
+
+def _nmse(label: str) -> Metric:
+    def estimate(counts: Counts) -> Estimate:
+        sums = [
+            f"channel_{name}"
+            for name in ("error", "error_sq", "power", "power_sq", "error_power")
+        ]
+        ratio = intervals.ratio(*(counts[name] for name in sums), counts["frames"])
+        return intervals.decibels(ratio)
+
+    return Metric(label, "linear", "frames", "channel_error", estimate)
+
+
+def _nmse_mean(label: str) -> Metric:
+    linear = _mean(label, "nmse", "frames")
+    return linear._replace(
+        estimate=lambda counts: intervals.decibels(linear.estimate(counts))
+    )
+
+
+METRICS = {
+    "ber": _proportion("Bit error rate", "bit_errors", "bits"),
+    "bler": _proportion("Block error rate", "block_errors", "blocks"),
+    "undetected": _proportion(
+        "Undetected block error rate", "undetected_errors", "blocks"
+    ),
+    "psnr": _psnr("PSNR of the mean squared error [dB]"),
+    "psnr_mean": _mean("Mean of the images' PSNR [dB]", "psnr", "images"),
+    "ssim": _mean("SSIM", "ssim", "images"),
+    "nmse": _nmse("NMSE, total error over total power [dB]"),
+    "nmse_mean": _nmse_mean("Mean of the frames' NMSE [dB]"),
+}
+
+
+def estimate(counts: Counts, metric: str) -> Estimate | None:
+    """A metric of the counts with its 95 % interval, None where it does not exist."""
+    definition = METRICS[metric]
+    if definition.quantity not in counts:
+        return None
+    return definition.estimate(counts)
+
+
+def add_counts(total: Counts, counts: Counts) -> Counts:
+    """Sum of two counts, key by key; a key of one side alone is kept."""
+    keys = total | counts
+    return {key: total.get(key, 0) + counts.get(key, 0) for key in keys}
+
+
+def paired_difference(
+    lines: Iterable[dict], receiver: str, reference: str, metric: str
+) -> dict[float, Estimate]:
+    """Receiver minus reference at each point, on the same batches.
+
+    Both saw the same bits, channels and noise, so the interval of the difference
+    is much narrower than theirs suggest. It is the delete-one-batch jackknife
+    (Efron and Stein 1981), which for rates and means is Student's t interval of
+    the batch-level differences. Points where either was excluded are absent.
+    """
+    batches = defaultdict(list)
+    for line in lines:
+        pair = line["counts"].get(receiver), line["counts"].get(reference)
+        batches[line["point"]].append(pair)
+    differences = {}
+    for point, pairs in batches.items():
+        if all(None not in pair for pair in pairs):
+            difference = _jackknife(pairs, metric)
+            if difference is not None:
+                differences[point] = difference
+    return differences
+
+
+def _jackknife(pairs: list[tuple[Counts, Counts]], metric: str) -> Estimate | None:
+    """Difference of a metric between the two sides of batches, by jackknife."""
+    sums = [{}, {}]
+    for pair in pairs:
+        sums = [add_counts(*sides) for sides in zip(sums, pair, strict=True)]
+    value = _difference(sums, metric)
+    if value is None:
+        return None
+    if len(pairs) < 2:
+        return Estimate(value, math.nan, math.nan)
+    without = [
+        _difference(
+            [_subtract(*sides) for sides in zip(sums, pair, strict=True)], metric
+        )
+        for pair in pairs
+    ]
+    centre = sum(without) / len(without)
+    spread = sum((x - centre) ** 2 for x in without)
+    variance = (len(pairs) - 1) / len(pairs) * spread
+    half = intervals.half_width(variance, len(pairs))
+    return Estimate(value, value - half, value + half)
+
+
+def _difference(sides: list[Counts], metric: str) -> float | None:
+    ours, theirs = (estimate(counts, metric) for counts in sides)
+    return None if ours is None or theirs is None else ours.value - theirs.value
+
+
+def _subtract(total: Counts, counts: Counts) -> Counts:
+    return {key: value - counts.get(key, 0) for key, value in total.items()}

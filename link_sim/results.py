@@ -1,0 +1,232 @@
+"""A results folder: the scenario, its counts line by line, and what follows from them.
+
+    scenario.toml   the scenario as resolved
+    counts.jsonl    one line a batch, append-only, each with its point and seed
+    versions.json   the software and the weight files that made the counts
+    summary.csv     the metrics with their intervals
+
+A line is on the disk before the next batch is taken, so a run that is killed at any
+instant loses the batch in flight and nothing else.
+"""
+
+import fcntl
+import json
+import math
+import os
+import platform
+import subprocess
+import tomllib
+from collections.abc import Iterator
+from contextlib import contextmanager
+from importlib import metadata
+from pathlib import Path
+from typing import BinaryIO
+
+from link_sim.montecarlo import Line, Tally
+from link_sim.rates import METRICS, estimate
+from link_sim.scenario import Scenario, load_scenario
+
+PACKAGES = ("link-sim", "sionna-no-rt", "sionna", "tensorflow", "keras", "numpy")
+
+
+class ResultsError(ValueError):
+    """A results folder that cannot be used; one sentence with the remedy."""
+
+
+class Results:
+    """A results folder opened for writing: the lines that are there, and `append`."""
+
+    def __init__(self, lines: list[Line], file: BinaryIO):
+        self.lines = lines
+        self._file = file
+
+    def append(self, line: Line) -> None:
+        """Puts the line on the disk before it returns."""
+        self._file.write(json.dumps(line, allow_nan=False).encode() + b"\n")
+        self._file.flush()
+        os.fsync(self._file.fileno())
+
+
+@contextmanager
+def open_results(folder: Path, scenario: Scenario) -> Iterator[Results]:
+    """Opens a folder to add batches of the scenario, alone, or makes it.
+
+    A last line that was cut short by a kill is removed. Raises `ResultsError` for a
+    folder that holds another scenario or that another process writes to.
+    """
+    folder.mkdir(parents=True, exist_ok=True)
+    with open(folder / "counts.jsonl", "ab") as file:
+        try:
+            fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError:
+            raise ResultsError(
+                f"another run is writing to {folder}: wait for it, "
+                "or choose another folder with --out"
+            ) from None
+        lines, length = _read(folder)
+        _refuse_another(folder, scenario, lines)
+        file.truncate(length)
+        _replace(folder / "scenario.toml", scenario.to_toml())
+        _record_versions(folder / "versions.json")
+        yield Results(lines, file)
+
+
+def load_results(folder: Path) -> tuple[Scenario, list[Line]]:
+    """The scenario and the lines of a results folder; `ResultsError` if it is none."""
+    path = folder / "scenario.toml"
+    if not path.is_file():
+        raise ResultsError(
+            f"{folder} is not a results folder: it has no scenario.toml; "
+            f"make one with `link-sim run --out {folder}`"
+        )
+    return load_scenario(str(path), []), _read(folder)[0]
+
+
+def rows(scenario: Scenario, tallies: dict[float, Tally]) -> list[dict]:
+    """One row for each point, receiver and metric that was measured.
+
+    Keys: scenario, receiver, axis, point, metric, value, low, high (the ends of the
+    95 % interval, None where there is none), count (the trials behind the value:
+    bits, blocks, images or frames).
+    """
+    table = []
+    for point, tally in tallies.items():
+        for receiver in scenario.receivers:
+            counts = tally.counts.get(receiver, {})
+            for metric, definition in METRICS.items():
+                found = estimate(counts, metric)
+                if found is None:
+                    continue
+                table.append(
+                    {
+                        "scenario": scenario.name,
+                        "receiver": receiver,
+                        "axis": scenario.sweep.axis,
+                        "point": point,
+                        "metric": metric,
+                        "value": _finite(found.value),
+                        "low": _finite(found.low),
+                        "high": _finite(found.high),
+                        "count": counts[definition.trials],
+                    }
+                )
+    return table
+
+
+def write_summary(folder: Path, table: list[dict]) -> None:
+    """Writes the rows to summary.csv."""
+    import pandas as pd
+
+    _replace(folder / "summary.csv", pd.DataFrame(table).to_csv(index=False))
+
+
+def _read(folder: Path) -> tuple[list[Line], int]:
+    """The whole lines of counts.jsonl, and their length in bytes."""
+    path = folder / "counts.jsonl"
+    lines, length = [], 0
+    pieces = path.read_bytes().splitlines(keepends=True) if path.exists() else []
+    for number, piece in enumerate(pieces, start=1):
+        try:
+            line = json.loads(piece) if piece.endswith(b"\n") else None
+        except ValueError:
+            line = None
+        if isinstance(line, dict) and {"point", "batch", "counts"} <= line.keys():
+            lines.append(line)
+            length += len(piece)
+        elif number < len(pieces):
+            raise ResultsError(
+                f"line {number} of {path} is not a batch: delete that line"
+            )
+    return lines, length
+
+
+def _refuse_another(folder: Path, scenario: Scenario, lines: list[Line]) -> None:
+    path = folder / "scenario.toml"
+    if not path.is_file():
+        if lines:
+            raise ResultsError(
+                f"{folder} has counts but no scenario.toml: choose another folder "
+                "with --out"
+            )
+        return
+    there, ours = _identity(path.read_text()), _identity(scenario.to_toml())
+    for key in there | ours:
+        if there.get(key) != ours.get(key):
+            raise ResultsError(
+                f"{folder} holds another run, with {key} = {there.get(key)} instead of "
+                f"{ours.get(key)}: choose another folder with --out"
+            )
+
+
+def _identity(toml: str) -> dict:
+    """What two runs must share to add up: all but the points and the stop rules."""
+    try:
+        sections = tomllib.loads(toml)
+    except tomllib.TOMLDecodeError:
+        sections = {"scenario.toml": "not valid TOML"}
+    sections.pop("stop", None)
+    flat = {}
+    for key, value in sections.items():
+        if isinstance(value, dict):
+            flat |= {f"{key}.{name}": item for name, item in value.items()}
+        else:
+            flat[key] = value
+    flat.pop("sweep.points", None)
+    return flat
+
+
+def _record_versions(path: Path) -> None:
+    """Adds today's versions to the list of those that wrote to the folder."""
+    known = json.loads(path.read_text()) if path.is_file() else []
+    versions = _versions()
+    if versions not in known:
+        _replace(path, json.dumps([*known, versions], indent=2) + "\n")
+
+
+def _versions() -> dict:
+    from models import pretrained
+
+    packages = {}
+    for name in PACKAGES:
+        try:
+            packages[name] = metadata.version(name)
+        except metadata.PackageNotFoundError:
+            continue
+    weights = pretrained.list_pretrained()
+    return {
+        "python": platform.python_version(),
+        "packages": packages,
+        "commit": _commit(),
+        "weights": {name: pretrained.read_card(name)["sha256"] for name in weights},
+    }
+
+
+def _commit() -> str | None:
+    """The git commit of this source tree, if it is one."""
+    source = Path(__file__).parent
+    command = [
+        "git",
+        "-C",
+        str(source),
+        "describe",
+        "--always",
+        "--dirty",
+        "--abbrev=40",
+    ]
+    try:
+        return subprocess.check_output(
+            command, text=True, stderr=subprocess.DEVNULL
+        ).strip()
+    except (OSError, subprocess.CalledProcessError):
+        return None
+
+
+def _replace(path: Path, text: str) -> None:
+    """Writes a file whole or not at all."""
+    draft = path.with_name(path.name + ".part")
+    draft.write_text(text)
+    os.replace(draft, path)
+
+
+def _finite(value: float) -> float | None:
+    return value if math.isfinite(value) else None

@@ -1,0 +1,210 @@
+import errno
+import json
+import os
+import signal
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+import pytest
+from typer.testing import CliRunner
+
+import link_sim
+from link_sim import cli, montecarlo, results
+
+KEYS = "scenario receiver axis point metric value low high count".split()
+
+DRIVER = """
+import sys
+sys.path[:0] = sys.argv[1:3]
+import fake_link
+import link_sim
+from link_sim import cli, results
+
+sys.modules["link_sim.link"] = link_sim.link = fake_link
+results._versions = dict
+sys.argv[1:] = sys.argv[3:]
+cli.main()
+"""
+
+
+@pytest.fixture
+def invoke(monkeypatch, fake_link, tmp_path):
+    """Calls the command line in an empty folder, with the stand-in link."""
+    monkeypatch.setitem(sys.modules, "link_sim.link", fake_link)
+    monkeypatch.setattr(link_sim, "link", fake_link, raising=False)
+    monkeypatch.setattr(results, "_versions", dict)
+    monkeypatch.chdir(tmp_path)
+    return lambda *arguments: CliRunner().invoke(cli.app, arguments)
+
+
+def refuse(result, *words, status=2):
+    """Asserts that the answer was one sentence with these words."""
+    assert result.exit_code == status, result.output
+    assert result.stderr.count("\n") == 1
+    assert result.stderr.startswith("link-sim: ")
+    for word in words:
+        assert word in result.stderr
+
+
+def test_run_writes_the_folder_and_says_where(invoke):
+    result = invoke("run", "smoke")
+    assert result.exit_code == 0, result.output
+    lines = result.stdout.splitlines()
+    assert lines[-1] == "Results: results/smoke"
+    assert any(line.startswith("Eb/N0 [dB] = 6, batch 2: BER so far") for line in lines)
+    files = {path.name for path in Path("results/smoke").iterdir()}
+    assert files == {
+        *("scenario.toml", "counts.jsonl", "versions.json", "summary.csv"),
+        *("ber.png", "bler.png", "psnr.png", "nmse.png", "strip.png"),
+    }
+
+
+def test_a_second_run_repeats_nothing(invoke, monkeypatch, fake_link):
+    first = invoke("run", "smoke")
+    monkeypatch.delattr(fake_link, "run_batch")
+    second = invoke("run", "smoke")
+    assert second.exit_code == 0
+    assert first.stdout.endswith(second.stdout)
+
+
+def test_show_json_prints_the_rows(invoke):
+    invoke("run", "smoke", "--out", "here")
+    result = invoke("show", "here", "--json")
+    assert result.exit_code == 0
+    table = json.loads(result.stdout)
+    assert all(list(row) == KEYS for row in table)
+    scenario, lines = results.load_results(Path("here"))
+    tallies = montecarlo.tally(scenario.sweep.points, scenario.stop, lines)
+    assert table == results.rows(scenario, tallies)
+
+
+def test_show_draws_again(invoke):
+    invoke("run", "smoke", "--out", "here")
+    Path("here/ber.png").unlink()
+    result = invoke("show", "here")
+    assert result.exit_code == 0
+    assert "perfect-csi" in result.stdout
+    assert Path("here/ber.png").exists()
+
+
+def test_settings_and_receivers(invoke):
+    chosen = ("--receivers", "ls, lmmse", "--set", "sweep.points=[1]")
+    assert invoke("run", "smoke", *chosen).exit_code == 0
+    scenario, lines = results.load_results(Path("results/smoke"))
+    assert scenario.receivers == ("ls", "lmmse")
+    assert scenario.sweep.points == (1.0,)
+    assert list(lines[0]["counts"]) == ["ls", "lmmse"]
+
+
+def test_a_receiver_that_is_not_finite_is_reported(invoke, monkeypatch, fake_link):
+    def run_batch(toml, point, batch, original=fake_link.run_batch):
+        result = original(toml, point, batch)
+        result["counts"]["ls"]["nmse"] = float("nan")
+        return result
+
+    monkeypatch.setattr(fake_link, "run_batch", run_batch)
+    result = invoke("run", "smoke")
+    assert result.exit_code == 0
+    assert "ls is left out at Eb/N0 [dB] = 2" in result.stdout
+
+
+@pytest.mark.parametrize(
+    ("arguments", "words"),
+    [
+        (("run", "smok"), ("'smok'", "smoke")),
+        (("run", "smoke", "--set", "code.rat=0.5"), ("code.rat",)),
+        (("run", "smoke", "--set", "code.rate=0.95"), ("code.rate", "0.95")),
+        (("run", "smoke", "--executor", "gpu"), ("--executor gpu", "processes:N")),
+        (("show", "nowhere"), ("nowhere", "is not a results folder")),
+        (("show", "nowhere", "--json"), ("nowhere", "is not a results folder")),
+    ],
+)
+def test_bad_input_is_answered_in_one_sentence(invoke, arguments, words):
+    refuse(invoke(*arguments), *words)
+
+
+def test_a_folder_of_another_scenario(invoke):
+    invoke("run", "smoke")
+    refuse(invoke("run", "smoke", "--set", "seed=9"), "seed = 1 instead of 9", "--out")
+
+
+def test_a_folder_that_cannot_be_made(invoke):
+    Path("file").touch()
+    refuse(
+        invoke("run", "smoke", "--out", "file/below"), "file/below", "another folder"
+    )
+    refuse(invoke("run", "smoke", "--out", "file"), "file", "another folder")
+
+
+def test_a_full_disk(invoke, monkeypatch):
+    def append(*_):
+        raise OSError(errno.ENOSPC, "No space left on device")
+
+    monkeypatch.setattr(results.Results, "append", append)
+    refuse(invoke("run", "smoke"), "disk is full", "free some space")
+
+
+def test_a_link_that_cannot_be_built(invoke, monkeypatch, fake_link):
+    def run_batch(*_):
+        raise ValueError("receivers: 'lx' is unknown:\nuse ls")
+
+    monkeypatch.setattr(fake_link, "run_batch", run_batch)
+    refuse(invoke("run", "smoke"), "receivers: 'lx' is unknown: use ls")
+
+
+def test_train_runs_a_recipe_with_its_settings(invoke, monkeypatch):
+    calls = []
+
+    def recipe(folder, steps=1, dataset="mnist"):
+        calls.append((folder, steps, dataset))
+
+    module = type(sys)("link_sim.recipes")
+    module.RECIPES = {"ddpm": recipe}
+    monkeypatch.setitem(sys.modules, "link_sim.recipes", module)
+    assert invoke("train", "ddpm", "--set", "steps=5").exit_code == 0
+    assert calls == [(Path("results/train-ddpm"), 5, "mnist")]
+    refuse(invoke("train", "dpm"), "'dpm'", "ddpm")
+    refuse(invoke("train", "ddpm", "--set", "step=5"), "step=5", "steps, dataset")
+    refuse(invoke("train", "ddpm", "--set", "steps=x"), "steps=x", "a value like 1")
+
+
+@pytest.mark.parametrize("executor", ["in-process", "processes:2"])
+def test_ctrl_c_keeps_the_finished_batches(tmp_path, executor):
+    here = Path(__file__).parent
+    command = [sys.executable, "-c", DRIVER, str(here), str(here.parents[1])]
+    command += ["run", "smoke", "--out", str(tmp_path), "--executor", executor]
+    command += ["--set", "stop.max_batches=500"]
+    process = subprocess.Popen(
+        command,
+        env=os.environ | {"FAKE_SECONDS": "0.05"},
+        stdout=subprocess.DEVNULL,
+        stderr=subprocess.PIPE,
+        text=True,
+        start_new_session=True,
+    )
+    counts, deadline = tmp_path / "counts.jsonl", time.monotonic() + 60
+    while not (counts.exists() and counts.read_bytes().count(b"\n") >= 3):
+        assert time.monotonic() < deadline
+        time.sleep(0.01)
+    os.killpg(process.pid, signal.SIGINT)  # as a terminal does, to the workers too
+    _, errors = process.communicate(timeout=60)
+    assert process.returncode == 130
+    assert errors == (
+        "link-sim: stopped; finished batches are kept, the same command continues\n"
+    )
+    assert len(results.load_results(tmp_path)[1]) >= 3
+    assert counts.read_bytes().endswith(b"\n")
+
+
+@pytest.mark.parametrize("arguments", [["--help"], ["show", "nowhere"]])
+def test_what_needs_no_simulation_imports_no_tensorflow(arguments):
+    code = (
+        "import sys; from link_sim import cli\n"
+        f"try: cli.app({arguments!r})\n"
+        "except SystemExit: pass\n"
+        "assert 'tensorflow' not in sys.modules and 'keras' not in sys.modules"
+    )
+    root = Path(__file__).parents[2]
+    subprocess.run([sys.executable, "-c", code], cwd=root, check=True)

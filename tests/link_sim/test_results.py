@@ -1,0 +1,188 @@
+import csv
+import json
+import os
+import signal
+import subprocess
+import sys
+import time
+from functools import partial
+from pathlib import Path
+
+import pytest
+
+from link_sim import montecarlo, results
+from link_sim.executors import InProcessExecutor
+from link_sim.scenario import load_scenario
+
+SMOKE = "smoke"
+KEYS = "scenario receiver axis point metric value low high count".split()
+
+WRITER = """
+import sys
+from functools import partial
+from pathlib import Path
+sys.path[:0] = sys.argv[2:]
+import fake_link
+from link_sim import montecarlo, results
+from link_sim.executors import InProcessExecutor
+from link_sim.scenario import load_scenario
+
+results._versions = dict
+scenario = load_scenario("smoke", ["stop.max_batches=6"])
+with results.open_results(Path(sys.argv[1]), scenario) as stored:
+    tallies = montecarlo.tally(scenario.sweep.points, scenario.stop, stored.lines)
+    run_batch = partial(fake_link.run_batch, scenario.to_toml())
+    for line in montecarlo.sweep(run_batch, tallies, InProcessExecutor(), 0):
+        stored.append(line)
+"""
+
+
+@pytest.fixture(autouse=True)
+def fixed_versions(monkeypatch):
+    monkeypatch.setattr(results, "_versions", lambda: {"python": "3"})
+
+
+def fill(folder, fake_link, *overrides, batches=None):
+    """Runs the scenario into the folder; at most so many batches."""
+    scenario = load_scenario(SMOKE, list(overrides))
+    with results.open_results(folder, scenario) as stored:
+        tallies = montecarlo.tally(scenario.sweep.points, scenario.stop, stored.lines)
+        run_batch = partial(fake_link.run_batch, scenario.to_toml())
+        lines = montecarlo.sweep(run_batch, tallies, InProcessExecutor(), 0)
+        for _, line in zip(range(batches or 10**9), lines, strict=False):
+            stored.append(line)
+    return scenario, tallies
+
+
+def stored_counts(folder):
+    scenario, lines = results.load_results(folder)
+    tallies = montecarlo.tally(scenario.sweep.points, scenario.stop, lines)
+    return {point: (len(t.lines), t.counts) for point, t in tallies.items()}
+
+
+def test_counts_come_back_exactly(tmp_path, fake_link):
+    scenario, tallies = fill(tmp_path, fake_link)
+    again, lines = results.load_results(tmp_path)
+    assert again == scenario
+    assert stored_counts(tmp_path) == {p: (2, t.counts) for p, t in tallies.items()}
+    assert set(lines[0]) == {"point", "batch", "seed", "seconds", "counts"}
+
+
+def test_a_run_in_parts_equals_one_whole(tmp_path, fake_link):
+    fill(tmp_path / "whole", fake_link)
+    fill(tmp_path / "parts", fake_link, batches=1)
+    fill(tmp_path / "parts", fake_link, batches=2)
+    fill(tmp_path / "parts", fake_link)
+    assert stored_counts(tmp_path / "parts") == stored_counts(tmp_path / "whole")
+
+
+def test_points_and_stop_rules_may_change(tmp_path, fake_link):
+    fill(tmp_path / "a", fake_link, "sweep.points=[2]")
+    changed = ("sweep.points=[0, 2]", "stop.max_batches=3")
+    fill(tmp_path / "a", fake_link, *changed)
+    fill(tmp_path / "b", fake_link, *changed)
+    assert stored_counts(tmp_path / "a") == stored_counts(tmp_path / "b")
+    assert len((tmp_path / "a" / "counts.jsonl").read_text().splitlines()) == 6
+
+
+@pytest.mark.parametrize("keep", [-1, -20])
+def test_a_line_cut_short_is_dropped_and_made_again(tmp_path, fake_link, keep):
+    fill(tmp_path, fake_link)
+    whole, path = stored_counts(tmp_path), tmp_path / "counts.jsonl"
+    text = path.read_bytes()
+    path.write_bytes(text[:keep])
+    assert len(results.load_results(tmp_path)[1]) == 3
+    fill(tmp_path, fake_link)
+    assert path.read_bytes() == text
+    assert stored_counts(tmp_path) == whole
+
+
+def test_a_line_in_between_that_is_not_a_batch_is_named(tmp_path, fake_link):
+    fill(tmp_path, fake_link)
+    path = tmp_path / "counts.jsonl"
+    lines = path.read_text().splitlines(keepends=True)
+    path.write_text("".join([lines[0], "{}\n", *lines[1:]]))
+    with pytest.raises(results.ResultsError, match="line 2 of .* delete that line"):
+        results.load_results(tmp_path)
+
+
+@pytest.mark.parametrize(
+    ("override", "difference"),
+    [
+        ("seed=7", "with seed = 1 instead of 7"),
+        ("code.rate=0.2", "with code.rate = 0.5 instead of 0.2"),
+        ("stop.seconds=9.0", None),
+    ],
+)
+def test_another_scenario_is_refused_by_name(tmp_path, fake_link, override, difference):
+    fill(tmp_path, fake_link)
+    before = {path: path.read_bytes() for path in tmp_path.iterdir()}
+    if difference is None:
+        fill(tmp_path, fake_link, override)
+        return
+    with pytest.raises(results.ResultsError, match=difference):
+        fill(tmp_path, fake_link, override)
+    assert {path: path.read_bytes() for path in tmp_path.iterdir()} == before
+
+
+def test_two_writers_are_refused(tmp_path, fake_link):
+    scenario = load_scenario(SMOKE, [])
+    with results.open_results(tmp_path, scenario):
+        with pytest.raises(results.ResultsError, match="another run is writing"):
+            with results.open_results(tmp_path, scenario):
+                pass
+    with results.open_results(tmp_path, scenario):
+        pass
+
+
+def test_a_folder_without_a_run_is_refused(tmp_path):
+    with pytest.raises(results.ResultsError, match="is not a results folder"):
+        results.load_results(tmp_path)
+
+
+def test_rows(tmp_path, fake_link):
+    scenario, tallies = fill(tmp_path, fake_link)
+    table = results.rows(scenario, tallies)
+    assert all(list(row) == KEYS for row in table)
+    assert len(table) == 2 * 3 * 8  # points, receivers, metrics
+    row = next(r for r in table if r["metric"] == "bler" and r["receiver"] == "ls")
+    counts = tallies[2.0].counts["ls"]
+    assert row["value"] == counts["block_errors"] / counts["blocks"]
+    assert row["count"] == counts["blocks"] == 2 * 8 * 2
+    json.dumps(table, allow_nan=False)
+
+
+def test_summary_holds_the_rows(tmp_path, fake_link):
+    table = results.rows(*fill(tmp_path, fake_link))
+    results.write_summary(tmp_path, table)
+    with open(tmp_path / "summary.csv") as file:
+        read = list(csv.DictReader(file))
+    assert [float(row["value"]) for row in read] == [row["value"] for row in table]
+
+
+def test_versions_are_kept_of_all_that_wrote(tmp_path, fake_link, monkeypatch):
+    for version in ("3", "3", "4"):
+        monkeypatch.setattr(results, "_versions", lambda v=version: {"python": v})
+        fill(tmp_path, fake_link)
+    known = json.loads((tmp_path / "versions.json").read_text())
+    assert known == [{"python": "3"}, {"python": "4"}]
+
+
+def test_a_killed_run_continues_to_the_same_counts(tmp_path, fake_link):
+    here = Path(__file__).parent
+    paths = [str(here), str(here.parents[1])]
+    command = [sys.executable, "-c", WRITER, str(tmp_path / "killed"), *paths]
+    env = os.environ | {"FAKE_SECONDS": "0.05"}
+    path = tmp_path / "killed" / "counts.jsonl"
+    process = subprocess.Popen(command, env=env)
+    deadline = time.monotonic() + 60
+    while not (path.exists() and path.read_bytes().count(b"\n") >= 3):
+        assert time.monotonic() < deadline
+        time.sleep(0.005)
+    process.send_signal(signal.SIGKILL)
+    process.wait()
+    kept = len(results.load_results(tmp_path / "killed")[1])
+    assert 3 <= kept < 12
+    subprocess.run(command, check=True)
+    fill(tmp_path / "whole", fake_link, "stop.max_batches=6")
+    assert stored_counts(tmp_path / "killed") == stored_counts(tmp_path / "whole")
