@@ -248,7 +248,7 @@ RECIPES = {
         summary="Conditional DDPM on hard-decided digit images, any number of steps",
         soft=False,
         last_level=0.5,
-        steps=8000,
+        steps=6000,
     ),
     "ddpm-soft": functools.partial(
         train_restorer,
@@ -256,7 +256,7 @@ RECIPES = {
         summary="Conditional DDPM on the LLRs of digit images, any number of steps",
         soft=True,
         last_level=0.5,
-        steps=6500,
+        steps=4500,
         start="ddpm-hard",
     ),
     "regression-hard": functools.partial(
@@ -265,7 +265,7 @@ RECIPES = {
         summary="The network of ddpm-hard as plain L2 regression (one step only)",
         soft=False,
         last_level=1.0,
-        steps=8000,
+        steps=6000,
     ),
 }
 """Weights name -> function(folder, **overrides)."""

@@ -1,6 +1,7 @@
 """Training that can be stopped at any instant and resumed exactly."""
 
 from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import keras
@@ -41,13 +42,12 @@ def train(
     checkpoint.parent.mkdir(parents=True, exist_ok=True)
     if checkpoint.exists():
         _restore(model, checkpoint)
-    losses = []
-    for step in range(int(model.optimizer.iterations), steps):
-        inputs, target, weight = batch(step)
-        losses.append(float(model.train_on_batch(inputs, target, weight)))
-        if (step + 1) % save_every == 0 or step + 1 == steps:
+    losses, first = [], int(model.optimizer.iterations)
+    for step, data in enumerate(_ahead(batch, first, steps), first + 1):
+        losses.append(float(model.train_on_batch(*data)))
+        if step % save_every == 0 or step == steps:
             _save(model, checkpoint)
-            report(step + 1, float(np.mean(losses)))
+            report(step, float(np.mean(losses)))
             losses = []
     model.optimizer.finalize_variable_values(model.trainable_variables)
 
@@ -59,6 +59,15 @@ def low_discrepancy(rng: np.random.Generator, size: int) -> np.ndarray:
     "Variational diffusion models", 2021, appendix I.1).
     """
     return rng.permutation((rng.random() + np.arange(size)) / size % 1)
+
+
+def _ahead(batch, first, last):
+    """Yields `batch(first)` to `batch(last - 1)`, preparing the next meanwhile."""
+    with ThreadPoolExecutor(max_workers=1) as worker:
+        following = worker.submit(batch, first)
+        for step in range(first + 1, last + 1):
+            data, following = following.result(), worker.submit(batch, step)
+            yield data
 
 
 def _compiled(layer, inputs, steps, loss, learning_rate, ema_momentum):
