@@ -41,11 +41,12 @@ def main() -> None:
 def list_names() -> None:
     """Shows the scenarios, receivers and weights, each with one line."""
     with _one_sentence_errors():
+        console = _console()
+        _load_tensorflow(console)
         from link_sim.scenario import list_scenarios
         from models.pretrained import list_pretrained
         from receivers.chain import list_receivers
 
-        console = _console()
         for title, names in (
             ("Scenarios", list_scenarios()),
             ("Receivers", list_receivers()),
@@ -86,6 +87,7 @@ def run(
         folder = out or Path("results") / resolved.name
         place = executors.open_executor(executor)
         console = _console()
+        _load_tensorflow(console)
         with results.open_results(folder, resolved) as stored:
             _simulate(console, resolved, folder, stored, place)
         _report(console, folder)
@@ -121,6 +123,7 @@ def train(
 ) -> None:
     """Trains a shipped weight file again; continues what is there."""
     with _one_sentence_errors():
+        _load_tensorflow(_console())
         from link_sim.recipes import RECIPES
 
         if weights not in RECIPES:
@@ -214,6 +217,19 @@ def _one_sentence_errors() -> Iterator[None]:
                 "finished batches are kept"
             )
         _fail(f"{where} cannot be used ({error.strerror}): choose another folder")
+
+
+def _load_tensorflow(console: Console) -> None:
+    """Imports TensorFlow without its log, which no setting of TensorFlow 2.21 stops."""
+    stderr, nothing = os.dup(2), os.open(os.devnull, os.O_WRONLY)
+    with console.status("loading TensorFlow"):
+        os.dup2(nothing, 2)
+        try:
+            import tensorflow  # noqa: F401
+        finally:
+            os.dup2(stderr, 2)
+            os.close(stderr)
+            os.close(nothing)
 
 
 def _fail(sentence: str, status: int = 2) -> None:

@@ -70,13 +70,17 @@ def _processes(workers: int) -> Iterator[tuple[Executor, int]]:
 
 
 def _prepare_worker(threads: int) -> None:
-    """Divides the cores, leaves Ctrl-C to the parent, and ends when the parent does."""
+    """Divides the cores, leaves Ctrl-C to the parent, and ends when the parent does.
+
+    The worker is silent: what fails in it comes back to the parent as an exception.
+    """
     for name in (
         "OMP_NUM_THREADS",
         "TF_NUM_INTRAOP_THREADS",
         "TF_NUM_INTEROP_THREADS",
     ):
         os.environ[name] = str(threads)
+    os.dup2(os.open(os.devnull, os.O_WRONLY), 2)
     signal.signal(signal.SIGINT, signal.SIG_IGN)
     threading.Thread(target=_end_with_parent, daemon=True).start()
 

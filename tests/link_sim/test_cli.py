@@ -24,6 +24,7 @@ from link_sim import cli, results
 
 sys.modules["link_sim.link"] = link_sim.link = fake_link
 results._versions = dict
+cli._load_tensorflow = lambda console: None
 sys.argv[1:] = sys.argv[3:]
 cli.main()
 """
@@ -35,6 +36,7 @@ def invoke(monkeypatch, fake_link, tmp_path):
     monkeypatch.setitem(sys.modules, "link_sim.link", fake_link)
     monkeypatch.setattr(link_sim, "link", fake_link, raising=False)
     monkeypatch.setattr(results, "_versions", dict)
+    monkeypatch.setattr(cli, "_load_tensorflow", lambda console: None)
     monkeypatch.chdir(tmp_path)
     return lambda *arguments: CliRunner().invoke(cli.app, arguments)
 
