@@ -39,10 +39,10 @@ class PreconditionedDenoiser(keras.layers.Layer):
         self.network = network
         self.sigma_data = sigma_data
 
-    def __call__(self, x, sigma, condition=None):
+    def __call__(self, x, sigma, condition=None, **kwargs):
         if isinstance(sigma, float | np.floating):  # Keras takes tensors only
             sigma = ops.convert_to_tensor(sigma, "float32")
-        return super().__call__(x, sigma, condition)
+        return super().__call__(x, sigma, condition, **kwargs)
 
     def call(self, x, sigma, condition=None):
         sigma = ops.broadcast_to(ops.cast(sigma, x.dtype), (ops.shape(x)[0], 1, 1, 1))

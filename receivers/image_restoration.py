@@ -46,8 +46,8 @@ def keep_verified(image, llr):
     return ops.clip(image, low, high)
 
 
-def _in_graph(tensor) -> bool:
-    return isinstance(tensor, keras.KerasTensor) or not hasattr(tensor, "numpy")
+def _is_eager(tensor) -> bool:
+    return isinstance(tensor, np.ndarray) or hasattr(tensor, "numpy")
 
 
 @keras.saving.register_keras_serializable(package="link_sim")
@@ -107,6 +107,10 @@ class ConditionalDDPM(keras.layers.Layer):
         """Restarts the sampler's noise, so that a batch can be computed again."""
         self.noise.state.assign([seed, 0])
 
+    def __call__(self, inputs, **kwargs):
+        self._check(inputs)  # here, where Keras does not wrap the message
+        return super().__call__(inputs, **kwargs)
+
     def call(self, inputs):
         return self.samples(inputs, 1)[0]
 
@@ -116,7 +120,10 @@ class ConditionalDDPM(keras.layers.Layer):
         With more than one step these are draws from (about) the posterior: their
         mean is a better estimate, their variance says how uncertain each pixel is.
         """
-        llr = self._check(inputs)
+        self._check(inputs)
+        llr = inputs
+        if len(inputs.shape) == 4:
+            llr = ops.where(bits_from_image(inputs) == 1, 20.0, -20.0)
         soft_bits = ops.tanh(llr / 2) if self.soft else ops.where(llr > 0, 1.0, -1.0)
         y, condition = condition_planes(soft_bits)
         denoiser = functools.partial(self.denoiser, condition=condition)
@@ -151,15 +158,12 @@ class ConditionalDDPM(keras.layers.Layer):
         return keras.random.normal(shape, dtype="float32", seed=self.noise)
 
     def _check(self, inputs):
-        llr = inputs
-        if len(inputs.shape) == 4:
-            llr = 20.0 * (2 * bits_from_image(inputs) - 1)
-        if tuple(llr.shape[1:]) != (*self.image_shape, 8):
-            size = " x ".join(map(str, self.image_shape))
+        size = tuple(inputs.shape[1:4])
+        if size != self.image_shape or tuple(inputs.shape[4:]) not in ((), (8,)):
             raise ValueError(
-                f"these weights restore images of {size}, not of "
-                f"{' x '.join(map(str, llr.shape[1:4]))}: use others or resize"
+                f"these weights restore images of {self.image_shape} pixels and "
+                f"channels, not inputs of shape {tuple(inputs.shape[1:])}: "
+                "load others or resize"
             )
-        if not _in_graph(llr) and bool(ops.any(ops.isnan(llr))):
-            raise ValueError("llr contains NaN: check the decoder or demapper before")
-        return llr
+        if _is_eager(inputs) and bool(ops.any(ops.isnan(inputs))):
+            raise ValueError("llr contains NaN: check the decoder before the restorer")

@@ -45,9 +45,9 @@ def test_mixture_denoiser_equals_numerical_integration():
     assert abs(estimate - exact) < 1e-5
 
 
-def test_one_component_mixture_is_gaussian():
+def test_mixture_of_equal_components_is_gaussian():
     x = ops.convert_to_tensor(NORMAL((5, 3)), "float32")
-    mixture = GaussianMixtureDenoiser([[0.5, 0.5, 0.5]], [2.0], [1.0])
+    mixture = GaussianMixtureDenoiser([[0.5] * 3] * 2, [2.0, 2.0], [0.3, 0.7])
     exact = GaussianDenoiser(0.5, 2.0)(x, 0.9)
     np.testing.assert_allclose(mixture(x, 0.9), exact, atol=1e-6)
 

@@ -58,15 +58,19 @@ def test_mixture_prior_is_sampled(name):
 
 
 def test_annealed_langevin_reaches_the_last_level():
+    """A Gaussian chain has known moments: compare with their exact recursion."""
     denoiser = GaussianDenoiser(MEAN, VARIANCE)
-    sigmas = geometric_sigmas(12, 0.3, SIGMA_MAX)
-    start = SIGMA_MAX * normal(SAMPLES)
-    step = 0.02
-    noise = normal(len(sigmas), 100, SAMPLES, seed=1)
+    sigmas, step, per_level, samples = geometric_sigmas(8, 1.0, 20.0), 0.05, 100, 5000
+    start = SIGMA_MAX * normal(samples)
+    noise = normal(len(sigmas), per_level, samples, seed=1)
     x = samplers.annealed_langevin(denoiser, start, sigmas, noise, step)
-    total = VARIANCE + 0.3**2
-    # the chain at one level has variance total / (1 - step sigma^2 / (2 total))
-    assert_moments(x, MEAN, total, bias=0.03)
+    mean, variance = 0.0, SIGMA_MAX**2
+    for power in np.repeat(sigmas**2, per_level):
+        keep = 1 - step * power / (VARIANCE + power)
+        mean = MEAN + keep * (mean - MEAN)
+        variance = keep**2 * variance + 2 * step * power
+    assert_moments(x, mean, variance)
+    assert abs(variance / (VARIANCE + 1) - 1) < 0.05  # near the target, at last
 
 
 def single_step_errors(name, steps):
