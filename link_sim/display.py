@@ -54,12 +54,12 @@ class Progress:
             )
 
     def _time(self) -> str:
-        spent = f"{time.monotonic() - self._start:.0f} s"
+        spent = _duration(time.monotonic() - self._start)
         if not self._seconds:
             return spent
         left = sum(_batches_left(tally) for tally in self._tallies.values())
         seconds = left * statistics.median(self._seconds) / self._workers
-        return f"{spent}, about {seconds:.0f} s left"
+        return f"{spent}, about {_duration(seconds)} left"
 
     def _table(self) -> Group:
         """BER so far, a row a receiver and a column a point; progress below."""
@@ -108,6 +108,10 @@ def _batches_left(tally: Tally) -> float:
     if not tally.lines:
         return most
     return min(most, len(tally.lines) * (1 / tally.progress - 1))
+
+
+def _duration(seconds: float) -> str:
+    return f"{seconds:.0f} s" if seconds < 120 else f"{seconds / 60:.0f} min"
 
 
 def _ber(tally: Tally, receiver: str) -> str:

@@ -50,10 +50,12 @@ def _in_process() -> Iterator[tuple[Executor, int]]:
 def _processes(workers: int) -> Iterator[tuple[Executor, int]]:
     """A pool of fresh processes that share this machine's cores.
 
-    Leaving it ends the processes at once: what they have not finished by then is
-    either not wanted or interrupted.
+    TensorFlow rounds differently with the number of threads, so sums of real numbers
+    may differ from those made in one process in their last digits (float32).
+    Leaving ends the processes at once: what they have not finished by then is either
+    not wanted or interrupted.
     """
-    threads = max(1, (os.cpu_count() or 1) // workers)
+    threads = max(1, len(os.sched_getaffinity(0)) // workers)
     others = set(multiprocessing.active_children())
     executor = ProcessPoolExecutor(
         workers,
