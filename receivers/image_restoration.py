@@ -8,15 +8,7 @@ from keras import ops
 
 from models import pretrained
 from models.conditional_chain import ConditionalChain, sample_chain
-
-BIT_VALUES = 2.0 ** np.arange(7, -1, -1, dtype="float32")
-"""Value of each bit of a pixel, most significant first."""
-
-
-def bits_from_image(image):
-    """The eight bits of each pixel, MSB first: [0, 1] -> {0., 1.}, [..., 8]."""
-    levels = ops.round(255 * ops.cast(image, "float32"))
-    return ops.mod(ops.floor(levels[..., None] / BIT_VALUES), 2)
+from receivers.image_bits import BIT_VALUES, image_llr, keep_certain
 
 
 def condition_planes(soft_bits):
@@ -36,18 +28,6 @@ def condition_planes(soft_bits):
     batch, height, width = ops.shape(soft_bits)[:3]
     planes = ops.reshape(soft_bits, (batch, height, width, 8 * soft_bits.shape[3]))
     return y, ops.concatenate([planes, y, std], axis=-1)
-
-
-def keep_verified(image, llr):
-    """Clips each pixel to the interval that its verified bits (llr = +-inf) allow."""
-    weights = BIT_VALUES / 255
-    low = ops.sum(ops.where(llr == np.inf, weights, 0.0), axis=-1)
-    high = 1 - ops.sum(ops.where(llr == -np.inf, weights, 0.0), axis=-1)
-    return ops.clip(image, low, high)
-
-
-def _is_eager(tensor) -> bool:
-    return isinstance(tensor, np.ndarray) or hasattr(tensor, "numpy")
 
 
 @keras.saving.register_keras_serializable(package="link_sim")
@@ -108,11 +88,13 @@ class ConditionalDDPM(keras.layers.Layer):
         self.noise.state.assign([seed, 0])
 
     def __call__(self, inputs, **kwargs):
-        self._check(inputs)  # here, where Keras does not wrap the message
-        return super().__call__(inputs, **kwargs)
+        if isinstance(inputs, np.ndarray):
+            inputs = ops.convert_to_tensor(inputs)
+        llr = image_llr(inputs, self.image_shape)  # Keras would wrap errors in `call`
+        return super().__call__(llr, **kwargs)
 
-    def call(self, inputs):
-        return self.samples(inputs, 1)[0]
+    def call(self, llr):
+        return self.samples(llr, 1)[0]
 
     def samples(self, inputs, num_samples: int):
         """Several restored images of each input: [num_samples, batch, ...].
@@ -120,10 +102,7 @@ class ConditionalDDPM(keras.layers.Layer):
         With more than one step these are draws from (about) the posterior: their
         mean is a better estimate, their variance says how uncertain each pixel is.
         """
-        self._check(inputs)
-        llr = inputs
-        if len(inputs.shape) == 4:
-            llr = ops.where(bits_from_image(inputs) == 1, 20.0, -20.0)
+        llr = image_llr(inputs, self.image_shape)
         soft_bits = ops.tanh(llr / 2) if self.soft else ops.where(llr > 0, 1.0, -1.0)
         y, condition = condition_planes(soft_bits)
         denoiser = functools.partial(self.denoiser, condition=condition)
@@ -132,7 +111,7 @@ class ConditionalDDPM(keras.layers.Layer):
             shape = (self.num_steps, *ops.shape(y))
             noise = 0.0 if self.num_steps == 1 else self._normal(shape)
             x = sample_chain(denoiser, y, noise, self.chain, self.num_steps, self.eta)
-            images.append(keep_verified((ops.clip(x, -1, 1) + 1) / 2, llr))
+            images.append(keep_certain((ops.clip(x, -1, 1) + 1) / 2, llr))
         return ops.stack(images)
 
     def compute_output_shape(self, input_shape):
@@ -156,14 +135,3 @@ class ConditionalDDPM(keras.layers.Layer):
 
     def _normal(self, shape):
         return keras.random.normal(shape, dtype="float32", seed=self.noise)
-
-    def _check(self, inputs):
-        size = tuple(inputs.shape[1:4])
-        if size != self.image_shape or tuple(inputs.shape[4:]) not in ((), (8,)):
-            raise ValueError(
-                f"these weights restore images of {self.image_shape} pixels and "
-                f"channels, not inputs of shape {tuple(inputs.shape[1:])}: "
-                "load others or resize"
-            )
-        if _is_eager(inputs) and bool(ops.any(ops.isnan(inputs))):
-            raise ValueError("llr contains NaN: check the decoder before the restorer")
