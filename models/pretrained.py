@@ -11,6 +11,8 @@ from pathlib import Path
 import keras
 import numpy as np
 
+from models import classifier, denoiser, unet  # noqa: F401, the classes of the cards
+
 WEIGHTS = Path(__file__).parent / "weights"
 
 

@@ -1,4 +1,6 @@
 import json
+import subprocess
+import sys
 
 import keras
 import numpy as np
@@ -53,3 +55,8 @@ def test_shipped_cards_are_complete_and_files_small():
         assert json.dumps(card)
         assert pretrained.load_arrays(name)
         assert (pretrained.WEIGHTS / f"{name}.npz").stat().st_size <= 4e6
+
+
+def test_shipped_network_loads_in_a_fresh_process():
+    code = "from models import pretrained; pretrained.load_model('digit-classifier')"
+    subprocess.run([sys.executable, "-c", code], check=True)
