@@ -1,0 +1,21 @@
+PYTHON ?= $(shell command -v python3.11 || command -v python3.12 || command -v python3)
+BIN = .venv/bin
+
+run: .venv/installed        ## compare the receivers of the default scenario
+	$(BIN)/link-sim run
+
+test: .venv/installed       ## run all tests
+	$(BIN)/python -m pytest
+
+lint: .venv/installed       ## check style
+	$(BIN)/ruff check . && $(BIN)/ruff format --check .
+
+.venv/installed: pyproject.toml constraints.txt
+	$(PYTHON) -m venv .venv
+	$(BIN)/pip install --quiet -c constraints.txt -e ".[dev,cluster]"
+	touch $@
+
+clean:                      ## remove the environment
+	rm -rf .venv
+
+.PHONY: run test lint clean
