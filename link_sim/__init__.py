@@ -1,0 +1,1 @@
+"""The link: scenario, transmitter, channel, receivers, counts, results, plots, CLI."""

@@ -1,0 +1,167 @@
+"""Scenarios: everything that defines a comparison, as strict models read from TOML."""
+
+import json
+import math
+import tomllib
+from pathlib import Path
+from typing import Annotated
+
+from pydantic import Field, ValidationError, model_validator
+
+from link_sim.sections import (
+    Antennas,
+    Channel,
+    Code,
+    Count,
+    Grid,
+    Payload,
+    Section,
+    Stop,
+    Sweep,
+)
+
+
+class ScenarioError(ValueError):
+    """A scenario that cannot be run; the message is one sentence with the remedy."""
+
+
+class Scenario(Section):
+    """One comparison of receivers over a link; see the sections for each part."""
+
+    name: Annotated[str, Field(pattern=r"^[a-z0-9][a-z0-9-]*$")]
+    description: str
+    seed: Annotated[int, Field(ge=0, lt=2**31)] = 1
+    batch_size: Count = 32
+    receivers: tuple[str, ...] = Field(min_length=1)
+    payload: Payload = Payload()
+    code: Code = Code()
+    grid: Grid = Grid()
+    antennas: Antennas = Antennas()
+    channel: Channel = Channel()
+    sweep: Sweep
+    stop: Stop = Stop()
+
+    @model_validator(mode="after")
+    def check(self):
+        if len(set(self.receivers)) != len(self.receivers):
+            raise ValueError("receivers repeat a name: list each once")
+        carriers, streams = self.grid.effective_subcarriers, self.antennas.streams
+        if carriers % streams:
+            raise ValueError(
+                f"antennas.streams = {streams} must divide the {carriers} usable "
+                "subcarriers: change grid.guard_carriers"
+            )
+        if self.antennas.polarisation == "dual" and self.channel.model[:3] in (
+            "cdl", "umi", "uma", "rma"
+        ):  # fmt: skip
+            for key in ("transmit", "receive"):
+                count = getattr(self.antennas, key)
+                if count > 1 and count % 2:
+                    raise ValueError(
+                        f"antennas.{key} = {count} is odd: dual polarisation needs "
+                        "pairs; use an even number or polarisation = 'single'"
+                    )
+        return self
+
+    def to_toml(self) -> str:
+        """The scenario as TOML text that `load_scenario` reads back to an equal one."""
+        lines, sections = [], []
+        for key, value in self.model_dump(exclude_none=True).items():
+            if isinstance(value, dict):
+                body = [f"{name} = {_toml(item)}" for name, item in value.items()]
+                sections += ["", f"[{key}]", *body]
+            else:
+                lines.append(f"{key} = {_toml(value)}")
+        return "\n".join(lines + sections) + "\n"
+
+
+def list_scenarios() -> dict[str, str]:
+    """Names of the shipped scenarios, each with its one-line description."""
+    return {
+        name: tomllib.loads(path.read_text())["description"]
+        for name, path in sorted(_shipped().items())
+    }
+
+
+def load_scenario(name: str, overrides: list[str] = ()) -> Scenario:
+    """The scenario `name` (shipped, or the path of a TOML file) with dotted overrides.
+
+    overrides: such as `"sweep.points=[0, 2]"`; the value is TOML, or else text.
+    Raises `ScenarioError` with one sentence.
+    """
+    path = _shipped().get(name) or Path(name)
+    if path.suffix != ".toml" or not path.is_file():
+        known = ", ".join(sorted(_shipped()))
+        raise ScenarioError(
+            f"there is no scenario '{name}': use one of {known}, or the path of a "
+            ".toml file"
+        )
+    try:
+        return parse_scenario(path.read_text(), overrides)
+    except (OSError, UnicodeDecodeError) as error:
+        raise ScenarioError(
+            f"the scenario file {name} is unreadable: {error}"
+        ) from None
+
+
+def parse_scenario(text: str, overrides: list[str] = ()) -> Scenario:
+    """The scenario in TOML `text` with dotted overrides; see `load_scenario`."""
+    try:
+        data = tomllib.loads(text)
+    except tomllib.TOMLDecodeError as error:
+        raise ScenarioError(f"the scenario is not valid TOML: {error}") from None
+    for override in overrides:
+        _override(data, override)
+    try:
+        return Scenario.model_validate_json(_json(data))
+    except ValidationError as error:
+        raise ScenarioError(_sentence(error)) from None
+
+
+def _shipped() -> dict[str, Path]:
+    folder = Path(__file__).parent / "scenarios"
+    return {path.stem: path for path in folder.glob("*.toml")}
+
+
+def _override(data: dict, override: str):
+    key, equals, text = override.partition("=")
+    if not equals or not key.strip():
+        raise ScenarioError(f"the override '{override}' needs the form key=value")
+    try:
+        value = tomllib.loads(f"value = {text}")["value"]
+    except tomllib.TOMLDecodeError:
+        value = text
+    *parents, last = key.strip().split(".")
+    for parent in parents:
+        data = data.setdefault(parent, {})
+        if not isinstance(data, dict):
+            raise ScenarioError(f"the key '{key}' goes into '{parent}', not a section")
+    data[last] = value
+
+
+def _json(data: dict) -> str:
+    return json.dumps(data, default=str)
+
+
+def _sentence(error: ValidationError) -> str:
+    first = error.errors()[0]
+    key = ".".join(str(part) for part in first["loc"])
+    if first["type"] == "extra_forbidden":
+        return f"the scenario key '{key}' is unknown: remove it or check its spelling"
+    if first["type"] == "missing":
+        return f"the scenario key '{key}' is missing: add it"
+    if first["type"] == "value_error":
+        return f"{key}: {first['ctx']['error']}" if key else str(first["ctx"]["error"])
+    return f"{key} = {first['input']!r} is not possible: {first['msg']}"
+
+
+def _toml(value) -> str:
+    if isinstance(value, bool):
+        return str(value).lower()
+    if isinstance(value, (tuple, list)):
+        return "[" + ", ".join(map(_toml, value)) + "]"
+    if isinstance(value, float) and math.isfinite(value):
+        return repr(value)
+    if isinstance(value, int):
+        return str(value)
+    return '"' + value.replace("\\", "\\\\").replace('"', '\\"') + '"'

