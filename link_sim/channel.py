@@ -1,0 +1,235 @@
+"""Channels: frequency responses over a frame, from Sionna's models or a user's file."""
+
+import numpy as np
+import tensorflow as tf
+from sionna.phy import config
+from sionna.phy.channel import (
+    RayleighBlockFading,
+    cir_to_ofdm_channel,
+    gen_single_sector_topology,
+    subcarrier_frequencies,
+)
+from sionna.phy.channel.tr38901 import CDL, TDL, AntennaArray, RMa, UMa, UMi
+
+from link_sim.scenario import Scenario, ScenarioError
+from link_sim.sections import Antennas
+from link_sim.sections import Channel as ChannelSection
+
+
+class Channel:
+    """Draws frequency responses from the transmitted streams to the receive antennas.
+
+    The response of a frame runs on through its grids. It includes the precoder and the
+    power split: streams share a transmit energy of 1, through orthonormal columns of
+    the identity (as many antennas as streams) or of a DFT matrix (more antennas).
+
+    Parameters
+    ----------
+    scenario : the scenario whose channel, grid and antennas are used
+    grids_per_frame : number of consecutive OFDM grids in a frame
+
+    Input
+    -----
+    batch_size : number of frames
+
+    Output
+    ------
+    h : [batch * grids_per_frame, 1, receive antennas, 1, streams, symbols, fft_size],
+        complex64, constant over an OFDM symbol
+
+    Raises `ScenarioError` if Sionna cannot build the channel or the file is unfit.
+    """
+
+    def __init__(self, scenario: Scenario, grids_per_frame: int = 1):
+        grid, self._antennas = scenario.grid, scenario.antennas
+        self._symbols, self._grids = grid.symbols, grids_per_frame
+        samples = grid.fft_size + grid.cyclic_prefix
+        self._symbol_rate = grid.subcarrier_spacing * grid.fft_size / samples
+        self._frequencies = subcarrier_frequencies(
+            grid.fft_size, grid.subcarrier_spacing
+        )
+        self._normalise = scenario.channel.model[:3] not in ("awg", "ray", "tdl")
+        self._precoder = tf.constant(precoder(scenario.antennas))
+        try:
+            self._impulse_responses = _model(scenario)
+        except ScenarioError:
+            raise
+        except (AssertionError, ValueError) as error:
+            raise ScenarioError(
+                f"channel.model = '{scenario.channel.model}' cannot be built: {error}"
+            ) from None
+
+    def __call__(self, batch_size):
+        steps = self._grids * self._symbols
+        a, tau = self._impulse_responses(batch_size, steps, self._symbol_rate)
+        h = cir_to_ofdm_channel(self._frequencies, a, tau, normalize=self._normalise)
+        h = tf.einsum("brxtasf,am->brxtmsf", h, self._precoder)
+        if self._grids == 1:
+            return h
+        shape = [*h.shape[1:5], self._grids, self._symbols, h.shape[-1]]
+        h = tf.reshape(h, tf.concat([tf.shape(h)[:1], shape], 0))
+        h = tf.transpose(h, [0, 5, 1, 2, 3, 4, 6, 7])
+        return tf.reshape(h, tf.concat([[-1], tf.shape(h)[2:]], 0))
+
+
+def precoder(antennas: Antennas) -> np.ndarray:
+    """The map of streams to antennas: complex64 [transmit, streams], total power 1."""
+    transmit, streams = antennas.transmit, antennas.streams
+    if transmit == streams:
+        columns = np.eye(streams)
+    else:
+        phase = np.outer(np.arange(transmit), np.arange(streams)) / transmit
+        columns = np.exp(-2j * np.pi * phase) / np.sqrt(transmit)
+    return (columns / np.sqrt(streams)).astype("complex64")
+
+
+def apply_channel(x_rg, h):
+    """The noiseless received grid, [batch, 1, receive antennas, symbols, fft_size]."""
+    return tf.einsum("brxtmsf,btmsf->brxsf", h, x_rg)
+
+
+def add_noise(y, no):
+    """Adds complex white noise of variance `no` per complex dimension, also [batch]."""
+    std = tf.reshape(tf.sqrt(no / 2), [-1] + [1] * (y.shape.rank - 1))
+    real, imag = (std * config.tf_rng.normal(tf.shape(y)) for _ in range(2))
+    return y + tf.complex(real, imag)
+
+
+def _model(scenario: Scenario):
+    """A function of (batch size, time steps, rate) that draws impulse responses."""
+    channel, antennas = scenario.channel, scenario.antennas
+    name, carrier = channel.model, channel.carrier_frequency
+    if name == "awgn":
+        return _awgn(antennas)
+    if name == "rayleigh":
+        return RayleighBlockFading(1, antennas.receive, 1, antennas.transmit)
+    if name == "cir":
+        return _file(scenario)
+    if name.startswith("tdl"):
+        return TDL(
+            name[-1].upper(),
+            channel.delay_spread,
+            carrier,
+            min_speed=channel.speed,
+            num_rx_ant=antennas.receive,
+            num_tx_ant=antennas.transmit,
+        )
+    ut_array = _array(antennas.transmit, antennas.polarisation, "omni", carrier)
+    bs_array = _array(antennas.receive, antennas.polarisation, "38.901", carrier)
+    if name.startswith("cdl"):
+        return CDL(
+            name[-1].upper(),
+            channel.delay_spread,
+            carrier,
+            ut_array,
+            bs_array,
+            "uplink",
+            min_speed=channel.speed,
+        )
+    arguments = dict(
+        carrier_frequency=carrier,
+        ut_array=ut_array,
+        bs_array=bs_array,
+        direction="uplink",
+        enable_pathloss=False,
+        enable_shadow_fading=False,
+    )
+    if name == "rma":
+        model = RMa(**arguments)
+    else:
+        model = {"umi": UMi, "uma": UMa}[name](o2i_model="low", **arguments)
+    return _drops(model, name, channel.speed)
+
+
+def _array(count: int, polarisation: str, pattern: str, carrier: float) -> AntennaArray:
+    """A horizontal uniform linear array of single elements or cross-polarised pairs."""
+    dual = polarisation == "dual" and count > 1
+    return AntennaArray(
+        num_rows=1,
+        num_cols=count // 2 if dual else count,
+        polarization="dual" if dual else "single",
+        polarization_type="cross" if dual else "V",
+        antenna_pattern=pattern,
+        carrier_frequency=carrier,
+    )
+
+
+def _drops(model, name: str, speed: float):
+    """Draws one user terminal per frame, anew in each call, and its channel.
+
+    The drop is made inside the (possibly traced) call: set outside, it would be frozen
+    into the graph.
+    """
+
+    def impulse_responses(batch_size, num_time_steps, rate):
+        topology = gen_single_sector_topology(
+            batch_size, 1, name, min_ut_velocity=speed, max_ut_velocity=speed
+        )
+        model.set_topology(*topology)
+        return model(num_time_steps, rate)
+
+    return impulse_responses
+
+
+def _awgn(antennas: Antennas):
+    """One path of gain 1 from stream i to receive antenna i."""
+    gain = np.zeros([antennas.receive, antennas.transmit], "complex64")
+    columns = precoder(antennas) * np.sqrt(antennas.streams)
+    gain[: antennas.streams] = columns.conj().T
+
+    def impulse_responses(batch_size, num_time_steps, rate):
+        a = tf.reshape(gain, [1, 1, antennas.receive, 1, antennas.transmit, 1, 1])
+        a = tf.tile(a, [batch_size, 1, 1, 1, 1, 1, num_time_steps])
+        return a, tf.zeros([batch_size, 1, 1, 1])
+
+    return impulse_responses
+
+
+def _file(scenario: Scenario):
+    """Draws examples at random from the arrays `a` and `tau` of an `.npz` file."""
+    a, tau = _read_file(scenario.channel, scenario.antennas)
+    a = tf.constant(a[:, None, :, None], tf.complex64)
+    tau = tf.constant(tau[:, None, None], tf.float32)
+
+    def impulse_responses(batch_size, num_time_steps, rate):
+        if a.shape[-1] not in (1,) and a.shape[-1] < num_time_steps:
+            raise ScenarioError(
+                f"{scenario.channel.file} has {a.shape[-1]} time steps, a frame takes "
+                f"{num_time_steps}: supply as many, or 1 for a static channel"
+            )
+        pick = config.tf_rng.uniform([batch_size], 0, len(a), tf.int32)
+        taps = tf.gather(a, pick)[..., :num_time_steps]
+        if a.shape[-1] == 1:
+            taps = tf.repeat(taps, num_time_steps, axis=-1)
+        return taps, tf.gather(tau, pick)
+
+    return impulse_responses
+
+
+def _read_file(channel: ChannelSection, antennas: Antennas):
+    path = channel.file
+    try:
+        with np.load(path, allow_pickle=False) as arrays:
+            a, tau = arrays["a"], arrays["tau"]
+    except Exception as error:
+        raise ScenarioError(
+            f"channel.file = '{path}' is not an .npz with arrays a and tau: {error}"
+        ) from None
+    expected = (antennas.receive, antennas.transmit)
+    if a.ndim != 5 or a.shape[1:3] != expected or not np.iscomplexobj(a) or not a.size:
+        raise ScenarioError(
+            f"the array a in {path} has shape {a.shape} and type {a.dtype}: it must be "
+            f"complex [examples, {expected[0]}, {expected[1]}, paths, time steps]"
+        )
+    if tau.shape != (a.shape[0], a.shape[3]):
+        raise ScenarioError(
+            f"the array tau in {path} has shape {tau.shape}: it must be "
+            f"[{a.shape[0]}, {a.shape[3]}], one delay per example and path"
+        )
+    if not (np.isfinite(a).all() and np.isfinite(tau).all() and (tau >= 0).all()):
+        raise ScenarioError(
+            f"{path} holds NaN, infinite values or negative delays: remove them"
+        )
+    if not np.abs(a).any(axis=(1, 2, 3, 4)).all():
+        raise ScenarioError(f"{path} holds an example without energy: remove it")
+    return a, tau

@@ -1,0 +1,183 @@
+"""The transmitter: images to a resource grid, and the way back from LLRs to images."""
+
+import math
+
+import numpy as np
+import tensorflow as tf
+from sionna.phy.fec.crc import CRCDecoder, CRCEncoder
+from sionna.phy.fec.interleaving import Deinterleaver, RandomInterleaver
+from sionna.phy.fec.ldpc import LDPC5GEncoder
+from sionna.phy.fec.scrambling import Descrambler, Scrambler
+from sionna.phy.mapping import Mapper
+from sionna.phy.mimo import StreamManagement
+from sionna.phy.ofdm import ResourceGrid, ResourceGridMapper
+
+from link_sim.scenario import Scenario
+from link_sim.sections import Code
+
+CRC = "CRC24A"
+CRC_BITS = 24
+
+
+def segment(num_bits: int, code: Code) -> tuple[int, int, int]:
+    """Number of LDPC blocks for `num_bits`, and information and coded bits of each.
+
+    5G NR base graph 1 takes up to 8,448 information bits and rates from 1/3, base
+    graph 2 up to 3,840 bits and rates from 1/5 (3GPP TS 38.212, section 5.2.2).
+    The information bits include the CRC. The coded bits are a multiple of the bits per
+    symbol, at most one symbol off the nominal rate.
+    """
+    largest = 8448 if code.rate >= 1 / 3 else 3840
+    num_blocks = math.ceil(num_bits / (largest - CRC_BITS))
+    k = math.ceil(num_bits / num_blocks) + CRC_BITS
+    n = int(k / code.rate / code.bits_per_symbol) * code.bits_per_symbol
+    if k / n > 948 / 1024:  # the highest rate of 5G NR
+        n += code.bits_per_symbol
+    return num_blocks, k, n
+
+
+class Transmitter:
+    """Maps 8-bit images to OFDM resource grids with pilots.
+
+    The bits of an image are interleaved, each image of a batch in its own way (so that
+    the 2Z bits which 5G LDPC punctures fall on other pixels each time), cut into blocks
+    with a CRC, LDPC-encoded, scrambled (image bits are far from equiprobable), mapped
+    to QAM and dealt out to the streams symbol by symbol. A frame is the smallest unit
+    of whole images and whole grids; what the codewords leave free of it is filled with
+    scrambled zeros.
+
+    Parameters
+    ----------
+    scenario : the scenario whose code, grid and antennas are used
+    image_shape : (height, width, channels)
+
+    Input
+    -----
+    image : [batch, images_per_frame, height, width, channels], float in [0, 1]
+
+    Output
+    ------
+    b : [batch, images_per_frame, blocks_per_image, k], information bits with CRC
+    c : [batch * images_per_frame * blocks_per_image, n], codewords
+    x_rg : [batch * grids_per_frame, 1, streams, symbols, fft_size], complex
+    """
+
+    def __init__(self, scenario: Scenario, image_shape: tuple[int, int, int]):
+        grid, code = scenario.grid, scenario.code
+        self.image_shape = tuple(image_shape)
+        self.num_bits_per_symbol = code.bits_per_symbol
+        self.num_iter = code.iterations
+        self.resource_grid = ResourceGrid(
+            num_ofdm_symbols=grid.symbols,
+            fft_size=grid.fft_size,
+            subcarrier_spacing=grid.subcarrier_spacing,
+            num_tx=1,
+            num_streams_per_tx=scenario.antennas.streams,
+            cyclic_prefix_length=grid.cyclic_prefix,
+            num_guard_carriers=grid.guard_carriers,
+            dc_null=grid.dc_null,
+            pilot_pattern="kronecker",
+            pilot_ofdm_symbol_indices=list(grid.pilot_symbols),
+        )
+        self.stream_management = StreamManagement(
+            np.ones([1, 1], int), scenario.antennas.streams
+        )
+        self.image_bits = math.prod(image_shape) * 8
+        self.blocks_per_image, self.k, self.n = segment(self.image_bits, code)
+        self._fill_frame()
+
+        self.encoder = LDPC5GEncoder(self.k, self.n, self.num_bits_per_symbol)
+        self._crc_encoder = CRCEncoder(CRC)
+        self._crc_decoder = CRCDecoder(self._crc_encoder)
+        self._interleaver = RandomInterleaver(seed=1, keep_batch_constant=False)
+        self._deinterleaver = Deinterleaver(self._interleaver)
+        self._scrambler = Scrambler(seed=2, keep_batch_constant=False)
+        self._descrambler = Descrambler(self._scrambler, binary=False)
+        self._mapper = Mapper("qam", self.num_bits_per_symbol)
+        self._rg_mapper = ResourceGridMapper(self.resource_grid)
+
+    def _fill_frame(self):
+        """Chooses how many images share a frame and how many grids it takes."""
+        grid = self.resource_grid
+        capacity = int(grid.num_data_symbols) * grid.num_streams_per_tx
+        capacity *= self.num_bits_per_symbol
+        image = self.blocks_per_image * self.n
+        self.images_per_frame = max(1, capacity // image)
+        self.grids_per_frame = math.ceil(self.images_per_frame * image / capacity)
+        self.frame_bits = self.grids_per_frame * capacity
+        self._used_bits = self.images_per_frame * image
+        self.effective_rate = self.images_per_frame * self.image_bits / self.frame_bits
+
+    def __call__(self, image):
+        b = self.to_blocks(self.to_bits(image))
+        c = self.encoder(tf.reshape(b, [-1, self.k]))
+        return b, c, self.modulate(c)
+
+    def to_bits(self, image):
+        """Bits of 8-bit images, most significant first.
+
+        image : [..., height, width, channels] -> [..., height * width * channels * 8]
+        """
+        level = tf.cast(tf.round(image * 255.0), tf.int32)
+        bits = tf.bitwise.right_shift(level[..., None], tf.range(7, -1, -1)) & 1
+        shape = tf.concat([tf.shape(image)[:-3], [self.image_bits]], 0)
+        return tf.cast(tf.reshape(bits, shape), tf.float32)
+
+    def to_blocks(self, bits):
+        """Interleaved blocks with CRC: [..., image_bits] -> [..., blocks, k]."""
+        bits = self._permute(self._interleaver, bits)
+        size = self.k - CRC_BITS
+        padding = self.blocks_per_image * size - self.image_bits
+        bits = tf.pad(bits, [[0, 0]] * (bits.shape.rank - 1) + [[0, padding]])
+        shape = tf.concat([tf.shape(bits)[:-1], [self.blocks_per_image, size]], 0)
+        return self._crc_encoder(tf.reshape(bits, shape))
+
+    def modulate(self, c):
+        """Resource grids of codewords: [batch * blocks, n] -> [batch * grids, ...]."""
+        c = tf.reshape(c, [-1, self._used_bits])
+        c = tf.pad(c, [[0, 0], [0, self.frame_bits - self._used_bits]])
+        x = self._mapper(self._scrambler(c))
+        x = tf.reshape(x, [-1, 1, self.resource_grid.num_data_symbols, self._streams])
+        return self._rg_mapper(tf.transpose(x, [0, 1, 3, 2]))
+
+    def demodulate(self, llr):
+        """LLRs of the codewords from those of the grids.
+
+        llr : [batch * grids, 1, streams, data symbols * bits] -> [batch * blocks, n]
+        """
+        symbols, bits = self.resource_grid.num_data_symbols, self.num_bits_per_symbol
+        llr = tf.reshape(llr, [-1, self._streams, symbols, bits])
+        llr = tf.reshape(tf.transpose(llr, [0, 2, 1, 3]), [-1, self.frame_bits])
+        return tf.reshape(self._descrambler(llr)[:, : self._used_bits], [-1, self.n])
+
+    def check(self, llr):
+        """Image LLRs and CRC results from the LLRs of decoded blocks.
+
+        llr : [batch * blocks, k], soft output of the channel decoder
+
+        Returns `llr_image`, [batch, images, height, width, channels, 8], where the bits
+        of a block whose CRC holds are certain (infinite), `b_hat`, [batch, images,
+        blocks, k], and `crc_ok`, bool [batch, images, blocks].
+        """
+        shape = [-1, self.images_per_frame, self.blocks_per_image, self.k]
+        llr = tf.reshape(llr, shape)
+        b_hat = tf.cast(llr > 0, tf.float32)
+        _, crc_ok = self._crc_decoder(b_hat)
+        certain = tf.where(b_hat > 0, np.inf, -np.inf)
+        llr = tf.where(crc_ok, certain, llr)[..., :-CRC_BITS]
+        llr = tf.reshape(
+            llr, [-1, self.images_per_frame, shape[2] * (self.k - CRC_BITS)]
+        )
+        llr = self._permute(self._deinterleaver, llr[..., : self.image_bits])
+        shape = [-1, self.images_per_frame, *self.image_shape, 8]
+        return tf.reshape(llr, shape), b_hat, crc_ok[..., 0]
+
+    def _permute(self, interleaver, bits):
+        """Permutes the last axis, in another way for each image of the batch."""
+        return tf.reshape(
+            interleaver(tf.reshape(bits, [-1, self.image_bits])), tf.shape(bits)
+        )
+
+    @property
+    def _streams(self):
+        return self.resource_grid.num_streams_per_tx
