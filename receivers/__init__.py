@@ -1,0 +1,1 @@
+"""Keras layers with Sionna's call signatures: classical and generative receivers."""

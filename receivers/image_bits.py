@@ -1,0 +1,49 @@
+"""The bits of 8-bit images as LLRs: checks, conversions and bits that are certain."""
+
+import keras
+import numpy as np
+from keras import ops
+
+BIT_VALUES = 2.0 ** np.arange(7, -1, -1, dtype="float32")
+"""Value of each bit of a pixel, most significant first."""
+
+
+def bits_from_image(image):
+    """The eight bits of each pixel, MSB first: [0, 1] -> {0., 1.}, [..., 8]."""
+    levels = ops.round(255 * ops.cast(image, "float32"))
+    return ops.mod(ops.floor(levels[..., None] / BIT_VALUES), 2)
+
+
+def image_from_bits(bits):
+    """The image of bits, MSB first: {0, 1}, [..., 8] -> [0, 1]."""
+    return ops.sum(ops.cast(bits, "float32") * (BIT_VALUES / 255), axis=-1)
+
+
+def image_llr(inputs, image_shape):
+    """LLRs [batch, *image_shape, 8] of an input that is such LLRs, or a hard image.
+
+    Raises `ValueError` for another image size and, outside graphs, for NaN.
+    """
+    llr = inputs
+    if len(inputs.shape) == 4:
+        llr = 20.0 * (2 * bits_from_image(inputs) - 1)
+    if tuple(llr.shape[1:]) != (*image_shape, 8):
+        size = "x".join(str(n) for n in inputs.shape[1:4])
+        raise ValueError(
+            f"the restorer was made for {'x'.join(map(str, image_shape))} images, not "
+            f"{size}: choose a restorer for this size, or 'none'"
+        )
+    if keras.backend.backend() != "tensorflow" or hasattr(llr, "numpy"):
+        if bool(ops.any(ops.isnan(llr))):
+            raise ValueError(
+                "the LLRs contain NaN: check the blocks before the restorer"
+            )
+    return llr
+
+
+def keep_certain(image, llr):
+    """Clips each pixel to the interval that its certain bits (llr = +-inf) allow."""
+    weights = BIT_VALUES / 255
+    low = ops.sum(ops.where(llr == np.inf, weights, 0.0), axis=-1)
+    high = 1 - ops.sum(ops.where(llr == -np.inf, weights, 0.0), axis=-1)
+    return ops.clip(image, low, high)
