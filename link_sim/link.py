@@ -1,0 +1,234 @@
+"""The link: images through transmitter and channel to every receiver compared."""
+
+import time
+from functools import lru_cache
+from typing import NamedTuple
+
+import keras
+import numpy as np
+import tensorflow as tf
+from sionna.phy import config
+from sionna.phy.ofdm import RemoveNulledSubcarriers
+from sionna.phy.utils import ebnodb2no
+
+from link_sim.channel import Channel, add_noise, apply_channel
+from link_sim.metrics import channel_counts, image_counts
+from link_sim.scenario import Scenario, ScenarioError, parse_scenario
+from link_sim.sources import load_images
+from link_sim.transmitter import Transmitter
+from receivers.chain import Receiver, Reception, build_receivers, receive
+
+COVARIANCE_FRAMES = 512
+"""Channel realisations from which the covariances of `lmmse` are estimated."""
+
+
+class Transmission(NamedTuple):
+    """One batch on the air; shapes as in `Transmitter` and `Channel`."""
+
+    b: tf.Tensor
+    c: tf.Tensor
+    x_rg: tf.Tensor
+    h: tf.Tensor
+    y: tf.Tensor
+    no: tf.Tensor
+
+
+class Link(keras.Model):
+    """An image link over a Sionna MIMO-OFDM chain, with one or several receivers.
+
+    One pass runs the transmitter and the channel once and hands the same `y` to all
+    receivers.
+
+    Parameters
+    ----------
+    scenario : Scenario
+    receivers : names (see `receivers.chain`) or `Receiver` objects;
+        those of the scenario if not given
+
+    Input
+    -----
+    batch_size : int, number of frames
+    ebno_db : float, Eb/N0 in dB: transmitted energy, pilots, cyclic prefix, CRC and
+        filling included, per image bit, over no
+
+    Output
+    ------
+    b, b_hat : [batch, images_per_frame, blocks_per_image, k], information bits as sent
+        and as decided by the first receiver; so `sionna.phy.utils.sim_ber` and
+        `PlotBER` accept the link
+
+    `fit` trains whatever is trainable in the first receiver on the coded bits: its data
+    are Eb/N0 values, its loss compares bits `c` with `llr`, such as
+    `keras.losses.BinaryCrossentropy(from_logits=True)`.
+
+    Raises `ScenarioError` if Sionna cannot do what the scenario asks for.
+    """
+
+    def __init__(self, scenario: Scenario, receivers=None):
+        super().__init__(name=scenario.name.replace("-", "_"))
+        self.scenario = scenario
+        self._images = load_images(scenario.payload)
+        self.transmitter = Transmitter(scenario, self._images.shape[1:])
+        self.channel = Channel(scenario, self.transmitter.grids_per_frame)
+        self._draw_channel = tf.function(self.channel, jit_compile=True)
+        self._remove_nulled = RemoveNulledSubcarriers(self.transmitter.resource_grid)
+        receivers = list(receivers or scenario.receivers)
+        names = [r for r in receivers if isinstance(r, str)]
+        try:
+            built = build_receivers(names, self.transmitter, self._covariances)
+        except ValueError as error:
+            raise ScenarioError(str(error)) from None
+        built = dict(zip(names, built, strict=True))
+        self.receivers = [r if isinstance(r, Receiver) else built[r] for r in receivers]
+        self._simulate = tf.function(self._counts)
+        self._train_on = tf.function(self._coded_bits, reduce_retracing=True)
+
+    def build(self, *shapes):
+        """Does nothing: the blocks build themselves when first called."""
+
+    def call(self, batch_size, ebno_db):
+        image = self.draw_images(batch_size)
+        sent = self.transmit(image, self.noise_variance(ebno_db, "ebno_db"))
+        return sent.b, self.receivers[0](sent.y, sent.no, sent.h).b_hat
+
+    def noise_variance(self, point, axis: str):
+        """`no` at a point of the axis `ebno_db` or `esno_db`, in dB."""
+        if axis == "esno_db":
+            return 10.0 ** (-tf.cast(point, tf.float32) / 10)
+        return ebnodb2no(
+            tf.cast(point, tf.float32),
+            self.transmitter.num_bits_per_symbol,
+            self.transmitter.effective_rate,
+            self.transmitter.resource_grid,
+        )
+
+    def draw_images(self, batch_size):
+        """Images at random: [batch, images_per_frame, height, width, channels]."""
+        shape = [batch_size, self.transmitter.images_per_frame]
+        return self._take(config.tf_rng.uniform(shape, 0, len(self._images), tf.int32))
+
+    def batch_images(self, batch_index: int):
+        """The images of a numbered batch: the pool in order, again from its start."""
+        shape = self.scenario.batch_size, self.transmitter.images_per_frame
+        first = batch_index * shape[0] * shape[1]
+        picks = (first + np.arange(shape[0] * shape[1])) % len(self._images)
+        return self._take(picks.reshape(shape))
+
+    def transmit(self, image, no) -> Transmission:
+        """Sends images [batch, images_per_frame, ...] over the channel."""
+        b, c, x_rg = self.transmitter(image)
+        h = self._draw_channel(tf.shape(image)[0])
+        if no.shape.rank == 1:
+            no = tf.repeat(no, self.transmitter.grids_per_frame)
+        return Transmission(b, c, x_rg, h, add_noise(apply_channel(x_rg, h), no), no)
+
+    def receive(self, sent: Transmission) -> dict[str, Reception]:
+        """What each receiver makes of the same transmission."""
+        return receive(self.receivers, sent.y, sent.no, sent.h)
+
+    def simulate(self, point: float, batch_index: int) -> dict[str, dict[str, float]]:
+        """Counts of every receiver for one seeded batch; see `link_sim.metrics`."""
+        config.seed = batch_seed(self.scenario.seed, point, batch_index)
+        counts = self._simulate(
+            tf.constant(point, tf.float32), self.batch_images(batch_index)
+        )
+        return {
+            receiver: {key: value.numpy().item() for key, value in sums.items()}
+            for receiver, sums in counts.items()
+        }
+
+    def train_step(self, data):
+        ebno_db = keras.utils.unpack_x_y_sample_weight(data)[0]
+        with tf.GradientTape() as tape:
+            c, llr = self._train_on(tf.reshape(ebno_db, [-1]))
+            loss = self.compute_loss(y=c, y_pred=llr)
+        gradients = tape.gradient(loss, self.trainable_variables)
+        self.optimizer.apply_gradients(
+            zip(gradients, self.trainable_variables, strict=True)
+        )
+        for metric in self.metrics:
+            if metric.name == "loss":
+                metric.update_state(loss)
+        return self.get_metrics_result()
+
+    def _coded_bits(self, ebno_db):
+        """Codewords of random images, and their LLRs in the first receiver."""
+        receiver = self.receivers[0]
+        image = self.draw_images(tf.shape(ebno_db)[0])
+        sent = self.transmit(image, self.noise_variance(ebno_db, "ebno_db"))
+        h_hat, err_var = receiver.estimate(sent.y, sent.no, sent.h)
+        return sent.c, receiver.detect(sent.y, h_hat, err_var, sent.no)
+
+    def _take(self, picks):
+        images = tf.gather(tf.constant(self._images), picks)
+        return tf.cast(images, tf.float32) / 255
+
+    def _counts(self, point, image):
+        no = self.noise_variance(point, self.scenario.sweep.axis)
+        sent = self.transmit(image, no)
+        h, grids = self._remove_nulled(sent.h), self.transmitter.grids_per_frame
+        receptions, counts = self.receive(sent), {}
+        for receiver in self.receivers:
+            reception = receptions[receiver.name]
+            counts[receiver.name] = image_counts(sent.b, image, reception)
+            if receiver.estimator is not None:
+                counts[receiver.name] |= channel_counts(h, reception.h_hat, grids)
+        return counts
+
+    def _covariances(self):
+        """Arguments of `LMMSEChannelEstimator`, estimated from the channel itself."""
+        config.seed = batch_seed(self.scenario.seed, 0.0, 2**31 - 1)
+        axes = "brxtasf,brxtauf->su", "brxtasf,brxtasg->fg", "brxtasf,brytasf->xy"
+        sums = [0.0, 0.0, 0.0]
+        for _ in range(COVARIANCE_FRAMES // 32):
+            h = self._remove_nulled(self._draw_channel(tf.constant(32)))
+            terms = (tf.einsum(axis, h, tf.math.conj(h)).numpy() for axis in axes)
+            sums = [total + term for total, term in zip(sums, terms, strict=True)]
+        time, frequency, space = (c / np.trace(c).real * len(c) for c in sums)
+        energy = np.trace(sums[0]).real / (COVARIANCE_FRAMES * tf.size(h[0]).numpy())
+        return energy * time, frequency, space
+
+
+def batch_seed(seed: int, point: float, batch_index: int) -> int:
+    """Seed of the bits, channel and noise of a batch, the same for all receivers."""
+    key = [seed, round(point * 1000) % 2**32, batch_index]
+    return int(np.random.SeedSequence(key).generate_state(1)[0] >> 1)
+
+
+@lru_cache(maxsize=1)
+def _live_link(scenario_toml: str) -> Link:
+    return Link(parse_scenario(scenario_toml))
+
+
+def run_batch(scenario_toml: str, point: float, batch_index: int) -> dict:
+    """Counts of one batch of a scenario (TOML text), computed alone, anywhere.
+
+    Returns `seed`, `seconds` and `counts`, {receiver: counts}. The live link is kept
+    for the next batch of the same scenario.
+    """
+    link = _live_link(scenario_toml)
+    start = time.perf_counter()
+    counts = link.simulate(point, batch_index)
+    seed = batch_seed(link.scenario.seed, point, batch_index)
+    return {"seed": seed, "seconds": time.perf_counter() - start, "counts": counts}
+
+
+def picture_strip(scenario: Scenario, num_digits: int) -> dict:
+    """The same images as sent and as each receiver recovers them at each point.
+
+    Returns `image` [num_digits, height, width, channels] and, by (receiver, point),
+    the recovered ones.
+    """
+    link = _live_link(scenario.to_toml())
+    image = link.batch_images(0)
+    strip = {"image": _first(image, num_digits)}
+    for point in scenario.sweep.points:
+        config.seed = batch_seed(scenario.seed, point, 0)
+        no = link.noise_variance(point, scenario.sweep.axis)
+        for receiver, reception in link.receive(link.transmit(image, no)).items():
+            strip[receiver, point] = _first(reception.image_hat, num_digits)
+    return strip
+
+
+def _first(image, number: int) -> np.ndarray:
+    return image.numpy().reshape(-1, *image.shape[2:])[:number]

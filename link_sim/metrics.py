@@ -1,0 +1,62 @@
+"""Counts of one batch: sums over frames, from which rates and intervals are computed.
+
+A frame (one channel realisation) is the unit: bits and blocks inside it are not
+independent. `q` is the sum over frames of a frame's value, `q_sq` that of its square.
+"""
+
+import tensorflow as tf
+
+from link_sim.rates import ROUNDING_MSE
+
+
+def image_counts(b, image, reception) -> dict[str, tf.Tensor]:
+    """Counts of bits, blocks and images of one receiver (names as in `Transmitter`)."""
+    wrong = tf.cast(tf.not_equal(reception.b_hat, b), tf.float64)
+    block_wrong = tf.reduce_max(wrong, axis=-1)
+    undetected = block_wrong * tf.cast(reception.crc_ok, tf.float64)
+    error = tf.cast(tf.square(reception.image_hat - image), tf.float64)
+    error = tf.reduce_mean(error, axis=[2, 3, 4])  # [frame, image]
+    psnr = -10 * _log10(tf.maximum(error, ROUNDING_MSE))
+    counts = {
+        "frames": tf.shape(b)[0],
+        "bits": tf.size(b),
+        "blocks": tf.size(block_wrong),
+        "images": tf.size(error),
+        **_sums("bit_errors", tf.reduce_sum(wrong, axis=[1, 2, 3])),
+        **_sums("block_errors", tf.reduce_sum(block_wrong, axis=[1, 2])),
+        **_sums("undetected_errors", tf.reduce_sum(undetected, axis=[1, 2])),
+        **_sums("squared_error", tf.reduce_mean(error, axis=1)),
+        **_sums("psnr", tf.reduce_mean(psnr, axis=1)),
+    }
+    if min(image.shape[2:4]) >= 11:  # the window of SSIM
+        ssim = tf.image.ssim(image, reception.image_hat, max_val=1.0)
+        counts |= _sums("ssim", tf.reduce_mean(ssim, axis=1))
+    return counts
+
+
+def channel_counts(h, h_hat, grids_per_frame: int) -> dict[str, tf.Tensor]:
+    """Counts of the channel estimation error, NMSE = |h_hat - h|^2 / |h|^2."""
+
+    def energy(x):
+        x = tf.cast(tf.abs(x), tf.float64) ** 2
+        return tf.reduce_sum(tf.reshape(x, [tf.shape(x)[0] // grids_per_frame, -1]), 1)
+
+    error, power = energy(h_hat - h), energy(h)
+    return {
+        **_sums("nmse", error / power),
+        **_sums("channel_error", error),
+        **_sums("channel_power", power),
+        "channel_error_power": tf.reduce_sum(error * power),
+    }
+
+
+def _sums(name: str, per_frame) -> dict[str, tf.Tensor]:
+    per_frame = tf.cast(per_frame, tf.float64)
+    return {
+        name: tf.reduce_sum(per_frame),
+        f"{name}_sq": tf.reduce_sum(per_frame**2),
+    }
+
+
+def _log10(x):
+    return tf.math.log(x) / tf.math.log(tf.constant(10, x.dtype))

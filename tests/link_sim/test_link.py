@@ -1,0 +1,177 @@
+import keras
+import numpy as np
+import pytest
+import tensorflow as tf
+from scipy.special import erfc
+from sionna.phy import config
+from sionna.phy.utils import PlotBER, sim_ber
+
+from link_sim.link import Link, batch_seed, run_batch
+from link_sim.scenario import ScenarioError, load_scenario
+from receivers.chain import Receiver
+from receivers.classical import detector
+
+SMALL = [
+    "channel.model=rayleigh",
+    "antennas.polarisation=single",
+    "batch_size=4",
+    "code.iterations=4",
+    "payload.num_images=8",
+]
+
+
+def link(*overrides, receivers=("perfect-csi",)):
+    return Link(load_scenario("image", [*SMALL, *overrides]), receivers)
+
+
+def test_a_batch_is_the_same_again_and_alone_and_in_any_order():
+    both = link(receivers=["ls+pixel-bayes", "perfect-csi"])
+    first = both.simulate(3.0, 5)
+    other = both.simulate(3.0, 6)
+    assert both.simulate(3.0, 5) == first != other
+    alone = link().simulate(3.0, 5)
+    assert alone["perfect-csi"] == first["perfect-csi"]
+
+
+def test_run_batch_needs_only_the_text_of_the_scenario():
+    scenario = load_scenario("image", SMALL + ['receivers=["perfect-csi"]'])
+    result = run_batch(scenario.to_toml(), 3.0, 5)
+    assert result["counts"] == link().simulate(3.0, 5)
+    assert result["seed"] == batch_seed(scenario.seed, 3.0, 5)
+
+
+@pytest.mark.parametrize("model", ["awgn", "rayleigh", "cdl-c"])
+@pytest.mark.parametrize("receiver", ["perfect-csi", "perfect-csi+ep"])
+def test_no_noise_and_perfect_csi_leave_no_errors(model, receiver):
+    noiseless = link(
+        f"channel.model={model}", "sweep.axis=esno_db", receivers=[receiver]
+    )
+    counts = noiseless.simulate(50.0, 0)[receiver]
+    assert counts["bit_errors"] == counts["block_errors"] == 0
+    assert counts["squared_error"] < 1e-12 and counts["bits"] == 4 * 6296
+
+
+def test_energy_per_bit_counts_everything_that_is_sent():
+    sent = link("code.rate=0.3", "grid.fft_size=200")
+    sender = sent.transmitter
+    config.seed = 1
+    batch = 64
+    x = sender(sent.draw_images(batch))[2].numpy()
+    power = np.sum(np.abs(x) ** 2) / 2  # the streams share the energy
+    cyclic_prefix = 1 + 7 / 200
+    bits = batch * sender.images_per_frame * 6272
+    ebno = power * cyclic_prefix / bits / sent.noise_variance(4.0, "ebno_db").numpy()
+    # energies of 64-QAM symbols have variance 0.381
+    assert abs(ebno / 10**0.4 - 1) < 4 * np.sqrt(0.381 / (x != 0).sum())
+
+
+def uncoded_errors(bits_per_symbol, model, esno_db, batch):
+    """Hard decisions on the LLRs of one antenna: error count and number of bits."""
+    siso = Link(
+        load_scenario(
+            "image-awgn",
+            [f"code.bits_per_symbol={bits_per_symbol}", f"channel.model={model}"],
+        ),
+        ["perfect-csi"],
+    )
+    config.seed = bits_per_symbol
+    no = siso.noise_variance(esno_db, "esno_db")
+    sent = siso.transmit(siso.draw_images(batch), no)
+    llr = siso.receive(sent)["perfect-csi"].llr
+    return np.not_equal(llr > 0, sent.c > 0).reshape(batch, -1)
+
+
+def gray_pam_error_rate(bits_per_symbol, esno):
+    """Bit error rate of square Gray QAM (Cho and Yoon 2002, eq. 16), esno of any shape."""
+    levels = 2 ** (bits_per_symbol // 2)
+    total = 0.0
+    for k in range(1, bits_per_symbol // 2 + 1):
+        for i in range(int((1 - 2.0**-k) * levels)):
+            step = int(i * 2 ** (k - 1) / levels)
+            weight = 2 ** (k - 1) - int(i * 2 ** (k - 1) / levels + 0.5)
+            root = np.sqrt(3 * esno / (2 * (levels**2 - 1)))
+            total = total + (-1) ** step * weight * erfc((2 * i + 1) * root) / levels
+    return total / (bits_per_symbol // 2)
+
+
+@pytest.mark.parametrize("bits, esno_db", [(2, 6.0), (4, 12.0), (6, 17.0), (8, 20.0)])
+def test_uncoded_error_rate_over_awgn_meets_theory(bits, esno_db):
+    wrong = uncoded_errors(bits, "awgn", esno_db, 16)
+    expected = gray_pam_error_rate(bits, 10 ** (esno_db / 10))
+    # two bits of one noise sample may err together: twice the binomial variance
+    deviation = np.sqrt(2 * expected * (1 - expected) / wrong.size)
+    assert abs(wrong.mean() - expected) < 4 * deviation
+
+
+@pytest.mark.parametrize("bits, esno_db", [(2, 10.0), (6, 20.0)])
+def test_uncoded_error_rate_over_rayleigh_fading_meets_theory(bits, esno_db):
+    frames = 400
+    per_frame = uncoded_errors(bits, "rayleigh", esno_db, frames).mean(axis=1)
+    gain = (np.arange(20000) + 0.5) / 20000
+    esno = -np.log(gain) * 10 ** (esno_db / 10)  # quantiles of the exponential
+    expected = gray_pam_error_rate(bits, esno).mean()
+    if bits == 2:  # closed form for QPSK (Proakis 2001, eq. 14.3-7)
+        mean = 10 ** (esno_db / 10) / 2
+        closed = (1 - np.sqrt(mean / (1 + mean))) / 2
+        assert abs(closed / expected - 1) < 1e-3
+    assert abs(per_frame.mean() - expected) < 4 * per_frame.std() / np.sqrt(frames)
+
+
+def test_sionna_simulates_and_plots_the_link():
+    scenario = load_scenario("image", [*SMALL, "sweep.points=[0]"])
+    simulated = Link(scenario, ["perfect-csi"])
+    ber, bler = sim_ber(simulated, [-5.0, 15.0], 4, 1, verbose=False)
+    assert ber[0] > 0.05 > ber[1] and bler[0] == 1
+    plot = PlotBER()
+    plot.simulate(simulated, [15.0], 4, 1, legend="link", show_fig=False, verbose=False)
+    assert plot.ber[0][0] == ber[1]
+
+
+class ScaledDetector(keras.layers.Layer):
+    """A user's block: Sionna's detector with a trainable temperature."""
+
+    def __init__(self, transmitter):
+        super().__init__()
+        self.detector = detector("linear", transmitter)
+
+    def build(self, *shapes):
+        self.scale = self.add_weight(shape=(), initializer=lambda *_, **__: 0.1)
+
+    def call(self, y, h_hat, err_var, no):
+        return self.scale * self.detector(y, h_hat, err_var, no)
+
+
+def test_a_layer_inside_a_receiver_trains_in_the_loop():
+    base = link()
+    mine = Receiver(base.transmitter, detector=ScaledDetector(base.transmitter))
+    trained = link(receivers=[mine])
+    trained.compile(
+        optimizer=keras.optimizers.Adam(0.1),
+        loss=keras.losses.BinaryCrossentropy(from_logits=True),
+    )
+    config.seed = 1
+    history = trained.fit(np.full(64, -6.0), batch_size=8, epochs=3, verbose=0)
+    assert len(trained.trainable_variables) == 1
+    assert history.history["loss"][-1] < 0.9 * history.history["loss"][0]
+    assert trained.trainable_variables[0].numpy() > 0.5  # calibrated LLRs have scale 1
+
+
+def test_gradients_reach_the_transmitted_symbols():
+    model = link()
+    b, c, x_rg = model.transmitter(model.draw_images(1))
+    h = model.channel(1)
+    with tf.GradientTape() as tape:
+        tape.watch(x_rg)
+        y = tf.einsum("brxtmsf,btmsf->brxsf", h, x_rg)
+        receiver = model.receivers[0]
+        llr = receiver.detect(y, *receiver.estimate(y, 0.1, h), tf.constant(0.1))
+        loss = keras.losses.binary_crossentropy(c, llr, from_logits=True)
+    gradient = tape.gradient(loss, x_rg)
+    used = tf.where(model.transmitter.resource_grid.build_type_grid()[0, 0] == 0)
+    assert np.all(np.isfinite(gradient))
+    assert np.mean(np.abs(tf.gather_nd(gradient[0, 0, 0], used)) > 0) > 0.9
+
+
+def test_a_receiver_that_is_unknown_is_refused():
+    with pytest.raises(ScenarioError, match="has no block 'lss'"):
+        link(receivers=["lss"])
