@@ -65,7 +65,8 @@ class Link(keras.Model):
     """
 
     def __init__(self, scenario: Scenario, receivers=None):
-        super().__init__(name=scenario.name.replace("-", "_"))
+        super().__init__(name=scenario.name)
+        self._allow_non_tensor_positional_args = True  # as Sionna's blocks do
         self.scenario = scenario
         self._images = load_images(scenario.payload)
         self.transmitter = Transmitter(scenario, self._images.shape[1:])
@@ -81,15 +82,14 @@ class Link(keras.Model):
         built = dict(zip(names, built, strict=True))
         self.receivers = [r if isinstance(r, Receiver) else built[r] for r in receivers]
         self._simulate = tf.function(self._counts)
+        self._sent_and_decided = tf.function(self._bits, reduce_retracing=True)
         self._train_on = tf.function(self._coded_bits, reduce_retracing=True)
 
     def build(self, *shapes):
         """Does nothing: the blocks build themselves when first called."""
 
     def call(self, batch_size, ebno_db):
-        image = self.draw_images(batch_size)
-        sent = self.transmit(image, self.noise_variance(ebno_db, "ebno_db"))
-        return sent.b, self.receivers[0](sent.y, sent.no, sent.h).b_hat
+        return self._sent_and_decided(batch_size, ebno_db)
 
     def noise_variance(self, point, axis: str):
         """`no` at a point of the axis `ebno_db` or `esno_db`, in dB."""
@@ -150,6 +150,12 @@ class Link(keras.Model):
             if metric.name == "loss":
                 metric.update_state(loss)
         return self.get_metrics_result()
+
+    def _bits(self, batch_size, ebno_db):
+        """Information bits of random images, and the first receiver's decisions."""
+        image = self.draw_images(batch_size)
+        sent = self.transmit(image, self.noise_variance(ebno_db, "ebno_db"))
+        return sent.b, self.receivers[0].call(sent.y, sent.no, sent.h).b_hat
 
     def _coded_bits(self, ebno_db):
         """Codewords of random images, and their LLRs in the first receiver."""

@@ -67,6 +67,7 @@ class Receiver(keras.layers.Layer):
         name=None,
     ):
         super().__init__(name=name)
+        self._allow_non_tensor_positional_args = True  # as Sionna's blocks do
         self.transmitter = transmitter
         self.estimator = estimator
         self.detector = detector or DETECTORS["linear"](transmitter)

@@ -3,12 +3,19 @@
 import keras
 import numpy as np
 import tensorflow as tf
-from sionna.phy.fec.ldpc import LDPC5GDecoder
+from sionna.phy.fec.ldpc import LDPC5GDecoder, LDPC5GEncoder
 from sionna.phy.ofdm import (
     EPDetector,
     KBestDetector,
     LinearDetector,
     RemoveNulledSubcarriers,
+)
+
+from receivers.grid_config import (
+    array_from_config,
+    array_to_config,
+    grid_from_config,
+    grid_to_config,
 )
 
 
@@ -54,13 +61,26 @@ class BPDecoder(keras.layers.Layer):
 
     def __init__(self, encoder, num_iter=20, **kwargs):
         super().__init__(**kwargs)
+        self.encoder = encoder
+        self.num_iter = num_iter
         decoder = LDPC5GDecoder(encoder, hard_out=False, num_iter=num_iter)
         self._decode = tf.function(decoder, jit_compile=True)
 
     def call(self, llr):
         return self._decode(llr)
 
+    def get_config(self):
+        code = self.encoder
+        encoder = {"k": code.k, "n": code.n, "bits": code.num_bits_per_symbol}
+        return {**super().get_config(), "encoder": encoder, "num_iter": self.num_iter}
 
+    @classmethod
+    def from_config(cls, config):
+        encoder = LDPC5GEncoder(*config["encoder"].values())
+        return cls(**{**config, "encoder": encoder})
+
+
+@keras.saving.register_keras_serializable("link_sim")
 class LMMSEChannelEstimator(keras.layers.Layer):
     """Linear MMSE channel estimates over time, frequency and receive antennas.
 
@@ -95,16 +115,18 @@ class LMMSEChannelEstimator(keras.layers.Layer):
 
     def __init__(self, resource_grid, cov_time, cov_freq, cov_space, **kwargs):
         super().__init__(**kwargs)
+        self._allow_non_tensor_positional_args = True  # as Sionna's blocks do
+        self.resource_grid = resource_grid
+        self.covariances = cov_time, cov_freq, cov_space
         self._remove_nulled = RemoveNulledSubcarriers(resource_grid)
-        covariances = cov_time, cov_freq, cov_space
         antennas = np.arange(len(cov_space))
         self._streams = []
         for times, carriers, pilots in pilot_lattices(resource_grid):
-            lattice = zip(covariances, (times, carriers, antennas), strict=True)
+            lattice = zip(self.covariances, (times, carriers, antennas), strict=True)
             values, into, back = zip(*(_axis(*axis) for axis in lattice), strict=True)
             values = np.einsum("t,f,s->tfs", *values).astype("float32")
             self._streams.append((times, carriers, pilots, values, into, back))
-        diagonals = (np.diag(c).real for c in covariances)
+        diagonals = (np.diag(c).real for c in self.covariances)
         self._variance = np.einsum("t,f,s->tfs", *diagonals).astype("float32")
 
     def call(self, y, no):
@@ -115,6 +137,18 @@ class LMMSEChannelEstimator(keras.layers.Layer):
         order = [0, 4, 1, 2, 3]  # [batch, antenna, stream, symbol, subcarrier]
         h_hat = tf.transpose(h_hat, order)[:, None, :, None]
         return h_hat, tf.transpose(err_var, order)[:, None, :, None]
+
+    def get_config(self):
+        names = "cov_time", "cov_freq", "cov_space"
+        arrays = [array_to_config(np.asarray(c)) for c in self.covariances]
+        grid = {"resource_grid": grid_to_config(self.resource_grid)}
+        return super().get_config() | grid | dict(zip(names, arrays, strict=True))
+
+    @classmethod
+    def from_config(cls, config):
+        arrays = {key: array_from_config(config[key]) for key in config if "cov" in key}
+        grid = grid_from_config(config["resource_grid"])
+        return cls(**{**config, **arrays, "resource_grid": grid})
 
     def _stream(self, y, no, times, carriers, pilots, values, into, back):
         """Estimates [batch, symbol, subcarrier, antenna] of one stream from such y."""

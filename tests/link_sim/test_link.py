@@ -82,7 +82,7 @@ def uncoded_errors(bits_per_symbol, model, esno_db, batch):
 
 
 def gray_pam_error_rate(bits_per_symbol, esno):
-    """Bit error rate of square Gray QAM (Cho and Yoon 2002, eq. 16), esno of any shape."""
+    """Bit error rate of square Gray QAM (Cho and Yoon 2002, eq. 16)."""
     levels = 2 ** (bits_per_symbol // 2)
     total = 0.0
     for k in range(1, bits_per_symbol // 2 + 1):
@@ -125,6 +125,10 @@ def test_sionna_simulates_and_plots_the_link():
     plot = PlotBER()
     plot.simulate(simulated, [15.0], 4, 1, legend="link", show_fig=False, verbose=False)
     assert plot.ber[0][0] == ber[1]
+    b, b_hat = simulated(4, 15.0)
+    assert b.shape == b_hat.shape == (4, 1, 1, 6296)
+    ber, _ = sim_ber(simulated, [15.0], 4, 1, verbose=False, graph_mode="graph")
+    assert ber[0] < 0.05
 
 
 class ScaledDetector(keras.layers.Layer):

@@ -1,0 +1,96 @@
+import numpy as np
+import pytest
+import tensorflow as tf
+from sionna.phy.fec.ldpc import LDPC5GDecoder
+from sionna.phy.ofdm import LSChannelEstimator
+
+from link_sim.link import Link
+from link_sim.scenario import load_scenario
+from receivers.chain import (
+    DESCRIPTIONS,
+    ESTIMATORS,
+    Receiver,
+    build_receivers,
+    parse_receiver,
+    receive,
+)
+
+
+@pytest.fixture(scope="module")
+def sent():
+    overrides = ["channel.model=rayleigh", "antennas.polarisation=single"]
+    overrides += ["batch_size=2", "code.iterations=4", "payload.num_images=4"]
+    link = Link(load_scenario("image", overrides), ["perfect-csi"])
+    no = link.noise_variance(2.0, "ebno_db")
+    return link, link.transmit(link.batch_images(0), no)
+
+
+def test_names_choose_blocks_in_any_order():
+    assert parse_receiver("ls") == ("ls", "linear", "bp", "none")
+    expected = ("lmmse", "ep", "bp", "pixel-bayes")
+    assert parse_receiver("lmmse+ep+pixel-bayes") == expected
+    assert parse_receiver("pixel-bayes+ep+lmmse") == expected
+
+
+@pytest.mark.parametrize("name", ["", "none", "ls+lmmse", "ls+x", "ls+", "ls+ls"])
+def test_wrong_names_are_answered_in_one_sentence(name):
+    with pytest.raises(ValueError, match=f"'{name}'".replace("+", r"\+")):
+        parse_receiver(name)
+
+
+def test_a_shared_stage_is_computed_once(sent):
+    link, transmission = sent
+    calls = []
+
+    class Counting:
+        def __init__(self, block, name):
+            self.block, self.name = block, name
+
+        def __call__(self, *arguments):
+            calls.append(self.name)
+            return self.block(*arguments)
+
+    names = ["ls", "ls+pixel-bayes", "lmmse"]
+    receivers = build_receivers(names, link.transmitter, link._covariances)
+    blocks = {}
+    for receiver in receivers:
+        for slot in ("estimator", "detector", "decoder", "restorer"):
+            block = getattr(receiver, slot)
+            if block is not None:
+                counting = blocks.setdefault(id(block), Counting(block, slot))
+                setattr(receiver, slot, counting)
+    together = receive(receivers, transmission.y, transmission.no, transmission.h)
+    once = ["estimator", "detector", "decoder"]
+    assert sorted(calls) == sorted([*once, *once, "restorer"])
+    for receiver in receivers:
+        alone = receiver(transmission.y, transmission.no)
+        for field, value in together[receiver.name]._asdict().items():
+            assert np.array_equal(value, getattr(alone, field)), field
+
+
+def test_blocks_of_sionna_and_ours_take_each_others_places(sent):
+    link, transmission = sent
+    transmitter = link.transmitter
+    sionna = Receiver(
+        transmitter,
+        LSChannelEstimator(transmitter.resource_grid, interpolation_type="lin"),
+        decoder=LDPC5GDecoder(transmitter.encoder, hard_out=False, num_iter=4),
+        name="sionna",
+    )
+    ours = build_receivers(["ls"], transmitter, None)[0]
+    arguments = transmission.y, transmission.no
+    a, b = sionna(*arguments), ours(*arguments)
+    assert np.array_equal(a.llr, b.llr)
+    assert np.array_equal(a.b_hat, b.b_hat)
+
+
+def test_every_described_block_runs_in_a_chain(sent):
+    link, transmission = sent
+    for name in DESCRIPTIONS:
+        assert name in parse_receiver(name if name in ESTIMATORS else f"ls+{name}")
+    names = ["perfect-csi+k-best", "lmmse+ep"]
+    receivers = build_receivers(names, link.transmitter, link._covariances)
+    for receiver in receivers:
+        reception = receiver(transmission.y, transmission.no, transmission.h)
+        errors = tf.reduce_mean(tf.abs(reception.b_hat - transmission.b))
+        assert errors < 0.2
