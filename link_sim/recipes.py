@@ -17,7 +17,7 @@ from link_sim.sources import evaluation_digits, evaluation_labels, training_digi
 from models import pretrained
 from models.classifier import DigitClassifier
 from models.conditional_chain import ConditionalChain
-from models.denoiser import PreconditionedDenoiser
+from models.pixel_denoiser import PixelDenoiser
 from models.training import low_discrepancy, train
 from models.unet import UNet
 from receivers.image_restoration import ConditionalDDPM, condition_planes
@@ -53,13 +53,15 @@ def restoration_batch(step: int, received: Callable, last_level: float, seed: in
     """Inputs, target and weights of one training step of a restoring network.
 
     A share `last_level` of the batch asks for the estimate from the condition alone,
-    the rest for one of the levels of the chain.
+    the rest for one of the levels of the chain. Weights make up for the level, and
+    for the error rate of the image, so that mild and severe cases count alike.
     """
     rng = np.random.default_rng([seed, step])
     images = digits()[0]
     images = shifted(rng, images[rng.integers(0, len(images), BATCH)], 1)
     bits = np.unpackbits(images[..., None], axis=-1)
-    _, condition = condition_planes(received(rng, bits))
+    soft = received(rng, bits)
+    _, condition = condition_planes(soft)
     x0 = images.astype("float32") / 127.5 - 1
     chain, u = ConditionalChain(), low_discrepancy(rng, BATCH)[:, None, None, None]
     t = 1 + np.floor(u / (1 - last_level + 1e-12) * (chain.num_levels - 1))
@@ -67,7 +69,9 @@ def restoration_batch(step: int, received: Callable, last_level: float, seed: in
     sigma = chain.sigma[t].astype("float32")
     noise = rng.standard_normal(x0.shape, "float32")
     x = np.where(t < chain.num_levels, x0 + sigma * noise, 0)
-    weight = 1 / sigma**2 + 1 / SIGMA_DATA**2  # that of PreconditionedDenoiser
+    error_rate = np.mean(1 - soft * (2.0 * bits - 1), axis=(1, 2, 3, 4)) / 2
+    weight = 0.1 / (error_rate + 0.02)[:, None, None, None]
+    weight = weight * (1 / sigma**2 + 1 / SIGMA_DATA**2)
     return (x, sigma, np.asarray(condition)), x0, weight[..., 0]
 
 
@@ -88,8 +92,8 @@ def train_restorer(
     if start:
         denoiser = pretrained.load_model(start)
     else:
-        network = UNet((28, 28, 11), 1, (64, 128), (1, 3), "mixed_bfloat16")
-        denoiser = PreconditionedDenoiser(network, SIGMA_DATA)
+        network = UNet((28, 28, 11), 17, (64, 128), (1, 3), "mixed_bfloat16")
+        denoiser = PixelDenoiser(network, SIGMA_DATA)
     batch = functools.partial(
         restoration_batch,
         received=soft_bits if soft else hard_bits,
@@ -190,16 +194,16 @@ RECIPES = {
         name="ddpm-hard",
         summary="Conditional DDPM on hard-decided digit images, any number of steps",
         soft=False,
-        last_level=0.5,
-        steps=6000,
+        last_level=0.6,
+        steps=7000,
     ),
     "ddpm-soft": functools.partial(
         train_restorer,
         name="ddpm-soft",
         summary="Conditional DDPM on the LLRs of digit images, any number of steps",
         soft=True,
-        last_level=0.5,
-        steps=4500,
+        last_level=0.6,
+        steps=4000,
         start="ddpm-hard",
     ),
     "regression-hard": functools.partial(
@@ -208,7 +212,7 @@ RECIPES = {
         summary="The network of ddpm-hard as plain L2 regression (one step only)",
         soft=False,
         last_level=1.0,
-        steps=6000,
+        steps=7000,
     ),
 }
 """Weights name -> function(folder, **overrides)."""

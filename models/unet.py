@@ -29,8 +29,8 @@ class UNet(keras.Model):
         widths: Channels at half and at quarter resolution.
         depths: Residual blocks at half resolution (on the way down and again up)
             and at quarter resolution.
-        dtype: Policy of all layers but the last; `mixed_bfloat16` is fastest
-            where the CPU has matrix units (AMX), `float32` elsewhere.
+        dtype: Policy of all layers; `mixed_bfloat16` is fastest where the CPU has
+            matrix units (AMX), `float32` elsewhere.
 
     Call arguments:
         inputs: `image` [batch, height, width, channels] and `level` [batch, 1].
@@ -56,8 +56,8 @@ class UNet(keras.Model):
         x = depth_to_space(dense(4 * narrow, dtype=dtype)(x)) + skip
         for _ in range(depths[0]):
             x = residual_block(x, embedding, dtype)
-        last = conv(4 * out_channels, 3, "float32", kernel_initializer="zeros")
-        x = depth_to_space(last(ops.cast(ops.silu(x), "float32")))
+        last = conv(4 * out_channels, 3, dtype, kernel_initializer="zeros")
+        x = ops.cast(depth_to_space(last(ops.silu(x))), "float32")
 
         super().__init__([image, level], x, **kwargs)
         self.config = {

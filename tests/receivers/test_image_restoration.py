@@ -4,7 +4,7 @@ import pytest
 from keras import ops
 
 from models import pretrained
-from models.denoiser import PreconditionedDenoiser
+from models.pixel_denoiser import PixelDenoiser
 from models.unet import UNet
 from receivers.image_bits import BIT_VALUES
 from receivers.image_restoration import ConditionalDDPM, condition_planes
@@ -19,12 +19,12 @@ LLR = (4 * (2.0 * BITS - 1) + 3 * RNG.standard_normal(BITS.shape)).astype("float
 
 def restorer(num_steps=1, soft=True, **options):
     """One with random weights: enough for every property but quality."""
-    network = UNet((8, 8, 11), 1, (32, 64), (1, 1), "float32")
+    network = UNet((8, 8, 11), 17, (32, 64), (1, 1), "float32")
     rng = np.random.default_rng(1)
     network.set_weights(
         [0.1 * rng.standard_normal(w.shape) for w in network.get_weights()]
     )
-    denoiser = PreconditionedDenoiser(network, 0.6)
+    denoiser = PixelDenoiser(network, 0.6)
     return ConditionalDDPM(denoiser, SHAPE, soft, num_steps, **options)
 
 
