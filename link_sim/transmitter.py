@@ -88,7 +88,9 @@ class Transmitter:
 
         self.encoder = LDPC5GEncoder(self.k, self.n, self.num_bits_per_symbol)
         self._crc_encoder = CRCEncoder(CRC)
-        self._crc_decoder = CRCDecoder(self._crc_encoder)
+        self._crc_decoder = CRCDecoder(CRCEncoder(CRC))
+        zeros = tf.zeros([1, self.k - CRC_BITS])
+        self._crc_decoder(self._crc_encoder(zeros))  # built outside all graphs
         self._interleaver = RandomInterleaver(seed=1, keep_batch_constant=False)
         self._deinterleaver = Deinterleaver(self._interleaver)
         self._scrambler = Scrambler(seed=2, keep_batch_constant=False)
@@ -164,13 +166,30 @@ class Transmitter:
         b_hat = tf.cast(llr > 0, tf.float32)
         _, crc_ok = self._crc_decoder(b_hat)
         certain = tf.where(b_hat > 0, np.inf, -np.inf)
-        llr = tf.where(crc_ok, certain, llr)[..., :-CRC_BITS]
-        llr = tf.reshape(
-            llr, [-1, self.images_per_frame, shape[2] * (self.k - CRC_BITS)]
-        )
-        llr = self._permute(self._deinterleaver, llr[..., : self.image_bits])
-        shape = [-1, self.images_per_frame, *self.image_shape, 8]
-        return tf.reshape(llr, shape), b_hat, crc_ok[..., 0]
+        llr = self.image_llr(tf.where(crc_ok, certain, llr))
+        return llr, b_hat, crc_ok[..., 0]
+
+    def image_llr(self, llr):
+        """Values of image bits from those of information bits.
+
+        llr : [batch * blocks, k] -> [batch, images, height, width, channels, 8]
+        """
+        size = self.k - CRC_BITS
+        shape = [-1, self.images_per_frame, self.blocks_per_image, self.k]
+        llr = tf.reshape(llr, shape)[..., :size]
+        shape = [-1, self.images_per_frame, self.blocks_per_image * size]
+        llr = tf.reshape(llr, shape)[..., : self.image_bits]
+        llr = self._permute(self._deinterleaver, llr)
+        return tf.reshape(llr, [-1, self.images_per_frame, *self.image_shape, 8])
+
+    def block_llr(self, llr_image):
+        """The inverse of `image_llr`, with 0 for the bits of CRC and padding."""
+        shape = [-1, self.images_per_frame, self.image_bits]
+        llr = self._permute(self._interleaver, tf.reshape(llr_image, shape))
+        size = self.k - CRC_BITS
+        padding = self.blocks_per_image * size - self.image_bits
+        llr = tf.reshape(tf.pad(llr, [[0, 0], [0, 0], [0, padding]]), [-1, size])
+        return tf.pad(llr, [[0, 0], [0, CRC_BITS]])
 
     def _permute(self, interleaver, bits):
         """Permutes the last axis, in another way for each image of the batch."""

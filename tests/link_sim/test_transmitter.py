@@ -94,3 +94,16 @@ def test_each_image_of_a_batch_is_interleaved_in_its_own_way():
     assert len(set(positions)) == 4
     again = np.argmax(transmitter.to_blocks(bits)[:, 0, 0], axis=-1)
     assert np.array_equal(positions, again)
+
+
+@pytest.mark.parametrize("rate", [0.2, 0.5])
+def test_image_and_block_llrs_are_two_orders_of_the_same_values(rate):
+    scenario = load_scenario("image", [f"code.rate={rate}", "grid.fft_size=512"])
+    transmitter = Transmitter(scenario, (28, 28, 1))
+    image = random_images(transmitter, 2)
+    bits = tf.reshape(transmitter.to_bits(image), [*image.shape, 8])
+    blocks = transmitter.block_llr(bits)
+    b = np.array(tf.reshape(transmitter(image)[0], [-1, transmitter.k]))
+    b[:, -CRC_BITS:] = 0  # what the image does not know
+    assert np.array_equal(blocks, b)
+    assert np.array_equal(transmitter.image_llr(blocks), bits)
