@@ -12,11 +12,13 @@ from sionna.phy.ofdm import RemoveNulledSubcarriers
 from sionna.phy.utils import ebnodb2no
 
 from link_sim.channel import Channel, add_noise, apply_channel
-from link_sim.metrics import channel_counts, image_counts
+from link_sim.metrics import channel_counts, class_counts, image_counts
 from link_sim.scenario import Scenario, ScenarioError, parse_scenario
 from link_sim.sources import load_images
 from link_sim.transmitter import Transmitter
+from models.pretrained import load_model
 from receivers.chain import Receiver, Reception, build_receivers, receive
+from receivers.image_restoration import ConditionalDDPM
 
 COVARIANCE_FRAMES = 512
 """Channel realisations from which the covariances of `lmmse` are estimated."""
@@ -81,6 +83,10 @@ class Link(keras.Model):
             raise ScenarioError(str(error)) from None
         built = dict(zip(names, built, strict=True))
         self.receivers = [r if isinstance(r, Receiver) else built[r] for r in receivers]
+        restorers = {id(r.restorer): r.restorer for r in self.receivers}.values()
+        self._samplers = [r for r in restorers if isinstance(r, ConditionalDDPM)]
+        digits = self.transmitter.image_shape == (28, 28, 1)
+        self._classifier = load_model("digit-classifier") if digits else None
         self._simulate = tf.function(self._counts)
         self._sent_and_decided = tf.function(self._bits, reduce_retracing=True)
         self._train_on = tf.function(self._coded_bits, reduce_retracing=True)
@@ -92,7 +98,9 @@ class Link(keras.Model):
         return self._sent_and_decided(batch_size, ebno_db)
 
     def noise_variance(self, point, axis: str):
-        """`no` at a point of the axis `ebno_db` or `esno_db`, in dB."""
+        """`no` at a point of the axis; dB, or anything at a fixed Es/N0."""
+        if axis == "num_steps":
+            axis, point = "esno_db", self.scenario.sweep.esno_db
         if axis == "esno_db":
             return 10.0 ** (-tf.cast(point, tf.float32) / 10)
         return ebnodb2no(
@@ -128,14 +136,23 @@ class Link(keras.Model):
 
     def simulate(self, point: float, batch_index: int) -> dict[str, dict[str, float]]:
         """Counts of every receiver for one seeded batch; see `link_sim.metrics`."""
-        config.seed = batch_seed(self.scenario.seed, point, batch_index)
+        self._reseed(batch_seed(self.scenario.seed, point, batch_index))
+        image = self.batch_images(batch_index)
         counts = self._simulate(
-            tf.constant(point, tf.float32), self.batch_images(batch_index)
+            tf.constant(point, tf.float32), image, self._steps(point)
         )
         return {
             receiver: {key: value.numpy().item() for key, value in sums.items()}
             for receiver, sums in counts.items()
         }
+
+    def recover(self, point: float, batch_index: int) -> dict:
+        """The images of a seeded batch as each receiver recovers them."""
+        self._reseed(batch_seed(self.scenario.seed, point, batch_index))
+        self._set_steps(self._steps(point))
+        no = self.noise_variance(point, self.scenario.sweep.axis)
+        received = self.receive(self.transmit(self.batch_images(batch_index), no))
+        return {name: reception.image_hat for name, reception in received.items()}
 
     def train_step(self, data):
         ebno_db = keras.utils.unpack_x_y_sample_weight(data)[0]
@@ -169,17 +186,35 @@ class Link(keras.Model):
         images = tf.gather(tf.constant(self._images), picks)
         return tf.cast(images, tf.float32) / 255
 
-    def _counts(self, point, image):
+    def _counts(self, point, image, num_steps):
+        self._set_steps(num_steps)
         no = self.noise_variance(point, self.scenario.sweep.axis)
         sent = self.transmit(image, no)
         h, grids = self._remove_nulled(sent.h), self.transmitter.grids_per_frame
         receptions, counts = self.receive(sent), {}
+        judge = class_counts(self._classifier, image) if self._classifier else None
         for receiver in self.receivers:
             reception = receptions[receiver.name]
             counts[receiver.name] = image_counts(sent.b, image, reception)
             if receiver.estimator is not None:
                 counts[receiver.name] |= channel_counts(h, reception.h_hat, grids)
+            if judge:
+                counts[receiver.name] |= judge(reception.image_hat)
         return counts
+
+    def _reseed(self, seed: int):
+        """Seeds the world, and apart from it the samplers among the receivers."""
+        config.seed = seed
+        for restorer in self._samplers:
+            restorer.reseed(seed)
+
+    def _steps(self, point: float) -> int | None:
+        return int(point) if self.scenario.sweep.axis == "num_steps" else None
+
+    def _set_steps(self, num_steps: int | None):
+        if num_steps is not None:
+            for restorer in self._samplers:
+                restorer.num_steps = num_steps
 
     def _covariances(self):
         """Arguments of `LMMSEChannelEstimator`, estimated from the channel itself."""
@@ -226,13 +261,10 @@ def picture_strip(scenario: Scenario, num_digits: int) -> dict:
     the recovered ones.
     """
     link = _live_link(scenario.to_toml())
-    image = link.batch_images(0)
-    strip = {"image": _first(image, num_digits)}
+    strip = {"image": _first(link.batch_images(0), num_digits)}
     for point in scenario.sweep.points:
-        config.seed = batch_seed(scenario.seed, point, 0)
-        no = link.noise_variance(point, scenario.sweep.axis)
-        for receiver, reception in link.receive(link.transmit(image, no)).items():
-            strip[receiver, point] = _first(reception.image_hat, num_digits)
+        for receiver, image_hat in link.recover(point, 0).items():
+            strip[receiver, point] = _first(image_hat, num_digits)
     return strip
 
 

@@ -50,6 +50,42 @@ def channel_counts(h, h_hat, grids_per_frame: int) -> dict[str, tf.Tensor]:
     }
 
 
+def class_counts(classifier, image):
+    """A function of `image_hat` that counts what a classifier makes of it.
+
+    `class_flips` are images whose class is another than that of the image sent;
+    `logit_i` and `logit_i_j` are sums over images of logits and of their products, and
+    `sent_…` those of the images sent, for the Fréchet distance between them.
+    """
+    sent = _logits(classifier, image)
+    sent_sums = _moments("sent_logit", sent)
+
+    def counts(image_hat):
+        found = _logits(classifier, image_hat)
+        flips = tf.not_equal(tf.argmax(found, -1), tf.argmax(sent, -1))
+        per_frame = tf.reduce_sum(tf.cast(flips, tf.float64), axis=1)
+        moments = _moments("logit", found)
+        return _sums("class_flips", per_frame) | moments | sent_sums
+
+    return counts
+
+
+def _logits(classifier, image):
+    """[frame, image, class], float64."""
+    flat = tf.reshape(image, [-1, *image.shape[2:]])
+    return tf.cast(tf.reshape(classifier(flat)[0], [*image.shape[:2], -1]), tf.float64)
+
+
+def _moments(name: str, x) -> dict[str, tf.Tensor]:
+    classes = x.shape[-1]
+    x = tf.reshape(x, [-1, classes])
+    first, second = tf.reduce_sum(x, axis=0), tf.matmul(x, x, transpose_a=True)
+    pairs = [(i, j) for i in range(classes) for j in range(i, classes)]
+    return {f"{name}_{i}": first[i] for i in range(classes)} | {
+        f"{name}_{i}_{j}": second[i, j] for i, j in pairs
+    }
+
+
 def _sums(name: str, per_frame) -> dict[str, tf.Tensor]:
     per_frame = tf.cast(per_frame, tf.float64)
     return {

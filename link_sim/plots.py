@@ -16,7 +16,7 @@ COLOURS = (
 )  # fmt: skip
 MARKERS = "osD^<P*Xhd"
 LIMIT = {"marker": "v", "facecolors": "none"}
-PLOTTED = ("ber", "bler", "psnr", "nmse")
+PLOTTED = ("ber", "bler", "psnr", "nmse", "class_flips", "fcd")
 
 
 def plot_metric(ax: Axes, rows: Iterable[dict], metric: str) -> Axes:

@@ -1,16 +1,25 @@
 """From counts to the metrics that are shown: one table, one line a metric."""
 
+import itertools
 import math
 from collections import defaultdict
 from collections.abc import Callable, Iterable
+from functools import partial
 from typing import NamedTuple
+
+import numpy as np
 
 from link_sim import intervals
 from link_sim.intervals import Estimate
+from models.frechet import gaussian_distance
 
 Counts = dict[str, float]
 
-AXES = {"ebno_db": "Eb/N0 [dB]", "esno_db": "Es/N0 [dB]"}  # others by their key
+AXES = {
+    "ebno_db": "Eb/N0 [dB]",
+    "esno_db": "Es/N0 [dB]",
+    "num_steps": "steps of the sampler",
+}
 ROUNDING_MSE = 1 / (12 * 255**2)  # of rounding to 8 bits; 58.92 dB PSNR
 
 
@@ -71,6 +80,23 @@ def _nmse_mean(label: str) -> Metric:
     )
 
 
+def _frechet(label: str) -> Metric:
+    def estimate(counts: Counts) -> Estimate:
+        moments = (_gaussian(counts, name) for name in ("logit", "sent_logit"))
+        return Estimate(gaussian_distance(*moments), math.nan, math.nan)
+
+    return Metric(label, "log", "images", "logit_0", estimate)
+
+
+def _gaussian(counts: Counts, name: str) -> tuple[np.ndarray, np.ndarray]:
+    """Mean and covariance of the logits, from their sums."""
+    mean = np.array([counts[f"{name}_{i}"] for i in range(10)]) / counts["images"]
+    second = np.zeros((10, 10))
+    for i, j in itertools.combinations_with_replacement(range(10), 2):
+        second[i, j] = second[j, i] = counts[f"{name}_{i}_{j}"] / counts["images"]
+    return mean, second - np.outer(mean, mean)
+
+
 METRICS = {
     "ber": _proportion("Bit error rate", "bit_errors", "bits"),
     "bler": _proportion("Block error rate", "block_errors", "blocks"),
@@ -82,6 +108,8 @@ METRICS = {
     "ssim": _mean("SSIM", "ssim", "images"),
     "nmse": _nmse("NMSE, total error over total power [dB]"),
     "nmse_mean": _nmse_mean("Mean of the frames' NMSE [dB]"),
+    "class_flips": _proportion("Class flip rate", "class_flips", "images"),
+    "fcd": _frechet("Fréchet classifier distance, on logits"),
 }
 
 
@@ -116,32 +144,39 @@ def paired_difference(
     differences = {}
     for point, pairs in batches.items():
         if all(None not in pair for pair in pairs):
-            difference = _jackknife(pairs, metric)
+            difference = _jackknife(pairs, partial(_difference, metric=metric))
             if difference is not None:
                 differences[point] = difference
     return differences
 
 
-def _jackknife(pairs: list[tuple[Counts, Counts]], metric: str) -> Estimate | None:
-    """Difference of a metric between the two sides of batches, by jackknife."""
-    sums = [{}, {}]
-    for pair in pairs:
-        sums = [add_counts(*sides) for sides in zip(sums, pair, strict=True)]
-    value = _difference(sums, metric)
+def jackknife(batches: list[Counts], metric: str) -> Estimate:
+    """A metric over batches, with the interval of the delete-one-batch jackknife."""
+
+    def value(sides):
+        return estimate(sides[0], metric).value
+
+    return _jackknife([(counts,) for counts in batches], value)
+
+
+def _jackknife(batches: list[tuple[Counts, ...]], statistic: Callable):
+    """A statistic of summed counts, and its interval from leaving each batch out."""
+    sums = [{} for _ in batches[0]]
+    for batch in batches:
+        sums = [add_counts(*sides) for sides in zip(sums, batch, strict=True)]
+    value = statistic(sums)
     if value is None:
         return None
-    if len(pairs) < 2:
+    if len(batches) < 2:
         return Estimate(value, math.nan, math.nan)
     without = [
-        _difference(
-            [_subtract(*sides) for sides in zip(sums, pair, strict=True)], metric
-        )
-        for pair in pairs
+        statistic([_subtract(*sides) for sides in zip(sums, batch, strict=True)])
+        for batch in batches
     ]
     centre = sum(without) / len(without)
     spread = sum((x - centre) ** 2 for x in without)
-    variance = (len(pairs) - 1) / len(pairs) * spread
-    half = intervals.half_width(variance, len(pairs))
+    variance = (len(batches) - 1) / len(batches) * spread
+    half = intervals.half_width(variance, len(batches))
     return Estimate(value, value - half, value + half)
 
 

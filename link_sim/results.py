@@ -23,7 +23,7 @@ from pathlib import Path
 from typing import BinaryIO
 
 from link_sim.montecarlo import Line, Tally
-from link_sim.rates import METRICS, estimate
+from link_sim.rates import METRICS, estimate, jackknife
 from link_sim.scenario import Scenario, load_scenario
 
 PACKAGES = ("link-sim", "sionna-no-rt", "sionna", "tensorflow", "keras", "numpy")
@@ -97,6 +97,9 @@ def rows(scenario: Scenario, tallies: dict[float, Tally]) -> list[dict]:
                 found = estimate(counts, metric)
                 if found is None:
                     continue
+                if math.isnan(found.low):  # no interval from sums over frames
+                    batches = [line["counts"][receiver] for line in tally.lines]
+                    found = jackknife(batches, metric)
                 table.append(
                     {
                         "scenario": scenario.name,

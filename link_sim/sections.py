@@ -2,7 +2,7 @@
 
 from typing import Annotated, Literal
 
-from pydantic import BaseModel, ConfigDict, Field, field_validator, model_validator
+from pydantic import BaseModel, ConfigDict, Field, model_validator
 
 Positive = Annotated[float, Field(gt=0, allow_inf_nan=False)]
 Count = Annotated[int, Field(ge=1)]
@@ -143,19 +143,26 @@ class Channel(Section):
 class Sweep(Section):
     """The points to compare at.
 
-    axis: `ebno_db` (energy per image bit over no, all overheads counted) or `esno_db`
-    (received energy per antenna and resource element over no), both in dB.
+    axis: `ebno_db` (energy per image bit over no, all overheads counted), `esno_db`
+    (received energy per antenna and resource element over no), both in dB, or
+    `num_steps`: steps of the restorers that sample, at the fixed `esno_db` [dB].
     """
 
-    axis: Literal["ebno_db", "esno_db"] = "ebno_db"
-    points: tuple[Annotated[float, Field(ge=-100, le=100)], ...] = Field(min_length=1)
+    axis: Literal["ebno_db", "esno_db", "num_steps"] = "ebno_db"
+    points: tuple[Annotated[float, Field(ge=-100, le=200)], ...] = Field(min_length=1)
+    esno_db: Annotated[float, Field(ge=-100, le=100)] | None = None
 
-    @field_validator("points")
-    @classmethod
-    def distinct(cls, points):
-        if len(set(points)) != len(points):
-            raise ValueError("sweep.points repeat a value: list each once")
-        return points
+    @model_validator(mode="after")
+    def check(self):
+        if len(set(self.points)) != len(self.points):
+            raise ValueError("points repeat a value: list each once")
+        if (self.axis == "num_steps") != (self.esno_db is not None):
+            raise ValueError("esno_db goes with axis num_steps: set both or neither")
+        if self.axis == "num_steps" and any(p < 1 or p % 1 for p in self.points):
+            raise ValueError(
+                f"points {list(self.points)} are no numbers of steps: use 1 to 200"
+            )
+        return self
 
 
 class Stop(Section):

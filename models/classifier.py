@@ -1,7 +1,6 @@
 """A digit classifier: says whether a restored digit is still the digit sent."""
 
 import keras
-import numpy as np
 from keras import ops
 
 from models.layers import conv, space_to_depth
@@ -36,21 +35,3 @@ class DigitClassifier(keras.Model):
 
     def get_config(self):
         return {**self.config, "name": self.name}
-
-
-def frechet_distance(features: np.ndarray, reference: np.ndarray) -> float:
-    """Fréchet distance of two feature sets [samples, dimension] as Gaussians.
-
-        |m1 - m2|^2 + tr(C1 + C2 - 2 (C1 C2)^(1/2))
-
-    (Heusel et al., "GANs trained by a two time-scale update rule", 2017, eq. 6).
-    On a classifier's features: the Fréchet classifier distance. Values depend on the
-    classifier and on the number of samples, and compare only where both agree.
-    """
-    c1 = np.cov(features.astype("float64"), rowvar=False)
-    c2 = np.cov(reference.astype("float64"), rowvar=False)
-    values, vectors = np.linalg.eigh(c1)
-    root = (vectors * np.sqrt(np.maximum(values, 0))) @ vectors.T
-    cross = np.sqrt(np.maximum(np.linalg.eigvalsh(root @ c2 @ root), 0)).sum()
-    gap = features.mean(0) - reference.mean(0)
-    return float(gap @ gap + np.trace(c1) + np.trace(c2) - 2 * cross)

@@ -5,6 +5,7 @@ where wanted a detector, a channel decoder and an image restorer.
 """
 
 from collections.abc import Callable
+from functools import partial
 from typing import NamedTuple
 
 import keras
@@ -13,6 +14,7 @@ from sionna.phy.ofdm import LSChannelEstimator, RemoveNulledSubcarriers
 
 from receivers.classical import BPDecoder, LMMSEChannelEstimator, detector
 from receivers.image_bits import image_from_bits
+from receivers.image_restoration import ConditionalDDPM
 from receivers.pixel_bayes import PixelBayes
 
 
@@ -148,7 +150,17 @@ DECODERS: dict[str, Callable] = {
 RESTORERS: dict[str, Callable] = {
     "none": lambda: None,
     "pixel-bayes": PixelBayes,
+    "regression": lambda: ConditionalDDPM.from_preset("regression-hard"),
+    "ddpm": lambda: ConditionalDDPM.from_preset("ddpm-hard"),
+    "ddpm-soft": lambda: ConditionalDDPM.from_preset("ddpm-soft"),
 }
+for steps in (1, 2, 4, 8, 16, 50, 100, 200):
+    # all 200 steps are taken as published, by ancestral sampling
+    options = {"num_steps": steps, "eta": 1.0 if steps == 200 else 0.0}
+    for preset, prefix in (("ddpm-hard", "ddpm"), ("ddpm-soft", "ddpm-soft")):
+        RESTORERS[f"{prefix}-{steps}"] = partial(
+            ConditionalDDPM.from_preset, preset, **options
+        )
 DESCRIPTIONS = {
     "perfect-csi": "estimator: the true channel, the bound of every estimator",
     "ls": "estimator: least squares at the pilots, linear interpolation",
@@ -159,6 +171,9 @@ DESCRIPTIONS = {
     "bp": "decoder: belief propagation (the default)",
     "none": "restorer: the image of the hard bits (the default)",
     "pixel-bayes": "restorer: posterior mean of each pixel under its histogram",
+    "regression": "restorer: a network trained to regress the image from hard bits",
+    "ddpm": "restorer: conditional diffusion from hard bits, 1 step; ddpm-200 …",
+    "ddpm-soft": "restorer: the same from soft bits, 1 step; ddpm-soft-4 …",
 }
 
 

@@ -8,6 +8,7 @@ from sionna.phy.utils import PlotBER, sim_ber
 
 from link_sim.link import Link, batch_seed, run_batch
 from link_sim.scenario import ScenarioError, load_scenario
+from link_sim.sources import evaluation_digits
 from receivers.chain import Receiver
 from receivers.classical import detector
 
@@ -16,8 +17,20 @@ SMALL = [
     "antennas.polarisation=single",
     "batch_size=4",
     "code.iterations=4",
+    "grid.fft_size=26",
     "payload.num_images=8",
 ]
+
+
+@pytest.fixture(scope="module", autouse=True)
+def small_images(tmp_path_factory):
+    """Eight images of 12x12 pixels, on which all links of this module run."""
+    path = tmp_path_factory.mktemp("images") / "small.npz"
+    digits = evaluation_digits()[:8, 8:20, 8:20]
+    np.savez(path, images=digits)
+    SMALL.append(f"payload.source={path}")
+    yield
+    SMALL.pop()
 
 
 def link(*overrides, receivers=("perfect-csi",)):
@@ -25,41 +38,34 @@ def link(*overrides, receivers=("perfect-csi",)):
 
 
 def test_a_batch_is_the_same_again_and_alone_and_in_any_order():
-    both = link(receivers=["ls+pixel-bayes", "perfect-csi"])
+    both = link(receivers=["ls+ep", "perfect-csi"])
     first = both.simulate(3.0, 5)
     other = both.simulate(3.0, 6)
     assert both.simulate(3.0, 5) == first != other
-    alone = link().simulate(3.0, 5)
-    assert alone["perfect-csi"] == first["perfect-csi"]
-
-
-def test_run_batch_needs_only_the_text_of_the_scenario():
-    scenario = load_scenario("image", SMALL + ['receivers=["perfect-csi"]'])
-    result = run_batch(scenario.to_toml(), 3.0, 5)
-    assert result["counts"] == link().simulate(3.0, 5)
-    assert result["seed"] == batch_seed(scenario.seed, 3.0, 5)
+    scenario = load_scenario("image", [*SMALL, 'receivers=["perfect-csi"]'])
+    alone = run_batch(scenario.to_toml(), 3.0, 5)
+    assert alone["counts"]["perfect-csi"] == first["perfect-csi"]
+    assert alone["seed"] == batch_seed(scenario.seed, 3.0, 5)
 
 
 @pytest.mark.parametrize("model", ["awgn", "rayleigh", "cdl-c"])
-@pytest.mark.parametrize("receiver", ["perfect-csi", "perfect-csi+ep"])
-def test_no_noise_and_perfect_csi_leave_no_errors(model, receiver):
-    noiseless = link(
-        f"channel.model={model}", "sweep.axis=esno_db", receivers=[receiver]
-    )
-    counts = noiseless.simulate(50.0, 0)[receiver]
-    assert counts["bit_errors"] == counts["block_errors"] == 0
-    assert counts["squared_error"] < 1e-12 and counts["bits"] == 4 * 6296
+def test_no_noise_and_perfect_csi_leave_no_errors(model):
+    receivers = ["perfect-csi", "perfect-csi+ep"]
+    overrides = f"channel.model={model}", "sweep.axis=esno_db"
+    for counts in link(*overrides, receivers=receivers).simulate(50.0, 0).values():
+        assert counts["bit_errors"] == counts["block_errors"] == 0
+        assert counts["squared_error"] < 1e-12 and counts["bits"] == 4 * 1176
 
 
 def test_energy_per_bit_counts_everything_that_is_sent():
-    sent = link("code.rate=0.3", "grid.fft_size=200")
+    sent = link("code.rate=0.3", "grid.fft_size=40")
     sender = sent.transmitter
     config.seed = 1
-    batch = 64
+    batch = 256
     x = sender(sent.draw_images(batch))[2].numpy()
     power = np.sum(np.abs(x) ** 2) / 2  # the streams share the energy
-    cyclic_prefix = 1 + 7 / 200
-    bits = batch * sender.images_per_frame * 6272
+    cyclic_prefix = 1 + 7 / 40
+    bits = batch * sender.images_per_frame * 1152
     ebno = power * cyclic_prefix / bits / sent.noise_variance(4.0, "ebno_db").numpy()
     # energies of 64-QAM symbols have variance 0.381
     assert abs(ebno / 10**0.4 - 1) < 4 * np.sqrt(0.381 / (x != 0).sum())
@@ -67,12 +73,12 @@ def test_energy_per_bit_counts_everything_that_is_sent():
 
 def uncoded_errors(bits_per_symbol, model, esno_db, batch):
     """Hard decisions on the LLRs of one antenna: error count and number of bits."""
-    siso = Link(
-        load_scenario(
-            "image-awgn",
-            [f"code.bits_per_symbol={bits_per_symbol}", f"channel.model={model}"],
-        ),
-        ["perfect-csi"],
+    siso = link(
+        f"code.bits_per_symbol={bits_per_symbol}",
+        f"channel.model={model}",
+        "antennas.transmit=1",
+        "antennas.streams=1",
+        "antennas.receive=1",
     )
     config.seed = bits_per_symbol
     no = siso.noise_variance(esno_db, "esno_db")
@@ -96,7 +102,7 @@ def gray_pam_error_rate(bits_per_symbol, esno):
 
 @pytest.mark.parametrize("bits, esno_db", [(2, 6.0), (4, 12.0), (6, 17.0), (8, 20.0)])
 def test_uncoded_error_rate_over_awgn_meets_theory(bits, esno_db):
-    wrong = uncoded_errors(bits, "awgn", esno_db, 16)
+    wrong = uncoded_errors(bits, "awgn", esno_db, 100)
     expected = gray_pam_error_rate(bits, 10 ** (esno_db / 10))
     # two bits of one noise sample may err together: twice the binomial variance
     deviation = np.sqrt(2 * expected * (1 - expected) / wrong.size)
@@ -105,7 +111,7 @@ def test_uncoded_error_rate_over_awgn_meets_theory(bits, esno_db):
 
 @pytest.mark.parametrize("bits, esno_db", [(2, 10.0), (6, 20.0)])
 def test_uncoded_error_rate_over_rayleigh_fading_meets_theory(bits, esno_db):
-    frames = 400
+    frames = 1000
     per_frame = uncoded_errors(bits, "rayleigh", esno_db, frames).mean(axis=1)
     gain = (np.arange(20000) + 0.5) / 20000
     esno = -np.log(gain) * 10 ** (esno_db / 10)  # quantiles of the exponential
@@ -126,7 +132,7 @@ def test_sionna_simulates_and_plots_the_link():
     plot.simulate(simulated, [15.0], 4, 1, legend="link", show_fig=False, verbose=False)
     assert plot.ber[0][0] == ber[1]
     b, b_hat = simulated(4, 15.0)
-    assert b.shape == b_hat.shape == (4, 1, 1, 6296)
+    assert b.shape == b_hat.shape == (4, 1, 1, 1176)
     ber, _ = sim_ber(simulated, [15.0], 4, 1, verbose=False, graph_mode="graph")
     assert ber[0] < 0.05
 
@@ -156,7 +162,7 @@ def test_a_layer_inside_a_receiver_trains_in_the_loop():
     config.seed = 1
     history = trained.fit(np.full(64, -6.0), batch_size=8, epochs=3, verbose=0)
     assert len(trained.trainable_variables) == 1
-    assert history.history["loss"][-1] < 0.9 * history.history["loss"][0]
+    assert history.history["loss"][-1] < 0.95 * history.history["loss"][0]
     assert trained.trainable_variables[0].numpy() > 0.5  # calibrated LLRs have scale 1
 
 

@@ -3,7 +3,8 @@ import numpy as np
 import pytest
 
 from models import pretrained
-from models.classifier import DigitClassifier, frechet_distance
+from models.classifier import DigitClassifier
+from models.frechet import frechet_distance
 
 
 def test_outputs_logits_and_features_and_serialises():
