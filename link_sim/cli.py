@@ -134,6 +134,29 @@ def train(
         typer.echo(f"Results: {folder}")
 
 
+@app.command()
+def bench(
+    as_json: Annotated[
+        bool, typer.Option("--json", help="Prints the rows as JSON instead.")
+    ] = False,
+) -> None:
+    """Measures what the image restorers cost, in milliseconds per image."""
+    with _one_sentence_errors():
+        console = _console()
+        _load_tensorflow(console)
+        from link_sim.bench import bench_restorers
+
+        rows = bench_restorers()
+        if as_json:
+            typer.echo(json.dumps(rows, indent=1))
+            return
+        table = Table(*rows[0], box=None)
+        for row in rows:
+            numbers = (f"{x:.3g}" for x in list(row.values())[1:])
+            table.add_row(row["restorer"], *numbers)
+        console.print(table)
+
+
 def _simulate(console: Console, scenario, folder: Path, stored, place) -> None:
     """Runs the batches that are missing, and keeps each in the results folder."""
     from link_sim import montecarlo
@@ -238,6 +261,6 @@ def _fail(sentence: str, status: int = 2) -> None:
 
 
 def _console() -> Console:
-    """Standard output; 120 columns wide where that is not a terminal."""
-    width = None if sys.stdout.isatty() else 120
+    """Standard output; 140 columns wide where that is not a terminal."""
+    width = None if sys.stdout.isatty() else 140
     return Console(width=width, highlight=False, markup=False)

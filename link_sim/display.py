@@ -13,7 +13,12 @@ from rich.table import Table
 from link_sim.montecarlo import Line, Tally
 from link_sim.rates import AXES, METRICS, estimate
 
-COLUMNS = {"ber": "BER", "bler": "BLER", "psnr": "PSNR [dB]"}
+COLUMNS = {
+    "ber": "BER",
+    "bler": "BLER",
+    "psnr": "PSNR [dB]",
+    "class_flips": "class flips",
+}
 
 
 class Progress:
@@ -83,19 +88,20 @@ def point_name(axis: str, point: float) -> str:
 
 
 def final_table(scenario, rows: Iterable[dict], tallies: dict[float, Tally]) -> Table:
-    """BER, BLER and PSNR of each receiver at each point, with 95 % intervals."""
+    """The main metrics of each receiver at each point, with 95 % intervals."""
     cells = {(r["point"], r["receiver"], r["metric"]): r for r in rows}
+    columns = [c for c in COLUMNS if any(metric == c for *_, metric in cells)]
     table = Table(title=f"{scenario.name}: value [95 % interval]", box=None)
     table.add_column("receiver", overflow="fold")
-    for title in COLUMNS.values():
-        table.add_column(title, no_wrap=True)
+    for metric in columns:
+        table.add_column(COLUMNS[metric], no_wrap=True)
     for point, tally in tallies.items():
         if tally.lines:
             title = point_name(scenario.sweep.axis, point)
             table.add_section()
             table.add_row(f"{title} ({len(tally.lines)} batches)", style="bold")
             for name in scenario.receivers:
-                values = (cells.get((point, name, metric)) for metric in COLUMNS)
+                values = (cells.get((point, name, metric)) for metric in columns)
                 table.add_row(f"  {name}", *map(_cell, values))
     return table
 

@@ -134,9 +134,15 @@ class Link(keras.Model):
         """What each receiver makes of the same transmission."""
         return receive(self.receivers, sent.y, sent.no, sent.h)
 
+    def seed(self, point: float, batch_index: int) -> int:
+        """Seed of a batch; numbers of steps are compared in the same world."""
+        sweep = self.scenario.sweep
+        radio = sweep.esno_db if sweep.axis == "num_steps" else point
+        return batch_seed(self.scenario.seed, radio, batch_index)
+
     def simulate(self, point: float, batch_index: int) -> dict[str, dict[str, float]]:
         """Counts of every receiver for one seeded batch; see `link_sim.metrics`."""
-        self._reseed(batch_seed(self.scenario.seed, point, batch_index))
+        self._reseed(self.seed(point, batch_index))
         image = self.batch_images(batch_index)
         counts = self._simulate(
             tf.constant(point, tf.float32), image, self._steps(point)
@@ -148,7 +154,7 @@ class Link(keras.Model):
 
     def recover(self, point: float, batch_index: int) -> dict:
         """The images of a seeded batch as each receiver recovers them."""
-        self._reseed(batch_seed(self.scenario.seed, point, batch_index))
+        self._reseed(self.seed(point, batch_index))
         self._set_steps(self._steps(point))
         no = self.noise_variance(point, self.scenario.sweep.axis)
         received = self.receive(self.transmit(self.batch_images(batch_index), no))
@@ -225,9 +231,9 @@ class Link(keras.Model):
             h = self._remove_nulled(self._draw_channel(tf.constant(32)))
             terms = (tf.einsum(axis, h, tf.math.conj(h)).numpy() for axis in axes)
             sums = [total + term for total, term in zip(sums, terms, strict=True)]
-        time, frequency, space = (c / np.trace(c).real * len(c) for c in sums)
+        scaled = [c / np.trace(c).real * len(c) for c in sums]
         energy = np.trace(sums[0]).real / (COVARIANCE_FRAMES * tf.size(h[0]).numpy())
-        return energy * time, frequency, space
+        return energy * scaled[0], *scaled[1:]
 
 
 def batch_seed(seed: int, point: float, batch_index: int) -> int:
@@ -250,7 +256,7 @@ def run_batch(scenario_toml: str, point: float, batch_index: int) -> dict:
     link = _live_link(scenario_toml)
     start = time.perf_counter()
     counts = link.simulate(point, batch_index)
-    seed = batch_seed(link.scenario.seed, point, batch_index)
+    seed = link.seed(point, batch_index)
     return {"seed": seed, "seconds": time.perf_counter() - start, "counts": counts}
 
 

@@ -42,6 +42,9 @@ def plot_metric(ax: Axes, rows: Iterable[dict], metric: str) -> Axes:
         label = "no error seen:\n95 % upper limit"
         ax.scatter([], [], edgecolors="black", label=label, **LIMIT)
     ax.set_yscale(scale)
+    if rows and rows[0]["axis"] == "num_steps":
+        ax.set_xscale("log", base=2)
+        ax.xaxis.set_major_formatter("{x:g}")
     ax.set_xlabel(AXES.get(rows[0]["axis"], rows[0]["axis"]) if rows else "")
     ax.set_ylabel(METRICS[metric].label)
     ax.set_title(

@@ -185,3 +185,13 @@ def test_gradients_reach_the_transmitted_symbols():
 def test_a_receiver_that_is_unknown_is_refused():
     with pytest.raises(ScenarioError, match="has no block 'lss'"):
         link(receivers=["lss"])
+
+
+def test_numbers_of_steps_are_compared_in_one_world():
+    overrides = ["sweep.axis=num_steps", "sweep.esno_db=-3", "batch_size=4"]
+    overrides += ["payload.source=mnist", "sweep.points=[1, 2]", "code.iterations=2"]
+    steps = link(*overrides, receivers=["perfect-csi+ddpm"])
+    one, two, again = (steps.simulate(k, 0)["perfect-csi+ddpm"] for k in (1, 2, 1))
+    assert one == again
+    assert one["bit_errors"] == two["bit_errors"] > 0
+    assert one["squared_error"] != two["squared_error"]
