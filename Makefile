@@ -1,4 +1,5 @@
-PYTHON ?= $(shell command -v python3.11 || command -v python3.12 || command -v python3)
+PYTHON ?= $(shell for p in python3.11 python3.12 python3; do \
+	$$p --version >/dev/null 2>&1 && echo $$p && break; done)
 BIN = .venv/bin
 
 run: .venv/installed        ## compare the receivers of the default scenario
