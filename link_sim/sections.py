@@ -31,11 +31,15 @@ class Code(Section):
     rate: information and CRC bits over coded bits of one block.
     iterations: belief-propagation iterations.
     bits_per_symbol: 2 (QPSK), 4, 6 (64-QAM), 8 (256-QAM).
+    reliable_bits: which code bits take the reliable positions of a symbol: those of
+    the `information`, as 5G NR has it, or the `parity`, which suits receivers that
+    know the source: to them information bits are partly known, and parity bits are not.
     """
 
     rate: Annotated[float, Field(ge=0.2, le=0.9)] = 0.5
     iterations: Count = 20
     bits_per_symbol: Literal[2, 4, 6, 8] = 6
+    reliable_bits: Literal["information", "parity"] = "information"
 
 
 class Grid(Section):

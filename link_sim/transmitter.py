@@ -67,6 +67,7 @@ class Transmitter:
         self.image_shape = tuple(image_shape)
         self.num_bits_per_symbol = code.bits_per_symbol
         self.num_iter = code.iterations
+        self._parity_first = code.reliable_bits == "parity"
         self.resource_grid = ResourceGrid(
             num_ofdm_symbols=grid.symbols,
             fft_size=grid.fft_size,
@@ -136,7 +137,7 @@ class Transmitter:
 
     def modulate(self, c):
         """Resource grids of codewords: [batch * blocks, n] -> [batch * grids, ...]."""
-        c = tf.reshape(c, [-1, self._used_bits])
+        c = tf.reshape(self._symbol_order(c), [-1, self._used_bits])
         c = tf.pad(c, [[0, 0], [0, self.frame_bits - self._used_bits]])
         x = self._mapper(self._scrambler(c))
         x = tf.reshape(x, [-1, 1, self.resource_grid.num_data_symbols, self._streams])
@@ -150,7 +151,15 @@ class Transmitter:
         symbols, bits = self.resource_grid.num_data_symbols, self.num_bits_per_symbol
         llr = tf.reshape(llr, [-1, self._streams, symbols, bits])
         llr = tf.reshape(tf.transpose(llr, [0, 2, 1, 3]), [-1, self.frame_bits])
-        return tf.reshape(self._descrambler(llr)[:, : self._used_bits], [-1, self.n])
+        llr = self._symbol_order(self._descrambler(llr)[:, : self._used_bits])
+        return tf.reshape(llr, [-1, self.n])
+
+    def _symbol_order(self, c):
+        """Reverses the bits of each symbol if parity is to be on the reliable ones."""
+        if not self._parity_first:
+            return c
+        symbols = tf.reshape(c, [-1, self.num_bits_per_symbol])
+        return tf.reshape(symbols[:, ::-1], tf.shape(c))
 
     def check(self, llr):
         """Image LLRs and CRC results from the LLRs of decoded blocks.

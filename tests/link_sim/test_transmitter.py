@@ -33,6 +33,7 @@ def test_segments_are_legal_5g_codes(rate, num_bits, bits_per_symbol):
         ([], (28, 28, 1), 1, 1),
         (["code.rate=0.2"], (28, 28, 1), 1, 3),
         (["grid.fft_size=512"], (28, 28, 1), 5, 1),
+        (["code.reliable_bits=parity"], (28, 28, 1), 1, 1),
         (["code.rate=0.9", "code.bits_per_symbol=8"], (5, 7, 3), 17, 1),
     ],
 )
