@@ -11,7 +11,7 @@ from pathlib import Path
 import keras
 import numpy as np
 
-from models import classifier, denoiser, pixel_denoiser, unet  # noqa: F401, for cards
+from models import bit_planes, classifier, denoiser, pixel_denoiser, unet  # noqa: F401
 
 WEIGHTS = Path(__file__).parent / "weights"
 

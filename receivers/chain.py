@@ -12,9 +12,11 @@ import keras
 import tensorflow as tf
 from sionna.phy.ofdm import LSChannelEstimator, RemoveNulledSubcarriers
 
+from models.pretrained import load_model
 from receivers.classical import BPDecoder, LMMSEChannelEstimator, detector
 from receivers.image_bits import image_from_bits
 from receivers.image_restoration import ConditionalDDPM
+from receivers.joint_decoding import HistogramSource, JointDecoder
 from receivers.pixel_bayes import PixelBayes
 
 
@@ -146,6 +148,8 @@ DETECTORS: dict[str, Callable] = {
 }
 DECODERS: dict[str, Callable] = {
     "bp": lambda transmitter: BPDecoder(transmitter.encoder, transmitter.num_iter),
+    "turbo-histogram": lambda transmitter: JointDecoder(transmitter, HistogramSource()),
+    "turbo": lambda transmitter: JointDecoder(transmitter, load_model("bit-planes")),
 }
 RESTORERS: dict[str, Callable] = {
     "none": lambda: None,
@@ -169,6 +173,8 @@ DESCRIPTIONS = {
     "k-best": "detector: K-best tree search with 64 candidates",
     "ep": "detector: expectation propagation",
     "bp": "decoder: belief propagation (the default)",
+    "turbo-histogram": "decoder: belief propagation and pixel histograms in turns",
+    "turbo": "decoder: belief propagation and a bit-plane denoiser in turns",
     "none": "restorer: the image of the hard bits (the default)",
     "pixel-bayes": "restorer: posterior mean of each pixel under its histogram",
     "regression": "restorer: a network trained to regress the image from hard bits",

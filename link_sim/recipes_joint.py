@@ -1,0 +1,98 @@
+"""Training recipe of the bit-plane denoiser, the image model of joint decoding."""
+
+import functools
+from collections.abc import Callable
+from pathlib import Path
+
+import keras
+import numpy as np
+
+from link_sim import recipes
+from link_sim.bit_noise import received_llr
+from models import pretrained
+from models.bit_planes import CERTAIN, BitPlaneDenoiser
+from models.training import train
+from models.unet import UNet
+from receivers.pixel_bayes import SMOOTHING
+
+SHAPE = 28, 28, 1
+
+
+def decoder_llr(rng: np.random.Generator, bits: np.ndarray) -> np.ndarray:
+    """Consistent-Gaussian LLRs N(+-s^2 / 2, s^2) of image bits inside a decoder.
+
+    The bits of an image fall into eight classes at random, as the interleaver deals
+    them out to blocks and to bit positions of symbols. Each has its own s, most often
+    below 2. In half of the images one class is erased, like the bits that 5G LDPC
+    codes never transmit; in a tenth, four are verified.
+    """
+    size, sent = len(bits), 2.0 * bits.reshape(len(bits), -1) - 1
+    s = 6 * rng.random((size, 1)) ** 2 * np.exp(rng.normal(0, 0.5, (size, 8)))
+    s[rng.random(size) < 0.5, 0] = 0
+    s[rng.random(size) < 0.1, 4:] = 1e3
+    classes = rng.integers(0, 8, sent.shape, np.uint8)
+    s = np.take_along_axis(s, classes, axis=1).astype("float32")
+    llr = s * (sent * s / 2 + rng.standard_normal(sent.shape, "float32"))
+    return np.clip(llr, -CERTAIN, CERTAIN).astype("float32").reshape(bits.shape)
+
+
+def bit_batch(step: int, seed: int):
+    """Inputs and targets of one training step of the bit-plane denoiser."""
+    rng = np.random.default_rng([seed, step])
+    images = recipes.digits()[0]
+    images = images[rng.integers(0, len(images), recipes.BATCH)]
+    bits = np.unpackbits(images[..., None], axis=-1)
+    return (decoder_llr(rng, bits),), bits.astype("float32"), None
+
+
+def train_bit_planes(
+    folder: Path,
+    steps: int = 6000,
+    learning_rate: float = 1.5e-3,
+    seed: int = 1,
+    report: Callable = recipes.show_progress,
+) -> None:
+    """Trains and measures the bit-plane denoiser, beginning at independent pixels."""
+    keras.utils.set_random_seed(seed)
+    network = UNet((28, 28, 24), 8, (64, 128), (1, 3), "mixed_bfloat16")
+    denoiser = BitPlaneDenoiser(network, SHAPE)
+    counts = pretrained.load_arrays("pixel-bayes-mnist")["counts"].astype("float32")
+    denoiser.log_prior.assign(np.log(counts + SMOOTHING))
+    train(
+        denoiser,
+        functools.partial(bit_batch, seed=seed),
+        steps,
+        folder,
+        loss=keras.losses.BinaryCrossentropy(from_logits=True),
+        learning_rate=learning_rate,
+        report=report,
+    )
+    recipe = {"name": "bit-planes", "steps": steps, "seed": seed}
+    card = {
+        "summary": "Bit-plane denoiser of digits: LLRs to posterior logits of all bits",
+        "data": recipes.DATA,
+        "recipe": recipe | {"batch": recipes.BATCH, "learning_rate": learning_rate},
+    }
+    path = str(Path(folder) / "bit-planes.npz")
+    pretrained.save_model(path, denoiser, card)
+    pretrained.update_card(path, quality=bit_quality(pretrained.load_model(path)))
+
+
+def bit_quality(denoiser) -> dict:
+    """Bits per image bit that remain unknown on the evaluation digits.
+
+    Cross entropy of the posterior logits, for LLRs whose signs have three error rates.
+    """
+    images = recipes.evaluation_digits()
+    bits = np.unpackbits(images[..., None], axis=-1).astype("float32")
+    quality = {"digits": len(images)}
+    for rate in (0.3, 0.2, 0.1):
+        llr = received_llr(np.random.default_rng(7), images, rate)
+        logits = recipes.restorer_output(denoiser, llr)
+        nats = np.mean(np.logaddexp(0, (1 - 2 * bits) * logits), dtype="float64")
+        quality[f"bits_at_bit_error_rate_{rate}"] = round(float(nats / np.log(2)), 4)
+    return quality
+
+
+RECIPES = {"bit-planes": train_bit_planes}
+"""Weights name -> function(folder, **overrides)."""

@@ -1,0 +1,124 @@
+import numpy as np
+import pytest
+import tensorflow as tf
+from sionna.phy.fec.ldpc import LDPC5GDecoder
+
+from link_sim.scenario import load_scenario
+from link_sim.transmitter import Transmitter
+from receivers.convergence import mutual_information, threshold
+from receivers.joint_decoding import JointDecoder, StatefulBP, evidence
+
+BLOCKS = 200
+
+
+@pytest.fixture(scope="module")
+def transmitter():
+    return Transmitter(load_scenario("image-awgn"), (4, 4, 1))
+
+
+@pytest.fixture(scope="module")
+def received(transmitter):
+    """Information bits, and LLRs with which some of the blocks fail."""
+    rng = np.random.default_rng(0)
+    frames = BLOCKS // transmitter.images_per_frame
+    shape = frames, transmitter.images_per_frame, 4, 4, 1
+    image = tf.constant(rng.integers(0, 256, shape) / 255, tf.float32)
+    b, c, _ = transmitter(image)
+    s = 2.3
+    noise = rng.standard_normal(c.shape)
+    return b, tf.constant(s * ((2 * c.numpy() - 1) * s / 2 + noise), tf.float32)
+
+
+def plain(transmitter, llr):
+    decoder = LDPC5GDecoder(transmitter.encoder, hard_out=False, num_iter=20)
+    return transmitter.check(decoder(llr))
+
+
+def test_bp_in_three_pieces_is_bp_in_one(transmitter, received):
+    _, llr = received
+    bp = StatefulBP(transmitter.encoder)
+    full, messages = bp.start(llr)
+    none = tf.zeros([len(llr), transmitter.k])
+    for _ in range(3):
+        posterior, messages = bp(full, messages, none, none, 3)
+    decoder = LDPC5GDecoder(transmitter.encoder, hard_out=False, num_iter=9)
+    assert np.allclose(posterior, decoder(llr), atol=1e-3)
+
+
+def test_a_priori_llrs_reach_every_information_bit(transmitter, received):
+    b = tf.reshape(received[0], [-1, transmitter.k])
+    bp = StatefulBP(transmitter.encoder)
+    full, messages = bp.start(tf.zeros([len(b), transmitter.n]))
+    apriori = tf.random.stateless_normal(b.shape, [1, 2], stddev=3.0)
+    posterior, _ = bp(full, messages, apriori, apriori, 1)
+    assert np.allclose(posterior, apriori, atol=1e-4)  # parity tells nothing
+
+    rng = np.random.default_rng(1)
+    noise = tf.constant(rng.normal(0, 0.3, [len(b), transmitter.n]), tf.float32)
+    full, messages = bp.start(noise)
+    posterior, _ = bp(full, messages, 12 * (2 * b - 1), 12 * (2 * b - 1), 5)
+    assert np.array_equal(posterior > 0, b > 0)
+
+
+def test_a_late_change_of_a_priori_llrs_counts_at_once(transmitter, received):
+    _, llr = received
+    bp = StatefulBP(transmitter.encoder)
+    full, messages = bp.start(llr)
+    a = tf.random.stateless_normal([len(llr), transmitter.k], [3, 4])
+    late = bp(full, messages, a, a, 4)[0]
+    zero = tf.zeros_like(a)
+    shifted = tf.pad(a, [[0, 0], [0, full.shape[1] - transmitter.k]])
+    early = bp(full + shifted, messages + bp._to_edges(shifted), zero, zero, 4)[0]
+    assert np.allclose(late, early, atol=1e-3)
+
+
+def test_a_source_that_knows_nothing_changes_nothing(transmitter, received):
+    b, llr = received
+    joint = JointDecoder(transmitter, lambda llr: llr, num_rounds=4, num_iter=4)
+    _, b_hat, crc_ok = transmitter.check(joint(llr))
+    _, plain_b_hat, plain_ok = plain(transmitter, llr)
+    assert 0.1 < np.mean(plain_ok) < 0.9
+    assert np.array_equal(crc_ok, plain_ok)
+    right = np.array(plain_ok)
+    assert np.array_equal(b_hat[right], plain_b_hat[right])
+    assert np.array_equal(b_hat[right], b[right])
+
+
+def test_a_source_that_knows_all_decodes_all(transmitter, received):
+    b, llr = received
+    sent = transmitter.image_llr(tf.reshape(2 * b - 1, [-1, transmitter.k]))
+    sent = tf.reshape(sent, [-1, *transmitter.image_shape, 8])
+    joint = JointDecoder(transmitter, lambda llr: llr + 50 * sent)
+    assert np.array_equal(transmitter.check(joint(llr))[1], b)
+
+
+def test_a_source_that_errs_does_no_harm(transmitter, received):
+    b, llr = received
+    sent = transmitter.image_llr(tf.reshape(2 * b - 1, [-1, transmitter.k]))
+    sent = tf.reshape(sent, [-1, *transmitter.image_shape, 8])
+    joint = JointDecoder(transmitter, lambda llr: llr - 6 * sent)
+    _, b_hat, crc_ok = transmitter.check(joint(llr))
+    _, plain_b_hat, plain_ok = plain(transmitter, llr)
+    assert np.all(np.array(crc_ok) >= np.array(plain_ok))
+    assert np.array_equal(b_hat, plain_b_hat)
+
+
+def test_evidence_is_the_log_bayes_factor():
+    a, llr = np.array([[0.7, -2.0, 0.0]]), np.array([[1.1, 0.4, 5.0]])
+    expected = 0.0
+    for p, q in zip(*(1 / (1 + np.exp(-x[0])) for x in (a, llr)), strict=True):
+        expected += np.log((p * q + (1 - p) * (1 - q)) / 0.5)
+    assert np.isclose(evidence(a, llr), expected)
+
+
+def test_information_of_gaussian_llrs_is_that_of_the_channel():
+    rng = np.random.default_rng(0)
+    bits = rng.integers(0, 2, 200_000)
+    for s, capacity in ((0.0, 0.0), (2.0, 0.4859), (20.0, 1.0)):
+        llr = s * ((2 * bits - 1) * s / 2 + rng.standard_normal(bits.size))
+        assert abs(mutual_information(bits, llr) - capacity) < 4 / np.sqrt(bits.size)
+
+
+def test_threshold_is_bracketed():
+    found = threshold(lambda x: np.array([[0.0, 0], [x > 2.3, 0]]), 0, 8, 0.1)
+    assert abs(found - 2.3) <= 0.05
