@@ -49,16 +49,24 @@ def shifted(rng: np.random.Generator, images: np.ndarray, reach: int) -> np.ndar
     )
 
 
-def restoration_batch(step: int, received: Callable, last_level: float, seed: int):
+def restoration_batch(
+    step: int,
+    received: Callable,
+    seed: int,
+    last_level: float,
+    shift: int,
+    floor: float,
+):
     """Inputs, target and weights of one training step of a restoring network.
 
     A share `last_level` of the batch asks for the estimate from the condition alone,
-    the rest for one of the levels of the chain. Weights make up for the level, and
-    for the error rate of the image, so that mild and severe cases count alike.
+    the rest for one of the levels of the chain. Images move by up to `shift` pixels.
+    Weights make up for the level, and for the error rate of the image above `floor`,
+    so that mild and severe cases count alike.
     """
     rng = np.random.default_rng([seed, step])
     images = digits()[0]
-    images = shifted(rng, images[rng.integers(0, len(images), BATCH)], 1)
+    images = shifted(rng, images[rng.integers(0, len(images), BATCH)], shift)
     bits = np.unpackbits(images[..., None], axis=-1)
     soft = received(rng, bits)
     _, condition = condition_planes(soft)
@@ -70,7 +78,7 @@ def restoration_batch(step: int, received: Callable, last_level: float, seed: in
     noise = rng.standard_normal(x0.shape, "float32")
     x = np.where(t < chain.num_levels, x0 + sigma * noise, 0)
     error_rate = np.mean(1 - soft * (2.0 * bits - 1), axis=(1, 2, 3, 4)) / 2
-    weight = 0.1 / (error_rate + 0.02)[:, None, None, None]
+    weight = 0.1 / (error_rate + floor)[:, None, None, None]
     weight = weight * (1 / sigma**2 + 1 / SIGMA_DATA**2)
     return (x, sigma, np.asarray(condition)), x0, weight[..., 0]
 
@@ -80,8 +88,10 @@ def train_restorer(
     name: str,
     summary: str,
     soft: bool,
-    last_level: float,
     steps: int,
+    last_level: float = 0.6,
+    shift: int = 1,
+    floor: float = 0.02,
     start: str | None = None,
     learning_rate: float = 1.5e-3,
     seed: int = 1,
@@ -94,14 +104,13 @@ def train_restorer(
     else:
         network = UNet((28, 28, 11), 17, (64, 128), (1, 3), "mixed_bfloat16")
         denoiser = PixelDenoiser(network, SIGMA_DATA)
+    received = soft_bits if soft else hard_bits
+    options = {"last_level": last_level, "shift": shift, "floor": floor}
     batch = functools.partial(
-        restoration_batch,
-        received=soft_bits if soft else hard_bits,
-        last_level=last_level,
-        seed=seed,
+        restoration_batch, received=received, seed=seed, **options
     )
     train(denoiser, batch, steps, folder, learning_rate=learning_rate, report=report)
-    recipe = {"last_level": last_level, "start": start, "learning_rate": learning_rate}
+    recipe = options | {"start": start, "learning_rate": learning_rate}
     card = {
         "summary": summary,
         "restorer": {"image_shape": [28, 28, 1], "soft": soft},
@@ -194,7 +203,6 @@ RECIPES = {
         name="ddpm-hard",
         summary="Conditional DDPM on hard-decided digit images, any number of steps",
         soft=False,
-        last_level=0.6,
         steps=7000,
     ),
     "ddpm-soft": functools.partial(
@@ -202,8 +210,9 @@ RECIPES = {
         name="ddpm-soft",
         summary="Conditional DDPM on the LLRs of digit images, any number of steps",
         soft=True,
-        last_level=0.6,
-        steps=4000,
+        steps=5000,
+        shift=0,
+        floor=0.05,
         start="ddpm-hard",
     ),
     "regression-hard": functools.partial(
@@ -211,8 +220,8 @@ RECIPES = {
         name="regression-hard",
         summary="The network of ddpm-hard as plain L2 regression (one step only)",
         soft=False,
-        last_level=1.0,
         steps=7000,
+        last_level=1.0,
     ),
 }
 """Weights name -> function(folder, **overrides)."""

@@ -154,7 +154,6 @@ DECODERS: dict[str, Callable] = {
 RESTORERS: dict[str, Callable] = {
     "none": lambda: None,
     "pixel-bayes": PixelBayes,
-    "regression": lambda: ConditionalDDPM.from_preset("regression-hard"),
     "ddpm": lambda: ConditionalDDPM.from_preset("ddpm-hard"),
     "ddpm-soft": lambda: ConditionalDDPM.from_preset("ddpm-soft"),
 }
@@ -177,7 +176,6 @@ DESCRIPTIONS = {
     "turbo": "decoder: belief propagation and a bit-plane denoiser in turns",
     "none": "restorer: the image of the hard bits (the default)",
     "pixel-bayes": "restorer: posterior mean of each pixel under its histogram",
-    "regression": "restorer: a network trained to regress the image from hard bits",
     "ddpm": "restorer: conditional diffusion from hard bits, 1 step; ddpm-200 …",
     "ddpm-soft": "restorer: the same from soft bits, 1 step; ddpm-soft-4 …",
 }
