@@ -47,7 +47,7 @@ def bit_batch(step: int, seed: int):
 
 def train_bit_planes(
     folder: Path,
-    steps: int = 6000,
+    steps: int = 3000,
     learning_rate: float = 1.5e-3,
     seed: int = 1,
     report: Callable = recipes.show_progress,
