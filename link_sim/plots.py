@@ -12,9 +12,9 @@ from link_sim.rates import AXES, METRICS
 # Paul Tol's colour-blind safe "muted" scheme
 COLOURS = (
     "#332288", "#cc6677", "#117733", "#ddaa33", "#88ccee",
-    "#882255", "#44aa99", "#999933", "#aa4499", "#777777",
+    "#882255", "#44aa99", "#999933", "#aa4499", "#777777", "#661100", "#000000",
 )  # fmt: skip
-MARKERS = "osD^<P*Xhd"
+MARKERS = "osD^<P*Xhd>p"
 LIMIT = {"marker": "v", "facecolors": "none"}
 PLOTTED = ("ber", "bler", "psnr", "nmse", "class_flips", "fcd")
 
