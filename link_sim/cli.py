@@ -124,11 +124,12 @@ def train(
     """Trains a shipped weight file again; continues what is there."""
     with _one_sentence_errors():
         _load_tensorflow(_console())
-        from link_sim.recipes import RECIPES
+        from link_sim import recipes, recipes_joint
 
-        if weights not in RECIPES:
-            raise ValueError(f"no recipe for '{weights}': use {', '.join(RECIPES)}")
-        recipe = RECIPES[weights]
+        known = recipes.RECIPES | recipes_joint.RECIPES
+        if weights not in known:
+            raise ValueError(f"no recipe for '{weights}': use {', '.join(known)}")
+        recipe = known[weights]
         folder = out or Path("results") / f"train-{weights}"
         recipe(folder, **_keywords(recipe, settings))
         typer.echo(f"Results: {folder}")

@@ -11,7 +11,7 @@ import pytest
 from typer.testing import CliRunner
 
 import link_sim
-from link_sim import cli, montecarlo, results
+from link_sim import cli, montecarlo, recipes, results
 
 KEYS = "scenario receiver axis point metric value low high count".split()
 
@@ -162,9 +162,7 @@ def test_train_runs_a_recipe_with_its_settings(invoke, monkeypatch):
     def recipe(folder, steps=1, dataset="mnist"):
         calls.append((folder, steps, dataset))
 
-    module = type(sys)("link_sim.recipes")
-    module.RECIPES = {"ddpm": recipe}
-    monkeypatch.setitem(sys.modules, "link_sim.recipes", module)
+    monkeypatch.setitem(recipes.RECIPES, "ddpm", recipe)
     assert invoke("train", "ddpm", "--set", "steps=5").exit_code == 0
     assert calls == [(Path("results/train-ddpm"), 5, "mnist")]
     refuse(invoke("train", "dpm"), "'dpm'", "ddpm")
