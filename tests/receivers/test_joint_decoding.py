@@ -1,12 +1,14 @@
 import numpy as np
 import pytest
 import tensorflow as tf
+from sionna.phy import config
 from sionna.phy.fec.ldpc import LDPC5GDecoder
 
+from link_sim.link import Link
 from link_sim.scenario import load_scenario
 from link_sim.transmitter import Transmitter
-from receivers.convergence import mutual_information, threshold
-from receivers.joint_decoding import JointDecoder, StatefulBP, evidence
+from receivers.convergence import mutual_information, threshold, trajectory
+from receivers.joint_decoding import HistogramSource, JointDecoder, StatefulBP, evidence
 
 BLOCKS = 200
 
@@ -122,3 +124,54 @@ def test_information_of_gaussian_llrs_is_that_of_the_channel():
 def test_threshold_is_bracketed():
     found = threshold(lambda x: np.array([[0.0, 0], [x > 2.3, 0]]), 0, 8, 0.1)
     assert abs(found - 2.3) <= 0.05
+
+
+@pytest.fixture(scope="module")
+def digits():
+    """A function of Es/N0 in dB: transmitter, information bits and LLRs of digits."""
+    link = Link(load_scenario("image-turbo"), ["perfect-csi"])
+    receiver = link.receivers[0]
+
+    @tf.function
+    def transmit(point, image):
+        no = link.noise_variance(point, "esno_db")
+        sent = link.transmit(image, no)
+        h_hat, err_var = receiver.estimate(sent.y, sent.no, sent.h)
+        return sent.b, receiver.detect(sent.y, h_hat, err_var, sent.no)
+
+    def at(point, inverted=False):
+        config.seed = 1
+        image = link.batch_images(0)
+        image = 1 - image if inverted else image
+        return link.transmitter, *transmit(tf.constant(point, tf.float32), image)
+
+    return at
+
+
+@pytest.mark.slow
+def test_histograms_of_digits_move_the_waterfall_by_eight_db(digits):
+    transmitter, b, llr = digits(3.0)
+    joint = JointDecoder(transmitter, HistogramSource())
+    assert np.array_equal(transmitter.check(joint(llr))[1], b)
+    assert not np.any(plain(transmitter, digits(10.5)[2])[2])
+
+
+@pytest.mark.slow
+def test_convergence_is_predicted(digits):
+    joint = JointDecoder(digits(0.0)[0], HistogramSource())
+    # simulated: 10 % of the blocks fail at 2.1 dB, 2 % at 2.5 dB
+    for point, converges in ((0.0, False), (3.5, True)):
+        _, b, llr = digits(point)
+        path = trajectory(joint, b, llr, num_rounds=6)
+        assert (path[-1, 0] > 0.99) == converges
+        assert np.all(path >= 0) and np.all(path <= 1)
+
+
+@pytest.mark.slow
+def test_inverted_digits_lose_nothing(digits):
+    transmitter, b, llr = digits(11.25, inverted=True)
+    joint = JointDecoder(transmitter, HistogramSource())
+    ok = np.array(transmitter.check(joint(llr))[2])
+    plain_ok = np.array(plain(transmitter, llr)[2])
+    assert 0 < plain_ok.sum() < plain_ok.size
+    assert np.all(ok >= plain_ok)
