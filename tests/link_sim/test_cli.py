@@ -183,6 +183,8 @@ def test_ctrl_c_keeps_the_finished_batches(tmp_path, executor):
         stderr=subprocess.PIPE,
         text=True,
         start_new_session=True,
+        # where the tests run in the background, SIGINT is ignored and inherited so
+        preexec_fn=lambda: signal.signal(signal.SIGINT, signal.SIG_DFL),
     )
     counts, deadline = tmp_path / "counts.jsonl", time.monotonic() + 60
     while not (counts.exists() and counts.read_bytes().count(b"\n") >= 3):
