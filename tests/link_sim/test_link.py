@@ -109,7 +109,7 @@ def test_uncoded_error_rate_over_awgn_meets_theory(bits, esno_db):
     assert abs(wrong.mean() - expected) < 4 * deviation
 
 
-@pytest.mark.parametrize("bits, esno_db", [(2, 10.0), (6, 20.0)])
+@pytest.mark.parametrize("bits, esno_db", [(2, 10.0), (4, 15.0), (6, 20.0), (8, 25.0)])
 def test_uncoded_error_rate_over_rayleigh_fading_meets_theory(bits, esno_db):
     frames = 1000
     per_frame = uncoded_errors(bits, "rayleigh", esno_db, frames).mean(axis=1)
