@@ -15,6 +15,9 @@ from models.bit_planes import CERTAIN, bit_posteriors
 from models.pretrained import load_arrays
 from receivers.pixel_bayes import SMOOTHING
 
+FEWEST = 4
+"""The joint decoder compiles for no fewer images than these."""
+
 
 class StatefulBP:
     """BP on the 5G LDPC code that takes a priori LLRs and can be continued.
@@ -47,7 +50,11 @@ class StatefulBP:
         full = tf.concat([llr[:, : code.k], known, llr[:, code.k :]], 1)
         full = tf.pad(full, [[0, 0], [0, self._bp.num_vns - full.shape[1]]])
         full = tf.clip_by_value(full, -self._bp.llr_max, self._bp.llr_max)
-        return full, self._to_edges(full)
+        return full, self.first_messages(full)
+
+    def first_messages(self, full):
+        """Messages before the first iteration: [batch, bits] -> [edges, batch]."""
+        return self._to_edges(full)
 
     def __call__(self, full, messages, apriori, change, num_iter):
         """Continues for `num_iter` iterations.
@@ -130,22 +137,13 @@ class JointDecoder(keras.layers.Layer):
         self.limit = limit
         self._bp = StatefulBP(transmitter.encoder)
         self._iterate = tf.function(self._bp, jit_compile=True)
-        self._decode = tf.function(self._both)
+        self._decode = tf.function(self._decoded)
 
     def call(self, llr):
         return self._decode(llr)
 
-    def _both(self, llr):
+    def _decoded(self, llr):
         full, messages = self._bp.start(llr)
-        posterior, apriori, done = self._rounds(full, messages)
-        return tf.cond(
-            tf.reduce_all(done),
-            lambda: posterior,
-            lambda: self._safeguard(full, messages, posterior, apriori, done),
-        )
-
-    def _rounds(self, full, messages):
-        """Posterior LLRs, a priori LLRs and CRC results after the last round."""
         apriori = tf.zeros_like(full[:, : self.transmitter.k])
         posterior, messages = self._iterate(
             full, messages, apriori, apriori, self.num_iter
@@ -156,28 +154,70 @@ class JointDecoder(keras.layers.Layer):
             return (done_rounds < self.num_rounds) & ~tf.reduce_all(done)
 
         def one_round(done_rounds, apriori, posterior, messages, done):
+            images, blocks = self._unfinished(done)
             frozen = done[:, None]
             certain = tf.where(posterior > 0, np.inf, -np.inf)
             known = tf.where(frozen, certain, posterior - apriori)
-            told = self.extrinsic_of_source(self.transmitter.image_llr(known))
-            told = self.transmitter.block_llr(told)
+            told = self._apriori(self.transmitter.image_llr(known), images)
             told = self.damping * apriori + (1 - self.damping) * told
-            change = told - apriori
-            new, messages = self._iterate(full, messages, told, change, self.num_iter)
-            posterior = tf.where(frozen, posterior, new)
+            new, moved = self._iterate(
+                tf.gather(full, blocks),
+                tf.gather(messages, blocks, axis=1),
+                tf.gather(told, blocks),
+                tf.gather(told - apriori, blocks),
+                self.num_iter,
+            )
+            posterior = tf.where(frozen, posterior, _replace(posterior, blocks, new))
+            messages = tf.transpose(messages)
+            messages = tf.transpose(_replace(messages, blocks, tf.transpose(moved)))
             done |= self._crc(posterior)
             return done_rounds + 1, told, posterior, messages, done
 
-        state = tf.while_loop(unfinished, one_round, state)
-        return state[2], state[1], state[4]
+        _, apriori, posterior, _, done = tf.while_loop(unfinished, one_round, state)
+        return tf.cond(
+            tf.reduce_all(done),
+            lambda: posterior,
+            lambda: self._safeguard(full, posterior, apriori, done),
+        )
 
-    def _safeguard(self, full, messages, posterior, apriori, done):
-        none = tf.zeros_like(posterior)
-        num_iter = self.transmitter.num_iter
-        plain, _ = self._iterate(full, messages, none, none, num_iter)
+    def _safeguard(self, full, posterior, apriori, done):
+        """Plain BP for the blocks that are not done, where that serves them better."""
+        _, blocks = self._unfinished(done)
+        llr = tf.gather(full, blocks)
+        none = tf.zeros_like(llr[:, : self.transmitter.k])
+        messages, num_iter = self._bp.first_messages(llr), self.transmitter.num_iter
+        plain, _ = self._iterate(llr, messages, none, none, num_iter)
+        plain = _replace(posterior, blocks, plain)
         trusted = evidence(apriori, full[:, : self.transmitter.k]) > 0
         better = ~done & (self._crc(plain) | ~trusted)
         return tf.where(better[:, None], plain, posterior)
+
+    def _unfinished(self, done):
+        """Images that are not done and the blocks of these: indices [n], [n * blocks].
+
+        n is the number of images halved as often as it suffices, so that few shapes
+        are compiled; the first index fills it up.
+        """
+        per_image = self.transmitter.blocks_per_image
+        waiting = tf.reduce_any(~tf.reshape(done, [-1, per_image]), axis=1)
+        images = tf.where(waiting)[:, 0]
+        size = tf.size(waiting)
+        size = tf.while_loop(
+            lambda n: ((n + 1) // 2 >= tf.size(images)) & (n > FEWEST),
+            lambda n: ((n + 1) // 2,),
+            (size,),
+        )[0]
+        fill = tf.repeat(images[:1], size - tf.size(images))
+        images = tf.concat([images, fill], 0)
+        blocks = images[:, None] * per_image + tf.range(per_image, dtype=tf.int64)
+        return images, tf.reshape(blocks, [-1])
+
+    def _apriori(self, llr_image, images):
+        """What the source adds to the LLRs of some images: [blocks, k], 0 elsewhere."""
+        flat = tf.reshape(llr_image, [-1, *self.transmitter.image_shape, 8])
+        told = self.extrinsic_of_source(tf.gather(flat, images))
+        told = _replace(tf.zeros_like(flat), images, told)
+        return self.transmitter.block_llr(tf.reshape(told, tf.shape(llr_image)))
 
     def extrinsic_of_code(self, llr, apriori, num_iter: int):
         """What channel and code say about information bits: [blocks, k].
@@ -209,3 +249,8 @@ def evidence(apriori, llr):
     """
     agreement = tf.tanh(apriori / 2) * tf.tanh(llr / 2)
     return tf.reduce_sum(tf.math.log1p(agreement), axis=-1)
+
+
+def _replace(x, rows, values):
+    """`x` with other values in some of its rows."""
+    return tf.tensor_scatter_nd_update(x, rows[:, None], values)
