@@ -54,19 +54,18 @@ def restoration_batch(
     received: Callable,
     seed: int,
     last_level: float,
-    shift: int,
     floor: float,
 ):
     """Inputs, target and weights of one training step of a restoring network.
 
     A share `last_level` of the batch asks for the estimate from the condition alone,
-    the rest for one of the levels of the chain. Images move by up to `shift` pixels.
-    Weights make up for the level, and for the error rate of the image above `floor`,
-    so that mild and severe cases count alike.
+    the rest for one of the levels of the chain. Weights make up for the level, and
+    for the error rate of the image above `floor`, so that mild and severe cases count
+    alike.
     """
     rng = np.random.default_rng([seed, step])
     images = digits()[0]
-    images = shifted(rng, images[rng.integers(0, len(images), BATCH)], shift)
+    images = images[rng.integers(0, len(images), BATCH)]
     bits = np.unpackbits(images[..., None], axis=-1)
     soft = received(rng, bits)
     _, condition = condition_planes(soft)
@@ -90,8 +89,7 @@ def train_restorer(
     soft: bool,
     steps: int,
     last_level: float = 0.6,
-    shift: int = 1,
-    floor: float = 0.02,
+    floor: float = 0.05,
     start: str | None = None,
     learning_rate: float = 1.5e-3,
     seed: int = 1,
@@ -105,7 +103,7 @@ def train_restorer(
         network = UNet((28, 28, 11), 17, (64, 128), (1, 3), "mixed_bfloat16")
         denoiser = PixelDenoiser(network, SIGMA_DATA)
     received = soft_bits if soft else hard_bits
-    options = {"last_level": last_level, "shift": shift, "floor": floor}
+    options = {"last_level": last_level, "floor": floor}
     batch = functools.partial(
         restoration_batch, received=received, seed=seed, **options
     )
@@ -120,23 +118,23 @@ def train_restorer(
     path = str(Path(folder) / f"{name}.npz")
     pretrained.save_model(path, denoiser, card)
     restorer = ConditionalDDPM.from_preset(path)
-    pretrained.update_card(path, quality=restoration_quality(restorer, soft))
+    pretrained.update_card(path, quality=restoration_quality(restorer))
 
 
-def restoration_quality(restorer: ConditionalDDPM, soft: bool) -> dict:
+def restoration_quality(restorer: ConditionalDDPM, digits: int = 5000) -> dict:
     """PSNR of the mean squared error on the evaluation digits, K = 1, in dB.
 
     Hard bits with independent flips at four rates, or LLRs whose signs have these
     error rates.
     """
-    images = evaluation_digits()
+    images = evaluation_digits()[:digits]
     quality = {}
     for rate in (0.2, 0.1, 0.05, 0.01):
         llr = received_llr(np.random.default_rng(7), images, rate)
         restored = restorer_output(restorer, llr)
         error = np.mean((restored - images / 255.0) ** 2)
         quality[f"psnr_db_at_bit_error_rate_{rate}"] = round(-10 * np.log10(error), 2)
-    return {"digits": len(images), "soft": soft} | quality
+    return {"digits": len(images)} | quality
 
 
 def restorer_output(restorer: ConditionalDDPM, llr: np.ndarray) -> np.ndarray:
@@ -169,16 +167,21 @@ def train_classifier(
         loss=loss,
         report=report,
     )
-    images, labels = evaluation_digits(), evaluation_labels()
-    logits, _ = classifier.predict(images / np.float32(255), 100, verbose=0)
     card = {
         "summary": "Digit classifier: class flips and Fréchet classifier distance",
         "data": DATA,
         "recipe": {"name": "digit-classifier", "steps": steps, "seed": seed},
-        "quality": {"accuracy": float(np.mean(logits.argmax(-1) == labels))},
+        "quality": {"accuracy": classifier_accuracy(classifier)},
     }
     path = str(Path(folder) / "digit-classifier.npz")
     pretrained.save_model(path, classifier, card)
+
+
+def classifier_accuracy(classifier) -> float:
+    """Share of the evaluation digits that are classified right."""
+    images = evaluation_digits() / np.float32(255)
+    logits, _ = classifier.predict(images, 100, verbose=0)
+    return float(np.mean(logits.argmax(-1) == evaluation_labels()))
 
 
 def count_levels(folder: Path) -> None:
@@ -195,33 +198,35 @@ def count_levels(folder: Path) -> None:
     pretrained.save_arrays(path, {"counts": counts}, card)
 
 
+def _restorer(name: str, summary: str, soft: bool, **defaults):
+    return functools.partial(
+        train_restorer, name=name, summary=summary, soft=soft, **defaults
+    )
+
+
 RECIPES = {
     "pixel-bayes-mnist": count_levels,
     "digit-classifier": train_classifier,
-    "ddpm-hard": functools.partial(
-        train_restorer,
-        name="ddpm-hard",
-        summary="Conditional DDPM on hard-decided digit images, any number of steps",
+    "ddpm-hard": _restorer(
+        "ddpm-hard",
+        "Conditional DDPM on hard-decided digit images, any number of steps",
         soft=False,
-        steps=7000,
+        steps=9000,
     ),
-    "ddpm-soft": functools.partial(
-        train_restorer,
-        name="ddpm-soft",
-        summary="Conditional DDPM on the LLRs of digit images, any number of steps",
+    "ddpm-soft": _restorer(
+        "ddpm-soft",
+        "Conditional DDPM on the LLRs of digit images, any number of steps",
         soft=True,
-        steps=5000,
-        shift=0,
-        floor=0.05,
+        steps=4000,
         start="ddpm-hard",
     ),
-    "regression-hard": functools.partial(
-        train_restorer,
-        name="regression-hard",
-        summary="The network of ddpm-hard as plain L2 regression (one step only)",
+    "regression-hard": _restorer(
+        "regression-hard",
+        "The network of ddpm-hard, trained on as plain L2 regression (one step only)",
         soft=False,
-        steps=7000,
+        steps=3000,
         last_level=1.0,
+        start="ddpm-hard",
     ),
 }
 """Weights name -> function(folder, **overrides)."""

@@ -8,32 +8,14 @@ import keras
 import numpy as np
 
 from link_sim import recipes
-from link_sim.bit_noise import received_llr
+from link_sim.bit_noise import decoder_llr, received_llr
 from models import pretrained
-from models.bit_planes import CERTAIN, BitPlaneDenoiser
+from models.bit_planes import BitPlaneDenoiser
 from models.training import train
 from models.unet import UNet
 from receivers.pixel_bayes import SMOOTHING
 
 SHAPE = 28, 28, 1
-
-
-def decoder_llr(rng: np.random.Generator, bits: np.ndarray) -> np.ndarray:
-    """Consistent-Gaussian LLRs N(+-s^2 / 2, s^2) of image bits inside a decoder.
-
-    The bits of an image fall into eight classes at random, as the interleaver deals
-    them out to blocks and to bit positions of symbols. Each has its own s, most often
-    below 2. In half of the images one class is erased, like the bits that 5G LDPC
-    codes never transmit; in a tenth, four are verified.
-    """
-    size, sent = len(bits), 2.0 * bits.reshape(len(bits), -1) - 1
-    s = 6 * rng.random((size, 1)) ** 2 * np.exp(rng.normal(0, 0.5, (size, 8)))
-    s[rng.random(size) < 0.5, 0] = 0
-    s[rng.random(size) < 0.1, 4:] = 1e3
-    classes = rng.integers(0, 8, sent.shape, np.uint8)
-    s = np.take_along_axis(s, classes, axis=1).astype("float32")
-    llr = s * (sent * s / 2 + rng.standard_normal(sent.shape, "float32"))
-    return np.clip(llr, -CERTAIN, CERTAIN).astype("float32").reshape(bits.shape)
 
 
 def bit_batch(step: int, seed: int):
@@ -42,32 +24,38 @@ def bit_batch(step: int, seed: int):
     images = recipes.digits()[0]
     images = images[rng.integers(0, len(images), recipes.BATCH)]
     bits = np.unpackbits(images[..., None], axis=-1)
-    return (decoder_llr(rng, bits),), bits.astype("float32"), None
+    return (decoder_llr(rng, bits, skew=2),), bits.astype("float32"), None
 
 
 def train_bit_planes(
     folder: Path,
     steps: int = 3000,
+    cycles: int = 2,
     learning_rate: float = 1.5e-3,
     seed: int = 1,
     report: Callable = recipes.show_progress,
 ) -> None:
-    """Trains and measures the bit-plane denoiser, beginning at independent pixels."""
+    """Trains and measures the bit-plane denoiser, beginning at independent pixels.
+
+    Each of the `cycles` begins with the averaged weights that the one before left, and
+    runs through the whole schedule of learning rates.
+    """
     keras.utils.set_random_seed(seed)
     network = UNet((28, 28, 24), 8, (64, 128), (1, 3), "mixed_bfloat16")
     denoiser = BitPlaneDenoiser(network, SHAPE)
     counts = pretrained.load_arrays("pixel-bayes-mnist")["counts"].astype("float32")
     denoiser.log_prior.assign(np.log(counts + SMOOTHING))
-    train(
-        denoiser,
-        functools.partial(bit_batch, seed=seed),
-        steps,
-        folder,
-        loss=keras.losses.BinaryCrossentropy(from_logits=True),
-        learning_rate=learning_rate,
-        report=report,
-    )
-    recipe = {"name": "bit-planes", "steps": steps, "seed": seed}
+    for cycle in range(cycles):
+        train(
+            denoiser,
+            functools.partial(bit_batch, seed=seed + cycle),
+            steps,
+            Path(folder) / f"cycle-{cycle}",
+            loss=keras.losses.BinaryCrossentropy(from_logits=True),
+            learning_rate=learning_rate,
+            report=report,
+        )
+    recipe = {"name": "bit-planes", "steps": steps, "cycles": cycles, "seed": seed}
     card = {
         "summary": "Bit-plane denoiser of digits: LLRs to posterior logits of all bits",
         "data": recipes.DATA,
@@ -78,12 +66,12 @@ def train_bit_planes(
     pretrained.update_card(path, quality=bit_quality(pretrained.load_model(path)))
 
 
-def bit_quality(denoiser) -> dict:
+def bit_quality(denoiser, digits: int = 5000) -> dict:
     """Bits per image bit that remain unknown on the evaluation digits.
 
     Cross entropy of the posterior logits, for LLRs whose signs have three error rates.
     """
-    images = recipes.evaluation_digits()
+    images = recipes.evaluation_digits()[:digits]
     bits = np.unpackbits(images[..., None], axis=-1).astype("float32")
     quality = {"digits": len(images)}
     for rate in (0.3, 0.2, 0.1):

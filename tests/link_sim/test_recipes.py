@@ -31,8 +31,7 @@ def test_recipe_leaves_weights_that_load(name, tmp_path, few_digits):
 
 
 def test_batch_depends_on_its_number_only(few_digits):
-    options = {"received": soft_bits, "last_level": 0.5, "seed": 3}
-    options |= {"shift": 1, "floor": 0.05}
+    options = {"received": soft_bits, "last_level": 0.5, "floor": 0.05, "seed": 3}
     one = recipes.restoration_batch(7, **options)
     other = recipes.restoration_batch(7, **options)
     for a, b in zip(one[0], other[0], strict=True):
