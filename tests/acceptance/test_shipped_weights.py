@@ -1,0 +1,35 @@
+"""The quality that each card states, measured again on 1,000 evaluation digits."""
+
+import pytest
+
+from link_sim import recipes, recipes_joint
+from models.pretrained import load_model, read_card
+from receivers.image_restoration import ConditionalDDPM
+
+pytestmark = pytest.mark.slow
+
+
+@pytest.mark.parametrize("name", ["ddpm-hard", "ddpm-soft", "regression-hard"])
+def test_restorers_are_as_good_as_their_cards(name):
+    stated = read_card(name)["quality"]
+    restorer = ConditionalDDPM.from_preset(name)
+    measured = recipes.restoration_quality(restorer, digits=1000)
+    for key in stated.keys() - {"digits"}:
+        # the mean squared errors of digits spread by about 60 %: 4 sigma is 0.35 dB
+        assert measured[key] == pytest.approx(stated[key], abs=0.35)
+
+
+def test_bit_planes_are_as_good_as_their_card():
+    stated = read_card("bit-planes")["quality"]
+    measured = recipes_joint.bit_quality(load_model("bit-planes"), digits=1000)
+    for key in stated.keys() - {"digits"}:
+        # the digits' remaining bits spread by about 30 %: 4 sigma is 4 %
+        assert measured[key] == pytest.approx(stated[key], rel=0.04)
+
+
+def test_classifier_is_as_good_as_its_card():
+    classifier = load_model("digit-classifier")
+    stated = read_card("digit-classifier")["quality"]["accuracy"]
+    accuracy = recipes.classifier_accuracy(classifier)
+    assert accuracy == pytest.approx(stated, abs=1e-3)  # rounding flips very few
+    assert accuracy >= 0.99
