@@ -151,19 +151,25 @@ DECODERS: dict[str, Callable] = {
     "turbo-histogram": lambda transmitter: JointDecoder(transmitter, HistogramSource()),
     "turbo": lambda transmitter: JointDecoder(transmitter, load_model("bit-planes")),
 }
+STEPS = 1, 2, 4, 8, 16, 50, 100, 200
+"""Numbers of steps that restorers are named for: `ddpm-4`; `ddpm` takes one."""
+
+
+def _restorers(name: str, preset: str) -> dict[str, Callable]:
+    """Restorers by name; 200 steps are taken by ancestral sampling, as published."""
+    build = partial(ConditionalDDPM.from_preset, preset)
+    named = {f"{name}-{n}": partial(build, num_steps=n) for n in STEPS}
+    named[f"{name}-200"] = partial(build, num_steps=200, eta=1.0)
+    return {name: build} | named
+
+
 RESTORERS: dict[str, Callable] = {
     "none": lambda: None,
     "pixel-bayes": PixelBayes,
-    "ddpm": lambda: ConditionalDDPM.from_preset("ddpm-hard"),
-    "ddpm-soft": lambda: ConditionalDDPM.from_preset("ddpm-soft"),
+    "regression": partial(ConditionalDDPM.from_preset, "regression-hard"),
+    **_restorers("ddpm", "ddpm-hard"),
+    **_restorers("ddpm-soft", "ddpm-soft"),
 }
-for steps in (1, 2, 4, 8, 16, 50, 100, 200):
-    # all 200 steps are taken as published, by ancestral sampling
-    options = {"num_steps": steps, "eta": 1.0 if steps == 200 else 0.0}
-    for preset, prefix in (("ddpm-hard", "ddpm"), ("ddpm-soft", "ddpm-soft")):
-        RESTORERS[f"{prefix}-{steps}"] = partial(
-            ConditionalDDPM.from_preset, preset, **options
-        )
 DESCRIPTIONS = {
     "perfect-csi": "estimator: the true channel, the bound of every estimator",
     "ls": "estimator: least squares at the pilots, linear interpolation",
@@ -176,6 +182,7 @@ DESCRIPTIONS = {
     "turbo": "decoder: belief propagation and a bit-plane denoiser in turns",
     "none": "restorer: the image of the hard bits (the default)",
     "pixel-bayes": "restorer: posterior mean of each pixel under its histogram",
+    "regression": "restorer: the network of ddpm as plain L2 regression, hard bits",
     "ddpm": "restorer: conditional diffusion from hard bits, 1 step; ddpm-200 …",
     "ddpm-soft": "restorer: the same from soft bits, 1 step; ddpm-soft-4 …",
 }
