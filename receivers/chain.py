@@ -17,6 +17,8 @@ from receivers.classical import BPDecoder, LMMSEChannelEstimator, detector
 from receivers.image_bits import image_from_bits
 from receivers.image_restoration import ConditionalDDPM
 from receivers.joint_decoding import HistogramSource, JointDecoder
+from receivers.ldpc import LDPCDecoder
+from receivers.linear_detection import LinearDetector
 from receivers.pixel_bayes import PixelBayes
 
 
@@ -143,11 +145,19 @@ ESTIMATORS: dict[str, Callable] = {
     ),
 }
 DETECTORS: dict[str, Callable] = {
-    name: lambda transmitter, name=name: detector(name, transmitter)
-    for name in ("linear", "k-best", "ep")
+    "linear": lambda transmitter: LinearDetector(
+        transmitter.resource_grid, transmitter.num_bits_per_symbol
+    ),
+    **{
+        name: lambda transmitter, name=name: detector(name, transmitter)
+        for name in ("sionna-linear", "k-best", "ep")
+    },
 }
 DECODERS: dict[str, Callable] = {
-    "bp": lambda transmitter: BPDecoder(transmitter.encoder, transmitter.num_iter),
+    "bp": lambda transmitter: LDPCDecoder(transmitter.encoder, transmitter.num_iter),
+    "sionna-bp": lambda transmitter: BPDecoder(
+        transmitter.encoder, transmitter.num_iter
+    ),
     "turbo-histogram": lambda transmitter: JointDecoder(transmitter, HistogramSource()),
     "turbo": lambda transmitter: JointDecoder(transmitter, load_model("bit-planes")),
 }
@@ -175,9 +185,11 @@ DESCRIPTIONS = {
     "ls": "estimator: least squares at the pilots, linear interpolation",
     "lmmse": "estimator: linear MMSE over time, frequency and antennas",
     "linear": "detector: LMMSE equalisation (the default)",
+    "sionna-linear": "detector: the same by Sionna's block, slower",
     "k-best": "detector: K-best tree search with 64 candidates",
     "ep": "detector: expectation propagation",
-    "bp": "decoder: belief propagation (the default)",
+    "bp": "decoder: belief propagation until all checks are met (the default)",
+    "sionna-bp": "decoder: all iterations of it by Sionna's block, slower",
     "turbo-histogram": "decoder: belief propagation and pixel histograms in turns",
     "turbo": "decoder: belief propagation and a bit-plane denoiser in turns",
     "none": "restorer: the image of the hard bits (the default)",

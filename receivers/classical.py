@@ -22,13 +22,13 @@ from receivers.grid_config import (
 def detector(name: str, transmitter):
     """A detector for the grid of `transmitter`: (y, h_hat, err_var, no) -> llr.
 
-    name: `linear` (LMMSE equalisation), `k-best` (64 candidates) or `ep` (expectation
-    propagation, 10 iterations). All give soft bits; the first two by a posteriori
-    demapping.
+    name: `sionna-linear` (LMMSE equalisation), `k-best` (64 candidates) or `ep`
+    (expectation propagation, 10 iterations). All give soft bits; the first two by a
+    posteriori demapping.
     """
     grid, streams = transmitter.resource_grid, transmitter.stream_management
     bits = transmitter.num_bits_per_symbol
-    if name == "linear":
+    if name == "sionna-linear":
         return LinearDetector(
             "lmmse", "bit", "app", grid, streams, "qam", num_bits_per_symbol=bits
         )
