@@ -224,7 +224,7 @@ RECIPES = {
         "regression-hard",
         "The network of ddpm-hard, trained on as plain L2 regression (one step only)",
         soft=False,
-        steps=3000,
+        steps=2000,
         last_level=1.0,
         start="ddpm-hard",
     ),

@@ -6,74 +6,19 @@ information for the decoder, and the other way round (Hagenauer, "Source-control
 channel decoding", 1995; ten Brink, 2001, for the picture of convergence).
 """
 
+import functools
+
 import keras
 import numpy as np
 import tensorflow as tf
-from sionna.phy.fec.ldpc import LDPC5GDecoder, LDPCBPDecoder
 
 from models.bit_planes import CERTAIN, bit_posteriors
 from models.pretrained import load_arrays
+from receivers.belief_propagation import QuasiCyclicBP
 from receivers.pixel_bayes import SMOOTHING
 
-FEWEST = 4
-"""The joint decoder compiles for no fewer images than these."""
-
-
-class StatefulBP:
-    """BP on the 5G LDPC code that takes a priori LLRs and can be continued.
-
-    The same iterations as Sionna's `LDPC5GDecoder`, on the same pruned graph.
-
-    Parameters
-    ----------
-    encoder : sionna.phy.fec.ldpc.LDPC5GEncoder
-    """
-
-    def __init__(self, encoder):
-        self.encoder = encoder
-        pcm = LDPC5GDecoder(encoder).pcm
-        self._bp = LDPCBPDecoder(pcm, hard_out=False, return_state=True)
-        degrees = np.asarray(pcm.sum(axis=0)).ravel().astype(int)
-        self._edge_bits = np.repeat(np.arange(len(degrees)), degrees)
-
-    def start(self, llr):
-        """LLRs of all code bits, and the messages before the first iteration.
-
-        llr : [batch, n] -> [batch, bits of the graph], [edges, batch]
-        """
-        code = self.encoder
-        if code.num_bits_per_symbol is not None:
-            llr = tf.gather(llr, code.out_int_inv, axis=-1)
-        llr = tf.pad(llr, [[0, 0], [2 * code.z, 0]])  # never transmitted
-        batch, filler = tf.shape(llr)[0], code.k_ldpc - code.k
-        known = tf.fill([batch, filler], -self._bp.llr_max)
-        full = tf.concat([llr[:, : code.k], known, llr[:, code.k :]], 1)
-        full = tf.pad(full, [[0, 0], [0, self._bp.num_vns - full.shape[1]]])
-        full = tf.clip_by_value(full, -self._bp.llr_max, self._bp.llr_max)
-        return full, self.first_messages(full)
-
-    def first_messages(self, full):
-        """Messages before the first iteration: [batch, bits] -> [edges, batch]."""
-        return self._to_edges(full)
-
-    def __call__(self, full, messages, apriori, change, num_iter):
-        """Continues for `num_iter` iterations.
-
-        apriori : [batch, k], LLRs of the information bits from elsewhere
-        change : by how much `apriori` grew since `messages` were computed
-
-        Returns posterior LLRs [batch, k] and messages.
-        """
-        missing = [[0, 0], [0, self._bp.num_vns - self.encoder.k]]
-        llr = full + tf.pad(apriori, missing)
-        messages += self._to_edges(tf.pad(change, missing))
-        limit = self._bp.llr_max
-        messages = tf.clip_by_value(messages, -limit, limit)
-        posterior, messages = self._bp(llr, num_iter=num_iter, msg_v2c=messages)
-        return posterior[:, : self.encoder.k], messages
-
-    def _to_edges(self, llr):
-        return tf.gather(tf.transpose(llr), self._edge_bits)
+CHUNK = 32
+"""Codewords that BP works on at a time: as many as the caches of a CPU hold."""
 
 
 class HistogramSource:
@@ -135,86 +80,92 @@ class JointDecoder(keras.layers.Layer):
         self.num_iter = num_iter
         self.damping = damping
         self.limit = limit
-        self._bp = StatefulBP(transmitter.encoder)
-        self._iterate = tf.function(self._bp, jit_compile=True)
+        self._bp, self._iterate = _iterations(transmitter.encoder)
         self._decode = tf.function(self._decoded)
 
     def call(self, llr):
         return self._decode(llr)
 
     def _decoded(self, llr):
-        full, messages = self._bp.start(llr)
-        apriori = tf.zeros_like(full[:, : self.transmitter.k])
-        posterior, messages = self._iterate(
-            full, messages, apriori, apriori, self.num_iter
-        )
+        every = tf.range(tf.shape(llr)[0])
+        apriori = tf.zeros([tf.shape(llr)[0], self.transmitter.k])
+        posterior, messages = self._begin(llr, apriori, every, self.num_iter)
         state = 0, apriori, posterior, messages, self._crc(posterior)
 
         def unfinished(done_rounds, apriori, posterior, messages, done):
             return (done_rounds < self.num_rounds) & ~tf.reduce_all(done)
 
         def one_round(done_rounds, apriori, posterior, messages, done):
-            images, blocks = self._unfinished(done)
             frozen = done[:, None]
             certain = tf.where(posterior > 0, np.inf, -np.inf)
             known = tf.where(frozen, certain, posterior - apriori)
-            told = self._apriori(self.transmitter.image_llr(known), images)
+            told = self._told(known, done)
             told = self.damping * apriori + (1 - self.damping) * told
-            new, moved = self._iterate(
-                tf.gather(full, blocks),
-                tf.gather(messages, blocks, axis=1),
-                tf.gather(told, blocks),
-                tf.gather(told - apriori, blocks),
-                self.num_iter,
-            )
-            posterior = tf.where(frozen, posterior, _replace(posterior, blocks, new))
-            messages = tf.transpose(messages)
-            messages = tf.transpose(_replace(messages, blocks, tf.transpose(moved)))
-            done |= self._crc(posterior)
-            return done_rounds + 1, told, posterior, messages, done
+            blocks = tf.where(~done)[:, 0]
+            new, moved = self._advance(llr, messages, told, blocks, self.num_iter)
+            posterior = _replace(posterior, blocks, new)
+            messages = _replace(messages, blocks, moved)
+            return done_rounds + 1, told, posterior, messages, self._crc(posterior)
 
         _, apriori, posterior, _, done = tf.while_loop(unfinished, one_round, state)
         return tf.cond(
             tf.reduce_all(done),
             lambda: posterior,
-            lambda: self._safeguard(full, posterior, apriori, done),
+            lambda: self._safeguard(llr, posterior, apriori, done),
         )
 
-    def _safeguard(self, full, posterior, apriori, done):
+    def _safeguard(self, llr, posterior, apriori, done):
         """Plain BP for the blocks that are not done, where that serves them better."""
-        _, blocks = self._unfinished(done)
-        llr = tf.gather(full, blocks)
-        none = tf.zeros_like(llr[:, : self.transmitter.k])
-        messages, num_iter = self._bp.first_messages(llr), self.transmitter.num_iter
-        plain, _ = self._iterate(llr, messages, none, none, num_iter)
+        blocks, none = tf.where(~done)[:, 0], tf.zeros_like(posterior)
+        plain = self._begin(llr, none, blocks, self.transmitter.num_iter)[0]
         plain = _replace(posterior, blocks, plain)
-        trusted = evidence(apriori, full[:, : self.transmitter.k]) > 0
+        trusted = evidence(apriori, self._bp.information(self._bp.start(llr))) > 0
         better = ~done & (self._crc(plain) | ~trusted)
         return tf.where(better[:, None], plain, posterior)
 
-    def _unfinished(self, done):
-        """Images that are not done and the blocks of these: indices [n], [n * blocks].
+    def _begin(self, llr, apriori, blocks, num_iter):
+        """Iterations from the start; see `_advance`."""
+        silent = tf.transpose(self._bp.no_messages(tf.shape(llr)[0]), [2, 0, 1])
+        return self._advance(llr, silent, apriori, blocks, num_iter)
 
-        n is the number of images halved as often as it suffices, so that few shapes
-        are compiled; the first index fills it up.
+    def _advance(self, llr, messages, apriori, blocks, num_iter):
+        """Iterations for some blocks, in chunks of one size: one compilation for all.
+
+        llr [all, n], messages [all, edges, Z], apriori [all, k], blocks [some]
+
+        Returns posterior LLRs [some, k] and messages [some, edges, Z].
         """
+        count = tf.size(blocks)
+        size = tf.minimum(CHUNK, tf.shape(llr)[0])
+        chunks = -(-count // size)
+        filled = tf.pad(blocks, [[0, chunks * size - count]])
+        state = llr, messages, apriori
+
+        def chunk(rows):
+            state_of_rows = (tf.gather(x, rows) for x in state)
+            return self._iterate(*state_of_rows, tf.constant(num_iter))
+
+        parts = tf.map_fn(
+            chunk,
+            tf.reshape(filled, [chunks, size]),
+            fn_output_signature=(tf.float32, tf.float32),
+        )
+        shapes = (-1, self.transmitter.k), (-1, *messages.shape[1:])
+        return [
+            tf.reshape(part, shape)[:count]
+            for part, shape in zip(parts, shapes, strict=True)
+        ]
+
+    def _told(self, llr, done):
+        """What the source says of the images that are not done: [blocks, k], else 0.
+
+        llr : [blocks, k], what it is told
+        """
+        llr_image = self.transmitter.image_llr(llr)
+        flat = tf.reshape(llr_image, [-1, *self.transmitter.image_shape, 8])
         per_image = self.transmitter.blocks_per_image
         waiting = tf.reduce_any(~tf.reshape(done, [-1, per_image]), axis=1)
         images = tf.where(waiting)[:, 0]
-        size = tf.size(waiting)
-        size = tf.while_loop(
-            lambda n: ((n + 1) // 2 >= tf.size(images)) & (n > FEWEST),
-            lambda n: ((n + 1) // 2,),
-            (size,),
-        )[0]
-        fill = tf.repeat(images[:1], size - tf.size(images))
-        images = tf.concat([images, fill], 0)
-        blocks = images[:, None] * per_image + tf.range(per_image, dtype=tf.int64)
-        return images, tf.reshape(blocks, [-1])
-
-    def _apriori(self, llr_image, images):
-        """What the source adds to the LLRs of some images: [blocks, k], 0 elsewhere."""
-        flat = tf.reshape(llr_image, [-1, *self.transmitter.image_shape, 8])
         told = self.extrinsic_of_source(tf.gather(flat, images))
         told = _replace(tf.zeros_like(flat), images, told)
         return self.transmitter.block_llr(tf.reshape(told, tf.shape(llr_image)))
@@ -224,8 +175,8 @@ class JointDecoder(keras.layers.Layer):
 
         llr : [blocks, n], apriori : [blocks, k]; BP begins anew
         """
-        full, messages = self._bp.start(llr)
-        posterior, _ = self._iterate(full, messages, apriori, apriori, num_iter)
+        every = tf.range(tf.shape(llr)[0])
+        posterior, _ = self._begin(llr, apriori, every, num_iter)
         return posterior - apriori
 
     def extrinsic_of_source(self, llr_image):
@@ -237,6 +188,24 @@ class JointDecoder(keras.layers.Layer):
 
     def _crc(self, posterior):
         return tf.reshape(self.transmitter.check(posterior)[2], [-1])
+
+
+@functools.lru_cache(maxsize=1)
+def _iterations(encoder):
+    """BP on a code, and a function compiled once for all decoders of this code.
+
+    (llr [batch, n], messages [batch, edges, Z], apriori [batch, k], num_iter) ->
+    posterior LLRs [batch, k], messages
+    """
+    bp = QuasiCyclicBP(encoder)
+
+    @functools.partial(tf.function, jit_compile=True)
+    def iterate(llr, messages, apriori, num_iter):
+        channel = bp.start(llr) + bp.spread(apriori)
+        total, messages = bp.run(channel, tf.transpose(messages, [1, 2, 0]), num_iter)
+        return bp.information(total), tf.transpose(messages, [2, 0, 1])
+
+    return bp, iterate
 
 
 def evidence(apriori, llr):
