@@ -1,12 +1,17 @@
+import matplotlib.cbook
 import numpy as np
 import pytest
 import tensorflow as tf
+from PIL import Image
 from sionna.phy import config
 from sionna.phy.fec.ldpc import LDPC5GDecoder
 
+from link_sim.bit_noise import decoder_llr
 from link_sim.link import Link
 from link_sim.scenario import load_scenario
+from link_sim.sources import evaluation_digits
 from link_sim.transmitter import Transmitter
+from models.pretrained import load_model
 from receivers.convergence import mutual_information, threshold, trajectory
 from receivers.joint_decoding import HistogramSource, JointDecoder, evidence
 
@@ -126,10 +131,9 @@ def digits():
         h_hat, err_var = receiver.estimate(sent.y, sent.no, sent.h)
         return sent.b, receiver.detect(sent.y, h_hat, err_var, sent.no)
 
-    def at(point, inverted=False):
+    def at(point, picture=lambda image: image):
         config.seed = 1
-        image = link.batch_images(0)
-        image = 1 - image if inverted else image
+        image = tf.cast(picture(link.batch_images(0)), tf.float32)
         return link.transmitter, *transmit(tf.constant(point, tf.float32), image)
 
     return at
@@ -154,11 +158,46 @@ def test_convergence_is_predicted(digits):
         assert np.all(path >= 0) and np.all(path <= 1)
 
 
+def inverted(image):
+    return 1 - image
+
+
+def random_pixels(image):
+    return np.random.default_rng(3).integers(0, 256, image.shape) / 255
+
+
+def natural(image):
+    """Crops of a photograph that matplotlib carries."""
+    with matplotlib.cbook.get_sample_data("grace_hopper.jpg") as file:
+        photograph = np.array(Image.open(file).convert("L")) / 255
+    rows, columns = np.random.default_rng(3).integers(0, 480, (2, *image.shape[:2]))
+    windows = np.lib.stride_tricks.sliding_window_view(photograph, (28, 28))
+    return windows[rows, columns][..., None]
+
+
 @pytest.mark.slow
-def test_inverted_digits_lose_nothing(digits):
-    transmitter, b, llr = digits(11.25, inverted=True)
-    joint = JointDecoder(transmitter, HistogramSource())
-    ok = np.array(transmitter.check(joint(llr))[2])
+@pytest.mark.parametrize("source", ["histogram", "network"])
+@pytest.mark.parametrize("picture", [inverted, random_pixels, natural])
+def test_images_the_source_has_never_seen_lose_nothing(digits, source, picture):
+    transmitter, b, llr = digits(11.25, picture)
+    source = HistogramSource() if source == "histogram" else load_model("bit-planes")
+    ok = np.array(transmitter.check(JointDecoder(transmitter, source)(llr))[2])
     plain_ok = np.array(plain(transmitter, llr)[2])
     assert 0 < plain_ok.sum() < plain_ok.size
-    assert np.all(ok >= plain_ok)
+    assert np.all(ok >= plain_ok)  # so no loss in dB either
+
+
+@pytest.mark.slow
+def test_bit_planes_are_calibrated():
+    """Of the bits believed to be 1 with probability p, a share p is 1."""
+    rng = np.random.default_rng(5)
+    bits = np.unpackbits(evaluation_digits()[:500, ..., None], axis=-1)
+    source = tf.function(load_model("bit-planes"))
+    llr = decoder_llr(rng, bits, skew=2)
+    logits = np.concatenate([source(part).numpy() for part in np.split(llr, 5)])
+    bits, p = bits.ravel(), 1 / (1 + np.exp(-logits.ravel().astype("float64")))
+    bins = np.digitize(p, np.linspace(0, 1, 11)[1:-1])
+    count = np.bincount(bins, minlength=10)
+    gap = np.abs(np.bincount(bins, p, 10) - np.bincount(bins, bits, 10)) / count
+    assert np.all(gap < 0.05), gap
+    assert np.sum(gap * count) / bits.size < 0.005  # expected calibration error
