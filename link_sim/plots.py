@@ -77,6 +77,26 @@ def _draw(ax: Axes, curve: np.ndarray, index: int, names: list[str], scale: str)
     ax.scatter(point[~shown], high[~shown], size, edgecolors=colour, **LIMIT)
 
 
+def plot_convergence(ax: Axes, paths: dict[float, np.ndarray]) -> Axes:
+    """EXIT chart of joint decoding: the staircase of each Es/N0 in dB.
+
+    paths: results of `receivers.convergence.trajectory`, [rounds, 2] by Es/N0. A
+    staircase that climbs to 1 decodes; one that gets stuck does not.
+    """
+    for index, (point, path) in enumerate(sorted(paths.items())):
+        code, source = path.T
+        x = np.repeat(np.concatenate([[0], source]), 2)[1:-1]
+        colour = COLOURS[index % len(COLOURS)]
+        ax.plot(x, np.repeat(code, 2), color=colour, label=f"Es/N0 = {point:g} dB")
+    ax.set_xlabel("information from the image model [bit]")
+    ax.set_ylabel("information from channel and code [bit]")
+    ax.set_xlim(0, None)
+    ax.set_ylim(None, 1.02)
+    ax.grid(True, alpha=0.4)
+    ax.legend(frameon=False, fontsize=9)
+    return ax
+
+
 def plot_strip(
     ax: Axes,
     image: np.ndarray,

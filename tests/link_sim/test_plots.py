@@ -97,3 +97,11 @@ def test_the_strip_holds_each_image_where_its_label_is(ax, channels):
 def test_files_are_those_that_have_values(tmp_path):
     plots.save_plots(tmp_path, [row("ls", 0.0, 20.0, metric="psnr")])
     assert [path.name for path in tmp_path.iterdir()] == ["psnr.png"]
+
+
+def test_convergence_is_a_staircase_between_the_two_sides():
+    path = np.array([[0.5, 0.6], [0.7, 0.8], [1.0, 0.9]])
+    ax = plots.plot_convergence(Figure().subplots(), {3.0: path})
+    x, y = ax.lines[0].get_data()
+    corners = [(0, 0.5), (0.6, 0.5), (0.6, 0.7), (0.8, 0.7), (0.8, 1.0), (0.9, 1.0)]
+    assert np.allclose(np.transpose([x, y]), corners)
