@@ -82,12 +82,34 @@ def restoration_batch(
     return (x, sigma, np.asarray(condition)), x0, weight[..., 0]
 
 
+def train_in_cycles(
+    denoiser, batch: Callable, steps, refine, folder, learning_rate, seed, **options
+) -> None:
+    """Trains for `steps`, then for `refine` steps from the averaged weights.
+
+    The second cycle runs through the whole schedule again, with half the learning rate.
+    `batch(step, seed=...)` gives the data of a step.
+    """
+    cycles = (steps, learning_rate), (refine, learning_rate / 2)
+    for cycle, (count, rate) in enumerate(cycles):
+        if count:
+            train(
+                denoiser,
+                functools.partial(batch, seed=seed + cycle),
+                count,
+                Path(folder) / f"cycle-{cycle}",
+                learning_rate=rate,
+                **options,
+            )
+
+
 def train_restorer(
     folder: Path,
     name: str,
     summary: str,
     soft: bool,
     steps: int,
+    refine: int = 0,
     last_level: float = 0.6,
     floor: float = 0.05,
     start: str | None = None,
@@ -104,16 +126,17 @@ def train_restorer(
         denoiser = PixelDenoiser(network, SIGMA_DATA)
     received = soft_bits if soft else hard_bits
     options = {"last_level": last_level, "floor": floor}
-    batch = functools.partial(
-        restoration_batch, received=received, seed=seed, **options
+    batch = functools.partial(restoration_batch, received=received, **options)
+    train_in_cycles(
+        denoiser, batch, steps, refine, folder, learning_rate, seed, report=report
     )
-    train(denoiser, batch, steps, folder, learning_rate=learning_rate, report=report)
-    recipe = options | {"start": start, "learning_rate": learning_rate}
+    cycles = {"steps": steps, "refine": refine, "learning_rate": learning_rate}
+    recipe = {"name": name, "batch": BATCH, "seed": seed, "start": start}
     card = {
         "summary": summary,
         "restorer": {"image_shape": [28, 28, 1], "soft": soft},
         "data": DATA,
-        "recipe": {"name": name, "batch": BATCH, "steps": steps, "seed": seed} | recipe,
+        "recipe": recipe | cycles | options,
     }
     path = str(Path(folder) / f"{name}.npz")
     pretrained.save_model(path, denoiser, card)
@@ -212,6 +235,7 @@ RECIPES = {
         "Conditional DDPM on hard-decided digit images, any number of steps",
         soft=False,
         steps=9000,
+        refine=2500,
     ),
     "ddpm-soft": _restorer(
         "ddpm-soft",

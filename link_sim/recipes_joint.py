@@ -1,6 +1,5 @@
 """Training recipe of the bit-plane denoiser, the image model of joint decoding."""
 
-import functools
 from collections.abc import Callable
 from pathlib import Path
 
@@ -11,7 +10,6 @@ from link_sim import recipes
 from link_sim.bit_noise import decoder_llr, received_llr
 from models import pretrained
 from models.bit_planes import BitPlaneDenoiser
-from models.training import train
 from models.unet import UNet
 from receivers.pixel_bayes import SMOOTHING
 
@@ -30,32 +28,29 @@ def bit_batch(step: int, seed: int):
 def train_bit_planes(
     folder: Path,
     steps: int = 3000,
-    cycles: int = 2,
+    refine: int = 3000,
     learning_rate: float = 1.5e-3,
     seed: int = 1,
     report: Callable = recipes.show_progress,
 ) -> None:
-    """Trains and measures the bit-plane denoiser, beginning at independent pixels.
-
-    Each of the `cycles` begins with the averaged weights that the one before left, and
-    runs through the whole schedule of learning rates.
-    """
+    """Trains and measures the bit-plane denoiser, beginning at independent pixels."""
     keras.utils.set_random_seed(seed)
     network = UNet((28, 28, 24), 8, (64, 128), (1, 3), "mixed_bfloat16")
     denoiser = BitPlaneDenoiser(network, SHAPE)
     counts = pretrained.load_arrays("pixel-bayes-mnist")["counts"].astype("float32")
     denoiser.log_prior.assign(np.log(counts + SMOOTHING))
-    for cycle in range(cycles):
-        train(
-            denoiser,
-            functools.partial(bit_batch, seed=seed + cycle),
-            steps,
-            Path(folder) / f"cycle-{cycle}",
-            loss=keras.losses.BinaryCrossentropy(from_logits=True),
-            learning_rate=learning_rate,
-            report=report,
-        )
-    recipe = {"name": "bit-planes", "steps": steps, "cycles": cycles, "seed": seed}
+    recipes.train_in_cycles(
+        denoiser,
+        bit_batch,
+        steps,
+        refine,
+        folder,
+        learning_rate,
+        seed,
+        loss=keras.losses.BinaryCrossentropy(from_logits=True),
+        report=report,
+    )
+    recipe = {"name": "bit-planes", "steps": steps, "refine": refine, "seed": seed}
     card = {
         "summary": "Bit-plane denoiser of digits: LLRs to posterior logits of all bits",
         "data": recipes.DATA,
