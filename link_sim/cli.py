@@ -73,6 +73,9 @@ def run(
     executor: Annotated[
         str, typer.Option(help="in-process, processes:N or dask://host:port.")
     ] = "in-process",
+    shard: Annotated[
+        str, typer.Option(metavar="I/N", help="The I-th of N parts, for job arrays.")
+    ] = "1/1",
 ) -> None:
     """Compares the receivers of a scenario at each point; continues what is there."""
     with _one_sentence_errors():
@@ -84,14 +87,34 @@ def run(
             names = [name.strip() for name in receivers.split(",")]
             overrides.append(f"receivers={json.dumps(names)}")
         resolved = load_scenario(scenario, overrides)
-        folder = out or Path("results") / resolved.name
+        part = _shard(shard, resolved.stop)
+        name = f"-{part.index + 1}-of-{part.count}" if part.count > 1 else ""
+        folder = out or Path("results") / f"{resolved.name}{name}"
         place = executors.open_executor(executor)
         console = _console()
         _load_tensorflow(console)
         with results.open_results(folder, resolved) as stored:
-            _simulate(console, resolved, folder, stored, place)
-        _report(console, folder)
+            _simulate(console, resolved, folder, stored, place, part)
+        if part.count == 1:
+            _report(console, folder)
         console.print(f"Results: {folder}", soft_wrap=True)
+
+
+@app.command()
+def merge(
+    folders: Annotated[
+        list[Path], typer.Argument(metavar="DIR…", help="Results folders of one run.")
+    ],
+    out: Annotated[Path, typer.Option(help="Results folder for the sum.")],
+) -> None:
+    """Adds up results folders of one run, such as shards; shows table and plots."""
+    with _one_sentence_errors():
+        from link_sim import results
+
+        results.merge(folders, out)
+        console = _console()
+        _report(console, out)
+        console.print(f"Results: {out}", soft_wrap=True)
 
 
 @app.command()
@@ -158,26 +181,38 @@ def bench(
         console.print(table)
 
 
-def _simulate(console: Console, scenario, folder: Path, stored, place) -> None:
+def _shard(text: str, stop):
+    """The part of a run that `--shard I/N` names; `ValueError` if it has none."""
+    from link_sim.montecarlo import Shard
+
+    index, _, count = text.partition("/")
+    if not (index.isdecimal() and count.isdecimal() and 0 < int(index) <= int(count)):
+        raise ValueError(f"--shard {text} is not known: use I/N, such as 1/4 to 4/4")
+    shard = Shard(int(index) - 1, int(count))
+    shard.stop(stop)
+    return shard
+
+
+def _simulate(console: Console, scenario, folder: Path, stored, place, shard) -> None:
     """Runs the batches that are missing, and keeps each in the results folder."""
     from link_sim import montecarlo
     from link_sim.display import Progress
 
     points, toml = scenario.sweep.points, scenario.to_toml()
-    tallies = montecarlo.tally(points, scenario.stop, stored.lines)
+    known = shard.own(stored.lines)
+    tallies = montecarlo.tally(points, shard.stop(scenario.stop), known)
     finished = all(tally.finished for tally in tallies.values())
-    if finished and (folder / "strip.png").exists():
+    if finished and (shard.count > 1 or (folder / "strip.png").exists()):
         return
     from link_sim import link, plots
 
-    run_batch = partial(link.run_batch, toml)
+    run_batch = partial(shard.run, partial(link.run_batch, toml))
     with place as (executor, workers):
         with Progress(console, scenario, tallies, workers) as progress:
             for line in montecarlo.sweep(run_batch, tallies, executor, workers):
-                stored.append(line)
+                stored.append(shard.whole(line))
                 progress.show(line)
-    pictures = link.picture_strip(scenario, num_digits=3)
-    if pictures:
+    if shard.count == 1 and (pictures := link.picture_strip(scenario, num_digits=3)):
         plots.save_strip(folder, pictures, scenario.sweep.axis)
 
 

@@ -11,7 +11,7 @@ import math
 from collections.abc import Callable, Iterable, Iterator
 from concurrent.futures import FIRST_COMPLETED, Executor, wait
 from dataclasses import dataclass, field
-from typing import Any
+from typing import Any, NamedTuple
 
 from link_sim.rates import Counts, add_counts, estimate
 
@@ -73,6 +73,49 @@ class Tally:
             else:
                 total = self.counts.get(receiver, {})
                 self.counts[receiver] = add_counts(total, counts)
+
+
+class Shard(NamedTuple):
+    """Every `count`-th batch of each point, from `index` on, for jobs that share a run.
+
+    A shard numbers its batches 0, 1, … and knows no stop rule but the number of
+    batches: the others apply to all shards together.
+    """
+
+    index: int
+    count: int
+
+    def stop(self, stop: Any) -> Any:
+        """The stop rules of the shard; `ValueError` if it has no batch."""
+        own = len(range(self.index, stop.max_batches, self.count))
+        if not own:
+            raise ValueError(
+                f"--shard {self.index + 1}/{self.count} has no batch: "
+                f"use at most {stop.max_batches} shards"
+            )
+        if self.count == 1:
+            return stop
+        rules = {"block_errors": None, "relative_width": None, "seconds": None}
+        return stop.model_copy(update=rules | {"max_batches": own})
+
+    def own(self, lines: Iterable[Line]) -> list[Line]:
+        """Those of the run's lines that belong to the shard, in its numbers."""
+        return [
+            line | {"batch": line["batch"] // self.count}
+            for line in lines
+            if line["batch"] % self.count == self.index
+        ]
+
+    def whole(self, line: Line) -> Line:
+        """A line of the shard in the numbers of the run."""
+        return line | {"batch": self._number(line["batch"])}
+
+    def run(self, run_batch: Callable, point: float, batch: int) -> dict:
+        """`run_batch` for a batch in the shard's numbers."""
+        return run_batch(point, self._number(batch))
+
+    def _number(self, batch: int) -> int:
+        return self.index + batch * self.count
 
 
 def tally(

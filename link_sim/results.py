@@ -82,6 +82,34 @@ def load_results(folder: Path) -> tuple[Scenario, list[Line]]:
     return load_scenario(str(path), []), _read(folder)[0]
 
 
+def merge(folders: list[Path], out: Path) -> None:
+    """Adds up the batches of several folders of one run, such as shards, in another.
+
+    A batch that several folders have counts once. Points add up, the stop rules are
+    those of the first folder. Raises `ResultsError` if the folders hold different runs
+    or contradict each other.
+    """
+    parts = [load_results(folder) for folder in folders]
+    scenario, lines = parts[0][0], {}
+    for folder, (_, found) in zip(folders, parts, strict=True):
+        _refuse_another(folder, scenario, found, "leave it out")
+        for line in found:
+            key = line["point"], line["batch"]
+            if not _agree(lines.setdefault(key, line), line):
+                raise ResultsError(
+                    f"{folder} has other counts than another folder for batch {key[1]} "
+                    f"at {key[0]:g}: merge folders that the same software made"
+                )
+    points = sorted({point for other, _ in parts for point in other.sweep.points})
+    sweep = scenario.sweep.model_copy(update={"points": tuple(points)})
+    scenario = scenario.model_copy(update={"sweep": sweep})
+    with open_results(out, scenario) as stored:
+        for line in stored.lines:
+            lines.pop((line["point"], line["batch"]), None)
+        for key in sorted(lines):
+            stored.append(lines[key])
+
+
 def rows(scenario: Scenario, tallies: dict[float, Tally]) -> list[dict]:
     """One row for each point, receiver and metric that was measured.
 
@@ -143,21 +171,35 @@ def _read(folder: Path) -> tuple[list[Line], int]:
     return lines, length
 
 
-def _refuse_another(folder: Path, scenario: Scenario, lines: list[Line]) -> None:
+def _agree(line: Line, other: Line) -> bool:
+    """Whether two lines of a batch are alike but for the rounding of sums."""
+    ours, theirs = ((x["seed"], x["counts"]) for x in (line, other))
+    if ours[0] != theirs[0] or ours[1].keys() != theirs[1].keys():
+        return False
+    pairs = ((ours[1][name] or {}, theirs[1][name] or {}) for name in ours[1])
+    return all(
+        a.keys() == b.keys() and all(math.isclose(a[k], b[k], rel_tol=1e-3) for k in a)
+        for a, b in pairs
+    )
+
+
+def _refuse_another(
+    folder: Path,
+    scenario: Scenario,
+    lines: list[Line],
+    remedy: str = "choose another folder with --out",
+) -> None:
     path = folder / "scenario.toml"
     if not path.is_file():
         if lines:
-            raise ResultsError(
-                f"{folder} has counts but no scenario.toml: choose another folder "
-                "with --out"
-            )
+            raise ResultsError(f"{folder} has counts but no scenario.toml: {remedy}")
         return
     there, ours = _identity(path.read_text()), _identity(scenario.to_toml())
     for key in there | ours:
         if there.get(key) != ours.get(key):
             raise ResultsError(
                 f"{folder} holds another run, with {key} = {there.get(key)} instead of "
-                f"{ours.get(key)}: choose another folder with --out"
+                f"{ours.get(key)}: {remedy}"
             )
 
 

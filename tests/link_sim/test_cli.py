@@ -156,6 +156,52 @@ def test_a_link_that_cannot_be_built(invoke, monkeypatch, fake_link):
     refuse(invoke("run", "smoke"), "receivers: 'lx' is unknown: use ls")
 
 
+def test_shards_add_up_to_the_whole_run(invoke):
+    run = ("run", "smoke", "--set", "stop.max_batches=5")
+    invoke(*run, "--out", "whole")
+    parts = [f"results/smoke-{i}-of-3" for i in (1, 2, 3)]
+    for i in (3, 1, 2):
+        assert invoke(*run, "--shard", f"{i}/3").exit_code == 0
+    batches = [json.loads(x)["batch"] for x in open(f"{parts[1]}/counts.jsonl")]
+    assert sorted(batches) == [1, 1, 4, 4]
+    result = invoke("merge", *parts, "--out", "sum")
+    assert result.exit_code == 0, result.output
+    whole, total = (Path(name, "summary.csv").read_text() for name in ("whole", "sum"))
+    assert total == whole
+    again = invoke("merge", *parts, "whole", "--out", "sum")
+    assert again.exit_code == 0 and again.stdout == result.stdout
+
+
+def test_a_shard_continues(invoke, monkeypatch, fake_link):
+    run = ("run", "smoke", "--shard", "2/2", "--set", "stop.max_batches=3")
+    invoke(*run)
+    monkeypatch.delattr(fake_link, "run_batch")
+    assert invoke(*run).exit_code == 0
+
+
+@pytest.mark.parametrize("shard", ["0/2", "3/2", "1", "a/b", "-1/2"])
+def test_a_shard_that_is_not_known(invoke, shard):
+    refuse(invoke("run", "smoke", f"--shard={shard}"), f"--shard {shard}", "1/4")
+
+
+def test_more_shards_than_batches(invoke):
+    refuse(invoke("run", "smoke", "--shard", "3/3"), "3/3", "at most 2 shards")
+
+
+def test_merge_refuses_what_does_not_belong_together(invoke):
+    invoke("run", "smoke", "--out", "one")
+    invoke("run", "smoke", "--out", "two", "--set", "seed=9")
+    refuse(invoke("merge", "one", "two", "--out", "sum"), "two", "seed = 9", "leave it")
+    refuse(invoke("merge", "one", "none", "--out", "sum"), "none", "not a results")
+    path = Path("one/counts.jsonl")
+    lines = [json.loads(line) for line in path.open()]
+    lines[0]["counts"]["ls"]["bit_errors"] += 3
+    invoke("run", "smoke", "--out", "three")
+    path.write_text("".join(json.dumps(line) + "\n" for line in lines))
+    refuse(invoke("merge", "three", "one", "--out", "sum"), "one", "other counts")
+    assert not Path("sum").exists()
+
+
 def test_train_runs_a_recipe_with_its_settings(invoke, monkeypatch):
     calls = []
 
