@@ -43,14 +43,15 @@ def decoder_llr(rng: np.random.Generator, bits: np.ndarray, skew: int) -> np.nda
     is erased, like the bits that 5G LDPC codes never transmit; in a tenth, four are
     verified.
     """
-    size, sent = len(bits), 2.0 * bits.reshape(len(bits), -1) - 1
+    size = len(bits)
+    sent = np.float32(2) * bits.reshape(size, -1) - np.float32(1)
     s = 6 * rng.random((size, 1)) ** skew * np.exp(rng.normal(0, 0.5, (size, 8)))
     s[rng.random(size) < 0.5, 0] = 0
     s[rng.random(size) < 0.1, 4:] = 1e3
     classes = rng.integers(0, 8, sent.shape, np.uint8)
-    s = np.take_along_axis(s, classes, axis=1).astype("float32")
+    s = np.take_along_axis(s.astype("float32"), classes, axis=1)
     llr = s * (sent * s / 2 + rng.standard_normal(sent.shape, "float32"))
-    return np.clip(llr, -CERTAIN, CERTAIN).astype("float32").reshape(bits.shape)
+    return np.clip(llr, -CERTAIN, CERTAIN).reshape(bits.shape)
 
 
 def soft_bits(rng: np.random.Generator, bits: np.ndarray) -> np.ndarray:
@@ -61,13 +62,13 @@ def soft_bits(rng: np.random.Generator, bits: np.ndarray) -> np.ndarray:
     """
     size = len(bits)
     llr = decoder_llr(rng, bits, skew=1).reshape(size, -1)
-    verified = np.where(bits.reshape(size, -1) > 0, CERTAIN, -CERTAIN)
+    sent = np.float32(2) * bits.reshape(size, -1) - np.float32(1)
     kind = rng.random((size, 1))
-    stretch = np.where(kind < 0.1, verified, 0)
-    llr = np.where(_stretch(rng, size) & (kind < 0.2), stretch, llr)
+    certain = np.where(kind < 0.1, CERTAIN, 0).astype("float32")
+    llr = np.where(_stretch(rng, size) & (kind < 0.2), certain * sent, llr)
     trust = np.exp(rng.uniform(-np.log(2), np.log(2), (size, 1)))
-    trust = np.where(rng.random((size, 1)) < 0.25, trust, 1)
-    return np.tanh(trust * llr / 2).astype("float32").reshape(bits.shape)
+    trust = np.where(rng.random((size, 1)) < 0.25, trust, 1).astype("float32")
+    return np.tanh(trust * llr / 2).reshape(bits.shape)
 
 
 def _stretch(rng, size):

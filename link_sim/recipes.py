@@ -235,7 +235,7 @@ RECIPES = {
         "Conditional DDPM on hard-decided digit images, any number of steps",
         soft=False,
         steps=9000,
-        refine=2500,
+        refine=2000,
     ),
     "ddpm-soft": _restorer(
         "ddpm-soft",
@@ -248,7 +248,7 @@ RECIPES = {
         "regression-hard",
         "The network of ddpm-hard, trained on as plain L2 regression (one step only)",
         soft=False,
-        steps=2000,
+        steps=1500,
         last_level=1.0,
         start="ddpm-hard",
     ),

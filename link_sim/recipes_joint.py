@@ -28,7 +28,7 @@ def bit_batch(step: int, seed: int):
 def train_bit_planes(
     folder: Path,
     steps: int = 3000,
-    refine: int = 3000,
+    refine: int = 2400,
     learning_rate: float = 1.5e-3,
     seed: int = 1,
     report: Callable = recipes.show_progress,
