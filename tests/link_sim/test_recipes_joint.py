@@ -22,7 +22,7 @@ def test_recipe_leaves_weights_that_load(tmp_path, monkeypatch):
     digits = np.random.default_rng(0).integers(0, 256, (200, 28, 28, 1), np.uint8)
     monkeypatch.setattr(recipes, "digits", lambda: (digits, None))
     monkeypatch.setattr(recipes, "evaluation_digits", lambda: digits[:50])
-    recipes_joint.train_bit_planes(tmp_path, steps=2, report=lambda *_: None)
+    recipes_joint.train_bit_planes(tmp_path, steps=2, refine=1, report=lambda *_: None)
     path = str(tmp_path / "bit-planes.npz")
     assert pretrained.read_card(path)["quality"]["digits"] == 50
     assert isinstance(pretrained.load_model(path), keras.layers.Layer)
