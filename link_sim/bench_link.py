@@ -183,5 +183,9 @@ def _first_batch(variant: str, antennas: str, bits: int, ebno_db: float) -> dict
     tf.nest.map_structure(np.asarray, run())
     first = time.perf_counter() - start
     run()
-    peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024
-    return {"first_batch_s": first, "peak_memory_mb": peak}
+    return {"first_batch_s": first, "peak_memory_mb": peak_memory_mb()}
+
+
+def peak_memory_mb() -> float:
+    """The most memory that this process has held, in MiB."""
+    return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024
