@@ -19,7 +19,8 @@ def bench_restorers() -> list[dict]:
     """Milliseconds per digit of each restorer, compiled, in batches of 100.
 
     Rows with keys restorer, evaluations (of its network, 0 without one), batch,
-    milliseconds_per_image (the median of five runs), fastest and slowest. Restorers that sample stand with 1, 4 and 200 steps.
+    milliseconds_per_image (the median of five runs), fastest and slowest. Restorers
+    that sample stand with 1, 4 and 200 steps.
     """
     llr = np.random.default_rng(0).normal(0, 3, (BATCH, 28, 28, 1, 8))
     llr = tf.constant(llr, tf.float32)
