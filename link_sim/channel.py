@@ -5,7 +5,6 @@ import tensorflow as tf
 from sionna.phy import config
 from sionna.phy.channel import (
     RayleighBlockFading,
-    cir_to_ofdm_channel,
     gen_single_sector_topology,
     subcarrier_frequencies,
 )
@@ -62,7 +61,10 @@ class Channel:
     def __call__(self, batch_size):
         steps = self._grids * self._symbols
         a, tau = self._impulse_responses(batch_size, steps, self._symbol_rate)
-        h = cir_to_ofdm_channel(self._frequencies, a, tau, normalize=self._normalise)
+        h = frequency_response(a, tau, self._frequencies)
+        if self._normalise:
+            energy = tf.reduce_mean(tf.abs(h) ** 2, axis=(2, 4, 5, 6), keepdims=True)
+            h /= tf.cast(tf.sqrt(energy), h.dtype)
         h = tf.einsum("brxtasf,am->brxtmsf", h, self._precoder)
         if self._grids == 1:
             return h
@@ -70,6 +72,23 @@ class Channel:
         h = tf.reshape(h, tf.concat([tf.shape(h)[:1], shape], 0))
         h = tf.transpose(h, [0, 5, 1, 2, 3, 4, 6, 7])
         return tf.reshape(h, tf.concat([[-1], tf.shape(h)[2:]], 0))
+
+
+def frequency_response(a, tau, frequencies):
+    """h = sum_p a_p exp(-2j pi f tau_p), as a matrix product over the paths p.
+
+    a : [batch, 1, receive antennas, 1, transmit antennas, paths, symbols], complex64
+    tau : [batch, 1, 1, paths], float [s]; frequencies : [subcarriers], float [Hz]
+
+    Returns [batch, 1, receive antennas, 1, transmit antennas, symbols, subcarriers].
+    `sionna.phy.channel.cir_to_ofdm_channel` sums the same terms one by one.
+    """
+    phase = -2 * np.pi * tau[:, 0, 0, :, None] * frequencies
+    turns = tf.exp(tf.complex(0.0, phase))
+    taps = tf.transpose(a, [0, 1, 2, 3, 4, 6, 5])
+    shape = tf.shape(taps)
+    h = tf.reshape(taps, [shape[0], -1, shape[-1]]) @ turns
+    return tf.reshape(h, tf.concat([shape[:-1], tf.shape(frequencies)], 0))
 
 
 def precoder(antennas: Antennas) -> np.ndarray:
@@ -85,7 +104,7 @@ def precoder(antennas: Antennas) -> np.ndarray:
 
 def apply_channel(x_rg, h):
     """The noiseless received grid, [batch, 1, receive antennas, symbols, fft_size]."""
-    return tf.einsum("brxtmsf,btmsf->brxsf", h, x_rg)
+    return tf.reduce_sum(h[:, :, :, 0] * x_rg[:, None, :1], axis=3)
 
 
 def add_noise(y, no):

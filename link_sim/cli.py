@@ -160,25 +160,43 @@ def train(
 
 @app.command()
 def bench(
+    name: Annotated[
+        str,
+        typer.Argument(
+            help="link (ours against a stock Sionna script, by stages), modulations "
+            "(the same from SISO QPSK to 2x8 256-QAM), comparison (four receivers "
+            "against one), restorers, scaling (exponents), or all."
+        ),
+    ] = "link",
     as_json: Annotated[
         bool, typer.Option("--json", help="Prints the rows as JSON instead.")
     ] = False,
 ) -> None:
-    """Measures what the image restorers cost, in milliseconds per image."""
+    """Measures speed, side by side with a stock Sionna script in the same process."""
     with _one_sentence_errors():
         console = _console()
         _load_tensorflow(console)
-        from link_sim.bench import bench_restorers
+        from link_sim.bench import BENCHES
 
-        rows = bench_restorers()
+        if name not in (*BENCHES, "all"):
+            raise ValueError(f"no bench '{name}': use {', '.join(BENCHES)} or all")
+        chosen = BENCHES if name == "all" else {name: BENCHES[name]}
+        results = {title: measure() for title, measure in chosen.items()}
         if as_json:
+            rows = results if name == "all" else results[name]
             typer.echo(json.dumps(rows, indent=1))
             return
-        table = Table(*rows[0], box=None)
-        for row in rows:
-            numbers = (f"{x:.3g}" for x in list(row.values())[1:])
-            table.add_row(row["restorer"], *numbers)
-        console.print(table)
+        for title, rows in results.items():
+            console.print(_bench_table(title, rows))
+
+
+def _bench_table(title: str, rows: list[dict]) -> Table:
+    columns = list(dict.fromkeys(key for row in rows for key in row))
+    table = Table(*columns, title=title, title_justify="left", box=None)
+    for row in rows:
+        cells = (row.get(column, "") for column in columns)
+        table.add_row(*(f"{x:.3g}" if isinstance(x, float) else str(x) for x in cells))
+    return table
 
 
 def _shard(text: str, stop):

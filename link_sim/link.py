@@ -125,10 +125,16 @@ class Link(keras.Model):
     def transmit(self, image, no) -> Transmission:
         """Sends images [batch, images_per_frame, ...] over the channel."""
         b, c, x_rg = self.transmitter(image)
-        h = self._draw_channel(tf.shape(image)[0])
         if no.shape.rank == 1:
             no = tf.repeat(no, self.transmitter.grids_per_frame)
-        return Transmission(b, c, x_rg, h, add_noise(apply_channel(x_rg, h), no), no)
+        h, y = self.propagate(x_rg, no)
+        return Transmission(b, c, x_rg, h, y, no)
+
+    def propagate(self, x_rg, no):
+        """A channel drawn at random, and what is received of grids over it."""
+        frames = tf.shape(x_rg)[0] // self.transmitter.grids_per_frame
+        h = self._draw_channel(frames)
+        return h, add_noise(apply_channel(x_rg, h), no)
 
     def receive(self, sent: Transmission) -> dict[str, Reception]:
         """What each receiver makes of the same transmission."""

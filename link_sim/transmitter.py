@@ -88,6 +88,7 @@ class Transmitter:
         self._fill_frame()
 
         self.encoder = LDPC5GEncoder(self.k, self.n, self.num_bits_per_symbol)
+        self._encode = tf.function(self.encoder, jit_compile=True)
         self._crc_encoder = CRCEncoder(CRC)
         self._crc_decoder = CRCDecoder(CRCEncoder(CRC))
         zeros = tf.zeros([1, self.k - CRC_BITS])
@@ -113,7 +114,7 @@ class Transmitter:
 
     def __call__(self, image):
         b = self.to_blocks(self.to_bits(image))
-        c = self.encoder(tf.reshape(b, [-1, self.k]))
+        c = self._encode(tf.reshape(b, [-1, self.k]))
         return b, c, self.modulate(c)
 
     def to_bits(self, image):

@@ -137,8 +137,9 @@ def receive(receivers, y, no, h=None) -> dict[str, Reception]:
 
 ESTIMATORS: dict[str, Callable] = {
     "perfect-csi": lambda transmitter, covariances: None,
-    "ls": lambda transmitter, covariances: LSChannelEstimator(
-        transmitter.resource_grid, interpolation_type="lin"
+    "ls": lambda transmitter, covariances: tf.function(
+        LSChannelEstimator(transmitter.resource_grid, interpolation_type="lin"),
+        jit_compile=True,
     ),
     "lmmse": lambda transmitter, covariances: LMMSEChannelEstimator(
         transmitter.resource_grid, *covariances()

@@ -1,0 +1,40 @@
+import numpy as np
+import pytest
+import tensorflow as tf
+from typer.testing import CliRunner
+
+from link_sim.bench_link import bench_scenario, block_error_rate, interleave
+from link_sim.bench_scaling import fitted_exponent
+from link_sim.cli import app
+from link_sim.link import Link
+from link_sim.stock import StockLink
+
+
+def test_stock_link_meets_the_noise_and_energy_of_ours():
+    link = Link(bench_scenario("2x8", 2))
+    stock = StockLink(link.scenario, link.transmitter)
+    sent = link.transmit(link.draw_images(8), tf.constant(1e-9))
+    ours = np.mean(np.abs(sent.y) ** 2)
+    theirs = np.mean(np.abs(stock.transmit(sent.c, tf.constant(1e-9))) ** 2)
+    # 24 independent grids whose channel energies are normalised
+    assert theirs == pytest.approx(ours, rel=0.1)
+    b, b_hat = stock(2, link.noise_variance(20.0, "ebno_db"))
+    assert block_error_rate(b, b_hat) == 0
+
+
+def test_functions_are_timed_in_turns():
+    calls = []
+    functions = {name: lambda name=name: calls.append(name) for name in "ab"}
+    seconds = interleave(functions, rounds=2)
+    assert calls == ["a", "b"] * 3
+    assert [len(times) for times in seconds.values()] == [2, 2]
+
+
+def test_exponent_is_that_of_a_power_law():
+    assert fitted_exponent([1, 2, 4], [3, 12, 48]) == pytest.approx(2)
+
+
+def test_an_unknown_bench_is_answered_in_one_sentence():
+    result = CliRunner().invoke(app, ["bench", "speed"])
+    assert result.exit_code == 2
+    assert "no bench 'speed': use link" in result.output
