@@ -1,14 +1,17 @@
-"""What can be measured, by name, and what every image restorer costs."""
+"""What can be measured, by name, and what restorers and decoders cost."""
 
 import statistics
-import time
+from functools import partial
 
+import keras
 import numpy as np
 import tensorflow as tf
 
-from link_sim.bench_link import bench_link, bench_modulations
+from link_sim.bench_link import bench_link, bench_modulations, interleave
 from link_sim.bench_scaling import bench_comparison, bench_scaling
-from receivers.chain import RESTORERS
+from link_sim.link import Link
+from link_sim.scenario import load_scenario
+from receivers.chain import DECODERS, RESTORERS
 
 BATCH = 100
 REPEATS = 5
@@ -18,9 +21,10 @@ STEPS = (1, 4, 200)
 def bench_restorers() -> list[dict]:
     """Milliseconds per digit of each restorer, compiled, in batches of 100.
 
-    Rows with keys restorer, evaluations (of its network, 0 without one), batch,
-    milliseconds_per_image (the median of five runs), fastest and slowest. Restorers
-    that sample stand with 1, 4 and 200 steps.
+    Rows with keys restorer, evaluations (of its network, 0 without one), mflop (per
+    image, of convolutions and dense layers), batch, milliseconds_per_image (the median
+    of five runs), fastest and slowest. Restorers that sample stand with 1, 4 and 200
+    steps.
     """
     llr = np.random.default_rng(0).normal(0, 3, (BATCH, 28, 28, 1, 8))
     llr = tf.constant(llr, tf.float32)
@@ -29,20 +33,55 @@ def bench_restorers() -> list[dict]:
     return [_measure(name, llr) for name in names]
 
 
+def bench_decoders() -> list[dict]:
+    """Milliseconds per image of each decoder where joint decoding works.
+
+    The scenario `image-turbo` at Es/N0 = 3 dB, decoders in turns on the same LLRs. Rows
+    with keys decoder, bler, batch, milliseconds_per_image (the median of five rounds),
+    fastest, slowest and ratio, the median of the rounds' ratios to `bp`.
+    """
+    link = Link(load_scenario("image-turbo", [f"batch_size={BATCH}"]), ["perfect-csi"])
+    transmitter, receiver = link.transmitter, link.receivers[0]
+    sent = link.transmit(link.batch_images(0), link.noise_variance(3.0, "esno_db"))
+    llr = receiver.detect(sent.y, *receiver.estimate(sent.y, sent.no, sent.h), sent.no)
+    decoders = {name: build(transmitter) for name, build in DECODERS.items()}
+    functions = {name: partial(tf.function(d), llr) for name, d in decoders.items()}
+    seconds = interleave(functions, REPEATS)
+    images = BATCH * transmitter.images_per_frame
+    rows = []
+    for name, times in seconds.items():
+        crc_ok = transmitter.check(functions[name]())[2]
+        pairs = zip(times, seconds["bp"], strict=True)
+        ratio = statistics.median(own / plain for own, plain in pairs)
+        bler = 1 - np.mean(crc_ok)
+        times = _per_image(times, images)
+        rows.append({"decoder": name, "bler": bler, "batch": images} | times)
+        rows[-1]["ratio"] = ratio
+    return rows
+
+
+def mflop(network) -> float:
+    """10^6 floating-point operations of one evaluation: convolutions, dense layers."""
+    total = 0
+    for layer in network.layers:
+        if isinstance(layer, keras.layers.Conv2D | keras.layers.Dense):
+            places = np.prod(layer.output.shape[1:-1])
+            total += 2 * places * np.prod(layer.kernel.shape)
+    return float(total / 1e6)
+
+
 def _measure(name: str, llr) -> dict:
     restorer = RESTORERS[name]()
-    restore = tf.function(restorer)
-    restore(llr)  # traces
-    seconds = []
-    for _ in range(REPEATS):
-        start = time.perf_counter()
-        restore(llr).numpy()
-        seconds.append(time.perf_counter() - start)
-    milliseconds = sorted(1000 * s / BATCH for s in seconds)
+    seconds = interleave({name: partial(tf.function(restorer), llr)}, REPEATS)[name]
+    evaluations = getattr(restorer, "num_steps", 0)
+    cost = evaluations and evaluations * mflop(restorer.denoiser.network)
+    work = {"evaluations": evaluations, "mflop": cost, "batch": BATCH}
+    return {"restorer": name, **work, **_per_image(seconds, BATCH)}
+
+
+def _per_image(seconds: list[float], images: int) -> dict:
+    milliseconds = sorted(1000 * s / images for s in seconds)
     return {
-        "restorer": name,
-        "evaluations": getattr(restorer, "num_steps", 0),
-        "batch": BATCH,
         "milliseconds_per_image": statistics.median(milliseconds),
         "fastest": milliseconds[0],
         "slowest": milliseconds[-1],
@@ -54,5 +93,6 @@ BENCHES = {
     "modulations": bench_modulations,
     "comparison": bench_comparison,
     "restorers": bench_restorers,
+    "decoders": bench_decoders,
     "scaling": bench_scaling,
 }

@@ -165,7 +165,7 @@ def bench(
         typer.Argument(
             help="link (ours against a stock Sionna script, by stages), modulations "
             "(the same from SISO QPSK to 2x8 256-QAM), comparison (four receivers "
-            "against one), restorers, scaling (exponents), or all."
+            "against one), restorers, decoders, scaling (exponents), or all."
         ),
     ] = "link",
     as_json: Annotated[

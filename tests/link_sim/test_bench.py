@@ -1,8 +1,10 @@
+import keras
 import numpy as np
 import pytest
 import tensorflow as tf
 from typer.testing import CliRunner
 
+from link_sim.bench import mflop
 from link_sim.bench_link import bench_scenario, block_error_rate, interleave
 from link_sim.bench_scaling import fitted_exponent
 from link_sim.cli import app
@@ -38,3 +40,11 @@ def test_an_unknown_bench_is_answered_in_one_sentence():
     result = CliRunner().invoke(app, ["bench", "speed"])
     assert result.exit_code == 2
     assert "no bench 'speed': use link" in result.output
+
+
+def test_operations_of_a_network():
+    model = keras.Sequential(
+        [keras.Input((8, 8, 3)), keras.layers.Conv2D(5, 3), keras.layers.Dense(2)]
+    )
+    by_hand = 2 * (6 * 6 * 3 * 3 * 3 * 5 + 6 * 6 * 5 * 2)
+    assert mflop(model) == pytest.approx(by_hand / 1e6)
