@@ -83,22 +83,21 @@ def restoration_batch(
 
 
 def train_in_cycles(
-    denoiser, batch: Callable, steps, refine, folder, learning_rate, seed, **options
+    denoiser, cycles: list[tuple], folder, learning_rate, seed, **options
 ) -> None:
-    """Trains for `steps`, then for `refine` steps from the averaged weights.
+    """Trains once for each `(steps, batch)` of `cycles`, from the averaged weights.
 
-    The second cycle runs through the whole schedule again, with half the learning rate.
-    `batch(step, seed=...)` gives the data of a step.
+    A cycle runs through the whole schedule, with half the learning rate of the one
+    before. `batch(step, seed=...)` gives the data of a step.
     """
-    cycles = (steps, learning_rate), (refine, learning_rate / 2)
-    for cycle, (count, rate) in enumerate(cycles):
-        if count:
+    for cycle, (steps, batch) in enumerate(cycles):
+        if steps:
             train(
                 denoiser,
                 functools.partial(batch, seed=seed + cycle),
-                count,
+                steps,
                 Path(folder) / f"cycle-{cycle}",
-                learning_rate=rate,
+                learning_rate=learning_rate / 2**cycle,
                 **options,
             )
 
@@ -111,13 +110,17 @@ def train_restorer(
     steps: int,
     refine: int = 0,
     last_level: float = 0.6,
+    refine_last_level: float = 0.9,
     floor: float = 0.05,
     start: str | None = None,
     learning_rate: float = 1.5e-3,
     seed: int = 1,
     report: Callable = show_progress,
 ) -> None:
-    """Trains and measures a restoring network; `start` names weights to begin with."""
+    """Trains and measures a restoring network; `start` names weights to begin with.
+
+    The second cycle, `refine`, asks more often for the estimate in one step.
+    """
     keras.utils.set_random_seed(seed)
     if start:
         denoiser = pretrained.load_model(start)
@@ -125,18 +128,24 @@ def train_restorer(
         network = UNet((28, 28, 11), 17, (64, 128), (1, 3), "mixed_bfloat16")
         denoiser = PixelDenoiser(network, SIGMA_DATA)
     received = soft_bits if soft else hard_bits
-    options = {"last_level": last_level, "floor": floor}
-    batch = functools.partial(restoration_batch, received=received, **options)
-    train_in_cycles(
-        denoiser, batch, steps, refine, folder, learning_rate, seed, report=report
-    )
-    cycles = {"steps": steps, "refine": refine, "learning_rate": learning_rate}
+    cycles = [
+        (
+            count,
+            functools.partial(
+                restoration_batch, received=received, last_level=last, floor=floor
+            ),
+        )
+        for count, last in ((steps, last_level), (refine, refine_last_level))
+    ]
+    train_in_cycles(denoiser, cycles, folder, learning_rate, seed, report=report)
     recipe = {"name": name, "batch": BATCH, "seed": seed, "start": start}
+    recipe |= {"steps": steps, "refine": refine, "learning_rate": learning_rate}
+    levels = {"last_level": last_level, "refine_last_level": refine_last_level}
     card = {
         "summary": summary,
         "restorer": {"image_shape": [28, 28, 1], "soft": soft},
         "data": DATA,
-        "recipe": recipe | cycles | options,
+        "recipe": recipe | levels | {"floor": floor},
     }
     path = str(Path(folder) / f"{name}.npz")
     pretrained.save_model(path, denoiser, card)
@@ -235,23 +244,23 @@ RECIPES = {
         "Conditional DDPM on hard-decided digit images, any number of steps",
         soft=False,
         steps=9000,
-        refine=2000,
+        refine=800,
     ),
     "ddpm-soft": _restorer(
         "ddpm-soft",
         "Conditional DDPM on the LLRs of digit images, any number of steps",
         soft=True,
         steps=4000,
-        refine=1200,
+        refine=800,
         start="ddpm-hard",
     ),
     "regression-hard": _restorer(
         "regression-hard",
-        "The network of ddpm-hard, trained on as plain L2 regression (one step only)",
+        "The network of ddpm-hard, refined as plain L2 regression (one step only)",
         soft=False,
-        steps=1000,
-        last_level=1.0,
-        start="ddpm-hard",
+        steps=9000,
+        refine=800,
+        refine_last_level=1.0,
     ),
 }
 """Weights name -> function(folder, **overrides)."""

@@ -41,9 +41,7 @@ def train_bit_planes(
     denoiser.log_prior.assign(np.log(counts + SMOOTHING))
     recipes.train_in_cycles(
         denoiser,
-        bit_batch,
-        steps,
-        refine,
+        [(steps, bit_batch), (refine, bit_batch)],
         folder,
         learning_rate,
         seed,
