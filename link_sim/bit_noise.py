@@ -34,6 +34,25 @@ def hard_bits(rng: np.random.Generator, bits: np.ndarray) -> np.ndarray:
     return np.where(flips == sent, -1, 1).astype("float32").reshape(bits.shape)
 
 
+def flipped_bits(rng: np.random.Generator, bits: np.ndarray) -> np.ndarray:
+    """`tanh(llr / 2)` of hard bits that are wrong at a known rate p, +-(1 - 2 p).
+
+    p is log-uniform on [0.002, 0.5] per image.
+    """
+    size = len(bits)
+    rate = np.exp(rng.uniform(np.log(0.002), np.log(0.5), (size, 1)))
+    sent = bits.reshape(size, -1)
+    flips = rng.random(sent.shape, "float32") < rate
+    certainty = (1 - 2 * rate).astype("float32")
+    return np.where(flips == sent, -certainty, certainty).reshape(bits.shape)
+
+
+def mixed_bits(rng: np.random.Generator, bits: np.ndarray) -> np.ndarray:
+    """`flipped_bits` for 30 % of the images, `soft_bits` for the rest."""
+    hard = 3 * len(bits) // 10
+    return np.concatenate([flipped_bits(rng, bits[:hard]), soft_bits(rng, bits[hard:])])
+
+
 def decoder_llr(rng: np.random.Generator, bits: np.ndarray, skew: int) -> np.ndarray:
     """Consistent-Gaussian LLRs N(+-s^2 / 2, s^2) of image bits at a decoder's output.
 
