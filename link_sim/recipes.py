@@ -12,7 +12,13 @@ from pathlib import Path
 import keras
 import numpy as np
 
-from link_sim.bit_noise import hard_bits, received_llr, soft_bits
+from link_sim.bit_noise import (
+    flipped_bits,
+    hard_bits,
+    mixed_bits,
+    received_llr,
+    soft_bits,
+)
 from link_sim.sources import evaluation_digits, evaluation_labels, training_digits
 from models import pretrained
 from models.classifier import DigitClassifier
@@ -82,24 +88,21 @@ def restoration_batch(
     return (x, sigma, np.asarray(condition)), x0, weight[..., 0]
 
 
-def train_in_cycles(
-    denoiser, cycles: list[tuple], folder, learning_rate, seed, **options
-) -> None:
-    """Trains once for each `(steps, batch)` of `cycles`, from the averaged weights.
+def train_in_cycles(denoiser, cycles: list[tuple], folder, seed, **options) -> None:
+    """Trains once for each `(steps, learning_rate, batch)` of `cycles`.
 
-    A cycle runs through the whole schedule, with half the learning rate of the one
-    before. `batch(step, seed=...)` gives the data of a step.
+    Each cycle runs through the whole schedule, from the averaged weights that the one
+    before left. `batch(step, seed=...)` gives the data of a step.
     """
-    for cycle, (steps, batch) in enumerate(cycles):
-        if steps:
-            train(
-                denoiser,
-                functools.partial(batch, seed=seed + cycle),
-                steps,
-                Path(folder) / f"cycle-{cycle}",
-                learning_rate=learning_rate / 2**cycle,
-                **options,
-            )
+    for cycle, (steps, learning_rate, batch) in enumerate(cycles):
+        train(
+            denoiser,
+            functools.partial(batch, seed=seed + cycle),
+            steps,
+            Path(folder) / f"cycle-{cycle}",
+            learning_rate=learning_rate,
+            **options,
+        )
 
 
 def train_restorer(
@@ -107,19 +110,18 @@ def train_restorer(
     name: str,
     summary: str,
     soft: bool,
-    steps: int,
-    refine: int = 0,
-    last_level: float = 0.6,
-    refine_last_level: float = 0.9,
-    floor: float = 0.05,
+    cycles: tuple,
     start: str | None = None,
-    learning_rate: float = 1.5e-3,
+    share: float = 1.0,
+    floor: float = 0.05,
     seed: int = 1,
     report: Callable = show_progress,
 ) -> None:
-    """Trains and measures a restoring network; `start` names weights to begin with.
+    """Trains and measures a restoring network.
 
-    The second cycle, `refine`, asks more often for the estimate in one step.
+    cycles: of `(steps, learning_rate, received, last_level)`; `received` draws the bits
+    that the network is told. share: of the steps that are taken, to try things out.
+    start: weights to begin with.
     """
     keras.utils.set_random_seed(seed)
     if start:
@@ -127,46 +129,52 @@ def train_restorer(
     else:
         network = UNet((28, 28, 11), 17, (64, 128), (1, 3), "mixed_bfloat16")
         denoiser = PixelDenoiser(network, SIGMA_DATA)
-    received = soft_bits if soft else hard_bits
-    cycles = [
+    planned = [
         (
-            count,
+            max(1, round(share * steps)),
+            rate,
             functools.partial(
-                restoration_batch, received=received, last_level=last, floor=floor
+                restoration_batch, received=received, last_level=last_level, floor=floor
             ),
         )
-        for count, last in ((steps, last_level), (refine, refine_last_level))
+        for steps, rate, received, last_level in cycles
     ]
-    train_in_cycles(denoiser, cycles, folder, learning_rate, seed, report=report)
-    recipe = {"name": name, "batch": BATCH, "seed": seed, "start": start}
-    recipe |= {"steps": steps, "refine": refine, "learning_rate": learning_rate}
-    levels = {"last_level": last_level, "refine_last_level": refine_last_level}
+    train_in_cycles(denoiser, planned, folder, seed, report=report)
+    told = [(steps, rate, draw.__name__, last) for steps, rate, draw, last in cycles]
+    recipe = {"name": name, "start": start, "cycles": told, "share": share}
     card = {
         "summary": summary,
-        "restorer": {"image_shape": [28, 28, 1], "soft": soft},
+        "restorer": {
+            "image_shape": [28, 28, 1],
+            "soft": soft,
+            "histograms": "pixel-bayes-mnist",
+        },
         "data": DATA,
-        "recipe": recipe | levels | {"floor": floor},
+        "recipe": recipe | {"batch": BATCH, "floor": floor, "seed": seed},
     }
     path = str(Path(folder) / f"{name}.npz")
     pretrained.save_model(path, denoiser, card)
-    restorer = ConditionalDDPM.from_preset(path)
-    pretrained.update_card(path, quality=restoration_quality(restorer))
+    pretrained.update_card(path, quality=restoration_quality(path))
 
 
-def restoration_quality(restorer: ConditionalDDPM, digits: int = 5000) -> dict:
+def restoration_quality(name: str, digits: int = 5000) -> dict:
     """PSNR of the mean squared error on the evaluation digits, K = 1, in dB.
 
-    Hard bits with independent flips at four rates, or LLRs whose signs have these
-    error rates.
+    `hard`: bits with independent flips at four rates; `soft`: LLRs whose signs have
+    these error rates, if the restorer believes LLRs.
     """
     images = evaluation_digits()[:digits]
-    quality = {}
-    for rate in (0.2, 0.1, 0.05, 0.01):
-        llr = received_llr(np.random.default_rng(7), images, rate)
-        restored = restorer_output(restorer, llr)
-        error = np.mean((restored - images / 255.0) ** 2)
-        quality[f"psnr_db_at_bit_error_rate_{rate}"] = round(-10 * np.log10(error), 2)
-    return {"digits": len(images)} | quality
+    soft = pretrained.read_card(name)["restorer"]["soft"]
+    quality = {"digits": len(images)}
+    for kind in ("hard", "soft") if soft else ("hard",):
+        restorer = ConditionalDDPM.from_preset(name, soft=kind == "soft")
+        for rate in (0.2, 0.1, 0.05, 0.01):
+            llr = received_llr(np.random.default_rng(7), images, rate)
+            restored = restorer_output(restorer, llr)
+            error = np.mean((restored - images / 255.0) ** 2, dtype="float64")
+            key = f"{kind}_psnr_db_at_bit_error_rate_{rate}"
+            quality[key] = round(float(-10 * np.log10(error)), 2)
+    return quality
 
 
 def restorer_output(restorer: ConditionalDDPM, llr: np.ndarray) -> np.ndarray:
@@ -230,37 +238,27 @@ def count_levels(folder: Path) -> None:
     pretrained.save_arrays(path, {"counts": counts}, card)
 
 
-def _restorer(name: str, summary: str, soft: bool, **defaults):
-    return functools.partial(
-        train_restorer, name=name, summary=summary, soft=soft, **defaults
-    )
-
-
 RECIPES = {
     "pixel-bayes-mnist": count_levels,
     "digit-classifier": train_classifier,
-    "ddpm-hard": _restorer(
-        "ddpm-hard",
-        "Conditional DDPM on hard-decided digit images, any number of steps",
-        soft=False,
-        steps=9000,
-        refine=800,
-    ),
-    "ddpm-soft": _restorer(
-        "ddpm-soft",
-        "Conditional DDPM on the LLRs of digit images, any number of steps",
+    "ddpm": functools.partial(
+        train_restorer,
+        name="ddpm",
+        summary="Conditional DDPM on hard or soft bits of digits, any number of steps",
         soft=True,
-        steps=4000,
-        refine=800,
-        start="ddpm-hard",
+        cycles=(
+            (9000, 1.5e-3, hard_bits, 0.6),
+            (4000, 1.5e-3, soft_bits, 0.6),
+            (1500, 7.5e-4, mixed_bits, 0.8),
+        ),
     ),
-    "regression-hard": _restorer(
-        "regression-hard",
-        "The network of ddpm-hard, refined as plain L2 regression (one step only)",
+    "regression": functools.partial(
+        train_restorer,
+        name="regression",
+        summary="The network of ddpm, trained on as plain L2 regression of hard bits",
         soft=False,
-        steps=9000,
-        refine=800,
-        refine_last_level=1.0,
+        cycles=((600, 7.5e-4, flipped_bits, 1.0),),
+        start="ddpm",
     ),
 }
 """Weights name -> function(folder, **overrides)."""

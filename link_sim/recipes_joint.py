@@ -11,7 +11,7 @@ from link_sim.bit_noise import decoder_llr, received_llr
 from models import pretrained
 from models.bit_planes import BitPlaneDenoiser
 from models.unet import UNet
-from receivers.pixel_bayes import SMOOTHING
+from receivers.pixel_bayes import log_histograms
 
 SHAPE = 28, 28, 1
 
@@ -37,13 +37,11 @@ def train_bit_planes(
     keras.utils.set_random_seed(seed)
     network = UNet((28, 28, 24), 8, (64, 128), (1, 3), "mixed_bfloat16")
     denoiser = BitPlaneDenoiser(network, SHAPE)
-    counts = pretrained.load_arrays("pixel-bayes-mnist")["counts"].astype("float32")
-    denoiser.log_prior.assign(np.log(counts + SMOOTHING))
+    denoiser.log_prior.assign(log_histograms("pixel-bayes-mnist"))
     recipes.train_in_cycles(
         denoiser,
-        [(steps, bit_batch), (refine, bit_batch)],
+        [(steps, learning_rate, bit_batch), (refine, learning_rate / 2, bit_batch)],
         folder,
-        learning_rate,
         seed,
         loss=keras.losses.BinaryCrossentropy(from_logits=True),
         report=report,

@@ -166,9 +166,9 @@ STEPS = 1, 2, 4, 8, 16, 50, 100, 200
 """Numbers of steps that restorers are named for: `ddpm-4`; `ddpm` takes one."""
 
 
-def _restorers(name: str, preset: str) -> dict[str, Callable]:
+def _restorers(name: str, soft: bool) -> dict[str, Callable]:
     """Restorers by name; 200 steps are taken by ancestral sampling, as published."""
-    build = partial(ConditionalDDPM.from_preset, preset)
+    build = partial(ConditionalDDPM.from_preset, "ddpm", soft=soft)
     named = {f"{name}-{n}": partial(build, num_steps=n) for n in STEPS}
     named[f"{name}-200"] = partial(build, num_steps=200, eta=1.0)
     return {name: build} | named
@@ -177,9 +177,9 @@ def _restorers(name: str, preset: str) -> dict[str, Callable]:
 RESTORERS: dict[str, Callable] = {
     "none": lambda: None,
     "pixel-bayes": PixelBayes,
-    "regression": partial(ConditionalDDPM.from_preset, "regression-hard"),
-    **_restorers("ddpm", "ddpm-hard"),
-    **_restorers("ddpm-soft", "ddpm-soft"),
+    "regression": partial(ConditionalDDPM.from_preset, "regression"),
+    **_restorers("ddpm", soft=False),
+    **_restorers("ddpm-soft", soft=True),
 }
 DESCRIPTIONS = {
     "perfect-csi": "estimator: the true channel, the bound of every estimator",

@@ -41,6 +41,11 @@ def image_llr(inputs, image_shape):
     return llr
 
 
+def certain_bits(llr):
+    """Which bits are certain, such as those of a block whose CRC holds: llr = +-inf."""
+    return ops.abs(llr) == np.inf
+
+
 def keep_certain(image, llr):
     """Clips each pixel to the interval that its certain bits (llr = +-inf) allow."""
     weights = BIT_VALUES / 255

@@ -8,7 +8,9 @@ from keras import ops
 
 from models import pretrained
 from models.conditional_chain import ConditionalChain, sample_chain
+from receivers.error_rate import hard_llr
 from receivers.image_bits import BIT_VALUES, image_llr, keep_certain
+from receivers.pixel_bayes import log_histograms
 
 
 def condition_planes(soft_bits):
@@ -43,7 +45,10 @@ class ConditionalDDPM(keras.layers.Layer):
     Args:
         denoiser: `denoiser(x, sigma, condition)` on images scaled to [-1, 1].
         image_shape: Height, width and channels that the denoiser was trained for.
-        soft: Whether it is told the reliability of the bits, or only their signs.
+        soft: Whether to believe the LLRs. If not, or for images, the restorer finds out
+            the rate of wrong bits by itself (`receivers.error_rate`).
+        histograms: Name of the table of pixel levels for that, as in `PixelBayes`;
+            without one the rate is taken to be 0.2.
         num_steps: Evaluations of the network, 1 to 200.
         eta: 0 for deterministic steps, 1 for ancestral sampling.
         seed: Of the sampler's own noise.
@@ -58,17 +63,31 @@ class ConditionalDDPM(keras.layers.Layer):
     for a wrong image size and, outside graphs, for LLRs that are not numbers.
 
     Example:
-        >>> restorer = ConditionalDDPM.from_preset("ddpm-soft", num_steps=1)
+        >>> restorer = ConditionalDDPM.from_preset("ddpm", num_steps=1)
         >>> image_hat = restorer(llr)
     """
 
     def __init__(
-        self, denoiser, image_shape, soft, num_steps=1, eta=0.0, seed=0, **kwargs
+        self,
+        denoiser,
+        image_shape,
+        soft=True,
+        histograms=None,
+        num_steps=1,
+        eta=0.0,
+        seed=0,
+        **kwargs,
     ):
         super().__init__(**kwargs)
         self.denoiser = denoiser
         self.image_shape = tuple(image_shape)
         self.soft = soft
+        self.histograms = histograms
+        self._log_prior = (
+            log_histograms(histograms)
+            if histograms
+            else np.zeros((*self.image_shape, 256), "float32")
+        )
         self.num_steps = num_steps
         self.eta = eta
         self.seed = seed
@@ -80,8 +99,8 @@ class ConditionalDDPM(keras.layers.Layer):
     def from_preset(cls, name: str, num_steps: int = 1, **kwargs):
         """The restorer with the shipped weights `name`, or those in an `.npz` file."""
         denoiser = pretrained.load_model(name)
-        options = pretrained.read_card(name)["restorer"]
-        return cls(denoiser, **options, num_steps=num_steps, **kwargs)
+        options = pretrained.read_card(name)["restorer"] | kwargs
+        return cls(denoiser, **options, num_steps=num_steps)
 
     def reseed(self, seed: int) -> None:
         """Restarts the sampler's noise, so that a batch can be computed again."""
@@ -90,11 +109,11 @@ class ConditionalDDPM(keras.layers.Layer):
     def __call__(self, inputs, **kwargs):
         if isinstance(inputs, np.ndarray):
             inputs = ops.convert_to_tensor(inputs)
-        llr = image_llr(inputs, self.image_shape)  # Keras would wrap errors in `call`
-        return super().__call__(llr, **kwargs)
+        image_llr(inputs, self.image_shape)  # Keras would wrap errors in `call`
+        return super().__call__(inputs, **kwargs)
 
-    def call(self, llr):
-        return self.samples(llr, 1)[0]
+    def call(self, inputs):
+        return self.samples(inputs, 1)[0]
 
     def samples(self, inputs, num_samples: int):
         """Several restored images of each input: [num_samples, batch, ...].
@@ -103,8 +122,9 @@ class ConditionalDDPM(keras.layers.Layer):
         mean is a better estimate, their variance says how uncertain each pixel is.
         """
         llr = image_llr(inputs, self.image_shape)
-        soft_bits = ops.tanh(llr / 2) if self.soft else ops.where(llr > 0, 1.0, -1.0)
-        y, condition = condition_planes(soft_bits)
+        believed = self.soft and len(inputs.shape) == 5
+        known = llr if believed else hard_llr(llr, self._log_prior)
+        y, condition = condition_planes(ops.tanh(known / 2))
         denoiser = functools.partial(self.denoiser, condition=condition)
         images = []
         for _ in range(num_samples):
@@ -123,6 +143,7 @@ class ConditionalDDPM(keras.layers.Layer):
             "denoiser": keras.saving.serialize_keras_object(self.denoiser),
             "image_shape": self.image_shape,
             "soft": self.soft,
+            "histograms": self.histograms,
             "num_steps": self.num_steps,
             "eta": self.eta,
             "seed": self.seed,

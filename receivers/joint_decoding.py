@@ -13,9 +13,8 @@ import numpy as np
 import tensorflow as tf
 
 from models.bit_planes import CERTAIN, bit_posteriors
-from models.pretrained import load_arrays
 from receivers.belief_propagation import QuasiCyclicBP
-from receivers.pixel_bayes import SMOOTHING
+from receivers.pixel_bayes import log_histograms
 
 CHUNK = 32
 """Codewords that BP works on at a time: as many as the caches of a CPU hold."""
@@ -28,8 +27,7 @@ class HistogramSource:
     """
 
     def __init__(self, preset="pixel-bayes-mnist"):
-        counts = load_arrays(preset)["counts"].astype("float32")
-        self._log_prior = np.log(counts + SMOOTHING)
+        self._log_prior = log_histograms(preset)
 
     def __call__(self, llr):
         return bit_posteriors(llr, self._log_prior)

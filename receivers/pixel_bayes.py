@@ -43,10 +43,9 @@ class PixelBayes(keras.layers.Layer):
     def __init__(self, preset="pixel-bayes-mnist", **kwargs):
         super().__init__(**kwargs)
         self.preset = preset
-        arrays = load_arrays(preset)
-        counts = arrays["counts"].astype("float32")
-        self._shape = counts.shape[:-1]
-        self._log_prior = np.log(counts.reshape(-1, 256) + SMOOTHING)
+        log_prior = log_histograms(preset)
+        self._shape = log_prior.shape[:-1]
+        self._log_prior = log_prior.reshape(-1, 256)
 
     def call(self, llr):
         llr = image_llr(llr, self._shape)
@@ -59,3 +58,11 @@ class PixelBayes(keras.layers.Layer):
 
     def get_config(self):
         return {**super().get_config(), "preset": self.preset}
+
+
+def log_histograms(preset: str) -> np.ndarray:
+    """log p(v) up to a constant: float32 [height, width, channels, 256].
+
+    preset : name of a table of level counts, as in `PixelBayes`
+    """
+    return np.log(load_arrays(preset)["counts"].astype("float32") + SMOOTHING)

@@ -2,7 +2,7 @@ import numpy as np
 import pytest
 
 from link_sim import recipes
-from link_sim.bit_noise import hard_bits, received_llr, soft_bits
+from link_sim.bit_noise import hard_bits, mixed_bits, received_llr, soft_bits
 from models import pretrained
 from receivers.image_restoration import ConditionalDDPM
 
@@ -17,14 +17,13 @@ def few_digits(monkeypatch):
     monkeypatch.setattr(recipes, "evaluation_labels", lambda: labels[:100])
 
 
-@pytest.mark.parametrize("name", ["ddpm-hard", "digit-classifier", "pixel-bayes-mnist"])
+@pytest.mark.parametrize("name", ["ddpm", "digit-classifier", "pixel-bayes-mnist"])
 def test_recipe_leaves_weights_that_load(name, tmp_path, few_digits):
-    options = {} if name == "pixel-bayes-mnist" else {"steps": 2}
-    options |= {"refine": 1} if name == "ddpm-hard" else {}
-    recipes.RECIPES[name](tmp_path, **options)
+    options = {"ddpm": {"share": 2e-4}, "digit-classifier": {"steps": 2}}
+    recipes.RECIPES[name](tmp_path, **options.get(name, {}))
     path = str(tmp_path / f"{name}.npz")
     assert pretrained.read_card(path)["recipe"]["name"] == name
-    if name == "ddpm-hard":
+    if name == "ddpm":
         restorer = ConditionalDDPM.from_preset(path)
         assert restorer(DIGITS[:2] / np.float32(255)).shape == (2, 28, 28, 1)
     else:
@@ -60,7 +59,7 @@ def test_llrs_err_at_the_given_rate_and_are_consistent():
     assert abs(wrong[sure].mean() - exact) < 4 * np.sqrt(0.25 / sure.sum()) + 0.002
 
 
-@pytest.mark.parametrize("draw", [hard_bits, soft_bits])
+@pytest.mark.parametrize("draw", [hard_bits, soft_bits, mixed_bits])
 def test_drawn_bits_cover_verified_and_guessed_ones(draw):
     sent = np.unpackbits(DIGITS[..., None], axis=-1)
     bits = draw(np.random.default_rng(0), sent)

@@ -25,7 +25,7 @@ def restorer(num_steps=1, soft=True, **options):
         [0.1 * rng.standard_normal(w.shape) for w in network.get_weights()]
     )
     denoiser = PixelDenoiser(network, 0.6)
-    return ConditionalDDPM(denoiser, SHAPE, soft, num_steps, **options)
+    return ConditionalDDPM(denoiser, SHAPE, soft, num_steps=num_steps, **options)
 
 
 def test_condition_is_the_posterior_of_independent_bits():
