@@ -66,7 +66,7 @@ class JointDecoder(keras.layers.Layer):
         transmitter,
         source,
         num_rounds=10,
-        num_iter=4,
+        num_iter=8,
         damping=0.0,
         limit=12.0,
         **kwargs,
