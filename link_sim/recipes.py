@@ -257,7 +257,7 @@ RECIPES = {
         name="regression",
         summary="The network of ddpm, trained on as plain L2 regression of hard bits",
         soft=False,
-        cycles=((600, 7.5e-4, flipped_bits, 1.0),),
+        cycles=((400, 7.5e-4, flipped_bits, 1.0),),
         start="ddpm",
     ),
 }
