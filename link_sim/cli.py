@@ -191,12 +191,26 @@ def bench(
 
 
 def _bench_table(title: str, rows: list[dict]) -> Table:
-    columns = list(dict.fromkeys(key for row in rows for key in row))
+    """The rows with one column for each value and its spread: `226 [210, 233]`."""
+    folded = [_with_spread(row) for row in rows]
+    columns = list(dict.fromkeys(key for row in folded for key in row))
     table = Table(*columns, title=title, title_justify="left", box=None)
-    for row in rows:
-        cells = (row.get(column, "") for column in columns)
-        table.add_row(*(f"{x:.3g}" if isinstance(x, float) else str(x) for x in cells))
+    for row in folded:
+        table.add_row(*(row.get(column, "") for column in columns))
     return table
+
+
+def _with_spread(row: dict) -> dict[str, str]:
+    cells, last = {}, ""
+    for key, value in row.items():
+        text = f"{value:.3g}" if isinstance(value, float) else str(value)
+        if key == "fastest" or key.endswith("_low"):
+            cells[last] += f" [{text}, "
+        elif key == "slowest" or key.endswith("_high"):
+            cells[last] += f"{text}]"
+        else:
+            cells[key], last = text, key
+    return cells
 
 
 def _shard(text: str, stop):

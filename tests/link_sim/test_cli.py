@@ -202,6 +202,14 @@ def test_merge_refuses_what_does_not_belong_together(invoke):
     assert not Path("sum").exists()
 
 
+def test_a_bench_shows_values_with_their_spread():
+    row = {"variant": "ours", "milliseconds": 226.04, "fastest": 210.0}
+    row |= {"slowest": 233.0, "speedup": 7.2, "speedup_low": 6.6, "speedup_high": 8.0}
+    cells = cli._with_spread(row)
+    expected = {"variant": "ours", "milliseconds": "226 [210, 233]"}
+    assert cells == expected | {"speedup": "7.2 [6.6, 8]"}
+
+
 def test_train_runs_a_recipe_with_its_settings(invoke, monkeypatch):
     calls = []
 
