@@ -18,6 +18,8 @@ from receivers.pixel_bayes import log_histograms
 
 CHUNK = 32
 """Codewords that BP works on at a time: as many as the caches of a CPU hold."""
+FEW = 8
+"""The same where no more are left."""
 
 
 class HistogramSource:
@@ -127,14 +129,14 @@ class JointDecoder(keras.layers.Layer):
         return self._advance(llr, silent, apriori, blocks, num_iter)
 
     def _advance(self, llr, messages, apriori, blocks, num_iter):
-        """Iterations for some blocks, in chunks of one size: one compilation for all.
+        """Iterations for some blocks, in chunks of two sizes: so few are compiled.
 
         llr [all, n], messages [all, edges, Z], apriori [all, k], blocks [some]
 
         Returns posterior LLRs [some, k] and messages [some, edges, Z].
         """
         count = tf.size(blocks)
-        size = tf.minimum(CHUNK, tf.shape(llr)[0])
+        size = tf.minimum(tf.where(count > FEW, CHUNK, FEW), tf.shape(llr)[0])
         chunks = -(-count // size)
         filled = tf.pad(blocks, [[0, chunks * size - count]])
         state = llr, messages, apriori
