@@ -4,6 +4,7 @@ TensorFlow takes seconds to import, so each command imports what it needs.
 """
 
 import errno
+import importlib
 import inspect
 import json
 import os
@@ -236,15 +237,17 @@ def _simulate(console: Console, scenario, folder: Path, stored, place, shard) ->
     finished = all(tally.finished for tally in tallies.values())
     if finished and (shard.count > 1 or (folder / "strip.png").exists()):
         return
-    from link_sim import link, plots
+    from link_sim import plots
 
-    run_batch = partial(shard.run, partial(link.run_batch, toml))
+    experiment = importlib.import_module(scenario.runs_in)
+    run_batch = partial(shard.run, partial(experiment.run_batch, toml))
     with place as (executor, workers):
         with Progress(console, scenario, tallies, workers) as progress:
             for line in montecarlo.sweep(run_batch, tallies, executor, workers):
                 stored.append(shard.whole(line))
                 progress.show(line)
-    if shard.count == 1 and (pictures := link.picture_strip(scenario, num_digits=3)):
+    pictures = experiment.picture_strip(scenario, 3) if shard.count == 1 else None
+    if pictures:
         plots.save_strip(folder, pictures, scenario.sweep.axis)
 
 

@@ -1,50 +1,34 @@
 """Scenarios: everything that defines a comparison, as strict models read from TOML."""
 
 import json
-import math
 import tomllib
 from pathlib import Path
-from typing import Annotated
+from typing import ClassVar
 
-from pydantic import Field, ValidationError, model_validator
+from pydantic import ValidationError, model_validator
 
-from link_sim.sections import (
-    Antennas,
-    Channel,
-    Code,
-    Count,
-    Grid,
-    Payload,
-    Section,
-    Stop,
-    Sweep,
-)
+from link_sim.experiment import Experiment
+from link_sim.sections import Antennas, Channel, Code, Grid, Payload, Sweep
 
 
 class ScenarioError(ValueError):
     """A scenario that cannot be run; the message is one sentence with the remedy."""
 
 
-class Scenario(Section):
+class Scenario(Experiment):
     """One comparison of receivers over a link; see the sections for each part."""
 
-    name: Annotated[str, Field(pattern=r"^[a-z0-9][a-z0-9-]*$")]
-    description: str
-    seed: Annotated[int, Field(ge=0, lt=2**31)] = 1
-    batch_size: Count = 32
-    receivers: tuple[str, ...] = Field(min_length=1)
+    runs_in: ClassVar = "link_sim.link"
+
     payload: Payload = Payload()
     code: Code = Code()
     grid: Grid = Grid()
     antennas: Antennas = Antennas()
     channel: Channel = Channel()
     sweep: Sweep
-    stop: Stop = Stop()
 
     @model_validator(mode="after")
     def check(self):
-        if len(set(self.receivers)) != len(self.receivers):
-            raise ValueError("receivers repeat a name: list each once")
         carriers, streams = self.grid.effective_subcarriers, self.antennas.streams
         if carriers % streams:
             raise ValueError(
@@ -63,16 +47,9 @@ class Scenario(Section):
                     )
         return self
 
-    def to_toml(self) -> str:
-        """The scenario as TOML text that `load_scenario` reads back to an equal one."""
-        lines, sections = [], []
-        for key, value in self.model_dump(exclude_none=True).items():
-            if isinstance(value, dict):
-                body = [f"{name} = {_toml(item)}" for name, item in value.items()]
-                sections += ["", f"[{key}]", *body]
-            else:
-                lines.append(f"{key} = {_toml(value)}")
-        return "\n".join(lines + sections) + "\n"
+
+KINDS = {"link": Scenario}
+"""The kinds of experiments; a scenario without `kind` is a link."""
 
 
 def list_scenarios() -> dict[str, str]:
@@ -83,7 +60,7 @@ def list_scenarios() -> dict[str, str]:
     }
 
 
-def load_scenario(name: str, overrides: list[str] = ()) -> Scenario:
+def load_scenario(name: str, overrides: list[str] = ()) -> Experiment:
     """The scenario `name` (shipped, or the path of a TOML file) with dotted overrides.
 
     overrides: such as `"sweep.points=[0, 2]"`; the value is TOML, or else text.
@@ -104,7 +81,7 @@ def load_scenario(name: str, overrides: list[str] = ()) -> Scenario:
         ) from None
 
 
-def parse_scenario(text: str, overrides: list[str] = ()) -> Scenario:
+def parse_scenario(text: str, overrides: list[str] = ()) -> Experiment:
     """The scenario in TOML `text` with dotted overrides; see `load_scenario`."""
     try:
         data = tomllib.loads(text)
@@ -112,8 +89,13 @@ def parse_scenario(text: str, overrides: list[str] = ()) -> Scenario:
         raise ScenarioError(f"the scenario is not valid TOML: {error}") from None
     for override in overrides:
         _override(data, override)
+    kind = data.get("kind", "link")
+    if not isinstance(kind, str) or kind not in KINDS:
+        raise ScenarioError(f"kind = {kind!r} is not known: use {', '.join(KINDS)}")
+    if kind == "link":
+        data.pop("kind", None)
     try:
-        return Scenario.model_validate_json(_json(data))
+        return KINDS[kind].model_validate_json(_json(data))
     except ValidationError as error:
         raise ScenarioError(_sentence(error)) from None
 
@@ -153,15 +135,3 @@ def _sentence(error: ValidationError) -> str:
     if first["type"] == "value_error":
         return f"{key}: {first['ctx']['error']}" if key else str(first["ctx"]["error"])
     return f"{key} = {first['input']!r} is not possible: {first['msg']}"
-
-
-def _toml(value) -> str:
-    if isinstance(value, bool):
-        return str(value).lower()
-    if isinstance(value, (tuple, list)):
-        return "[" + ", ".join(map(_toml, value)) + "]"
-    if isinstance(value, float) and math.isfinite(value):
-        return repr(value)
-    if isinstance(value, int):
-        return str(value)
-    return '"' + value.replace("\\", "\\\\").replace('"', '\\"') + '"'
