@@ -148,9 +148,9 @@ def train(
     """Trains a shipped weight file again; continues what is there."""
     with _one_sentence_errors():
         _load_tensorflow(_console())
-        from link_sim import recipes, recipes_joint
+        from link_sim import recipes, recipes_csi, recipes_joint
 
-        known = recipes.RECIPES | recipes_joint.RECIPES
+        known = recipes.RECIPES | recipes_joint.RECIPES | recipes_csi.RECIPES
         if weights not in known:
             raise ValueError(f"no recipe for '{weights}': use {', '.join(known)}")
         recipe = known[weights]

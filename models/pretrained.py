@@ -11,7 +11,14 @@ from pathlib import Path
 import keras
 import numpy as np
 
-from models import bit_planes, classifier, denoiser, pixel_denoiser, unet  # noqa: F401
+from models import (  # noqa: F401
+    bit_planes,
+    classifier,
+    denoiser,
+    pixel_denoiser,
+    spectral,
+    unet,
+)
 
 WEIGHTS = Path(__file__).parent / "weights"
 

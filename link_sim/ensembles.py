@@ -1,0 +1,160 @@
+"""Ensembles of MIMO channels without a grid, as channel estimation is compared on.
+
+Each draws channels `h`, complex64 [size, receive, transmit] with E|h|^2 = 1, from a
+seed, and says how they are sounded: `Y = H P + N`, `N ~ CN(0, no)` per element.
+"""
+
+from collections.abc import Callable
+from functools import cache, partial
+from typing import NamedTuple
+
+import numpy as np
+import tensorflow as tf
+from sionna.phy import config
+from sionna.phy.channel.tr38901 import CDL, AntennaArray
+
+CARRIER = 40e9
+DELAY_SPREAD = 30e-9
+CHUNK = 100
+"""Channels that Sionna draws at a time."""
+SPREAD_BASE, SPREAD_MOBILE = 2.0, 35.0
+"""Standard deviations of the Laplacian power angular spectra [degrees]."""
+OVERSAMPLING = 100
+
+
+class Ensemble(NamedTuple):
+    """Channels of one kind.
+
+    shape : (receive, transmit) antennas
+    draw : (seed, size) -> h
+    pilots : (rng, size, alpha) -> P, complex64 [size, transmit, floor(alpha transmit)]
+    pilot_energy : of a pilot vector; `no = pilot_energy / SNR`
+    """
+
+    shape: tuple[int, int]
+    draw: Callable
+    pilots: Callable
+    pilot_energy: float
+
+    def noise_variance(self, snr_db) -> float:
+        """`no`, per complex element of Y."""
+        return self.pilot_energy * 10.0 ** (-snr_db / 10)
+
+
+def draw_scm(seed: int, size: int) -> np.ndarray:
+    """Channels of the 3GPP spatial channel model with three paths, 64 x 16 antennas.
+
+    See `scm_covariances`; given the covariances, h is Gaussian.
+    """
+    rng = np.random.default_rng(seed)
+    return fading(rng, *scm_covariances(rng, size))
+
+
+def fading(rng, receive: np.ndarray, transmit: np.ndarray) -> np.ndarray:
+    """Gaussian channels with covariances `receive` and `transmit` of their two ends."""
+    left, right = (
+        np.linalg.cholesky(c + 1e-10 * np.eye(c.shape[-1])) for c in (receive, transmit)
+    )
+    w = rng.standard_normal((2, len(left), left.shape[-1], right.shape[-1]))
+    h = left @ (w[0] + 1j * w[1]) @ np.swapaxes(right, -1, -2) / np.sqrt(2)
+    return h.astype("complex64")
+
+
+def scm_covariances(rng, size: int, paths: int = 3) -> tuple[np.ndarray, np.ndarray]:
+    """Covariances of base station (64) and mobile (16) of channels at random.
+
+    C = C_transmit x C_receive, both Toeplitz, from Laplacian spectra around `paths`
+    angles uniform in +-90 degrees with powers uniform and normalised, half-wavelength
+    arrays (Neumann, Wiese, Utschick, "Learning the MMSE channel estimator", IEEE TSP
+    2018, section VI; 3GPP TR 25.996).
+
+    rng: of NumPy. Returns complex128 [size, 64, 64] and [size, 16, 16].
+    """
+    power = rng.random((size, paths))
+    power /= power.sum(axis=1, keepdims=True)
+    angles = rng.uniform(-90, 90, (2, size, paths))
+    ends = zip((64, 16), (SPREAD_BASE, SPREAD_MOBILE), angles, strict=True)
+    return tuple(_covariance(n, spread, angle, power) for n, spread, angle in ends)
+
+
+def _covariance(antennas: int, spread: float, angles, power) -> np.ndarray:
+    """[size, antennas, antennas], from the Fourier transform of the power spectrum."""
+    points = OVERSAMPLING * antennas
+    u = (np.arange(points) + 1 / 3) / points * 2 * np.pi - np.pi
+    theta = np.degrees(np.arcsin(u / np.pi))
+    spectrum = np.zeros((len(angles), points))
+    for direction in (theta, 180 - theta):
+        for k in range(angles.shape[1]):
+            turn = (direction - angles[:, k, None] + 180) % 360 - 180
+            spectrum += power[:, k, None] * np.exp(-np.sqrt(2) * np.abs(turn) / spread)
+    spectrum /= np.sqrt(np.pi**2 - u**2)
+    lags = np.fft.fft(np.fft.ifftshift(spectrum, axes=-1), axis=-1)[:, :antennas]
+    lags /= lags[:, :1]
+    gap = np.subtract.outer(np.arange(antennas), np.arange(antennas))
+    return np.where(gap >= 0, lags[:, np.abs(gap)], lags[:, np.abs(gap)].conj())
+
+
+def draw_cdl(profile: str, seed: int, size: int) -> np.ndarray:
+    """Narrow-band channels of a CDL profile of 3GPP TR 38.901, 16 x 64 antennas.
+
+    Vertical arrays, 40 GHz, delay spread 30 ns, as in Arvinte and Tamir, "MIMO channel
+    estimation using score-based generative models", IEEE TWC 2023. The response at the
+    carrier itself, with a common phase at random.
+    """
+    config.seed = seed
+    draw, scale = _cdl(profile), cdl_scale(profile)
+    h = np.concatenate([draw().numpy() for _ in range(-(-size // CHUNK))])[:size]
+    turn = np.random.default_rng(seed).random((size, 1, 1))
+    return (h * np.exp(2j * np.pi * turn) / scale).astype("complex64")
+
+
+@cache
+def cdl_scale(profile: str) -> float:
+    """Root mean square of a profile's channels, over 10,000 of them."""
+    config.seed = 0
+    draw = _cdl(profile)
+    return float(np.sqrt(np.mean([np.mean(np.abs(draw()) ** 2) for _ in range(100)])))
+
+
+@cache
+def _cdl(profile: str):
+    def array(antennas, pattern):
+        return AntennaArray(antennas, 1, "single", "V", pattern, CARRIER)
+
+    model = CDL(
+        profile,
+        DELAY_SPREAD,
+        CARRIER,
+        array(16, "omni"),
+        array(64, "38.901"),
+        "downlink",
+    )
+
+    @tf.function(jit_compile=True)
+    def draw():
+        a, _ = model(CHUNK, 1, 1.0)
+        return tf.reduce_sum(a[:, 0, :, 0, :, :, 0], axis=-1)
+
+    return draw
+
+
+def dft_pilots(rng, size: int, alpha: float) -> np.ndarray:
+    """Orthonormal pilots of 16 antennas, one for each (alpha 1)."""
+    n = np.arange(16)
+    pilots = np.exp(-2j * np.pi * np.outer(n, n) / 16) / 4
+    return np.broadcast_to(pilots.astype("complex64"), (size, 16, 16))
+
+
+def qpsk_pilots(rng, size: int, alpha: float) -> np.ndarray:
+    """Random QPSK pilots of 64 antennas, drawn for each channel."""
+    bits = rng.integers(0, 2, (2, size, 64, int(alpha * 64))) * 2 - 1
+    return ((bits[0] + 1j * bits[1]) / np.sqrt(2)).astype("complex64")
+
+
+ENSEMBLES = {
+    "scm": Ensemble((64, 16), draw_scm, dft_pilots, 1.0),
+    **{
+        f"cdl-{p}": Ensemble((16, 64), partial(draw_cdl, p.upper()), qpsk_pilots, 64.0)
+        for p in "abcd"
+    },
+}
