@@ -94,6 +94,32 @@ def _covariance(antennas: int, spread: float, angles, power) -> np.ndarray:
     return np.where(gap >= 0, lags[:, np.abs(gap)], lags[:, np.abs(gap)].conj())
 
 
+def draw_clusters(rng, size: int, clusters: int = 20, rays: int = 20) -> np.ndarray:
+    """16 x 64 channels of clusters of rays at random, of no standard in particular.
+
+    1 to `clusters` clusters, uniform in spatial frequency at both ends, with powers
+    exponential over a range of up to 20 dB; rays of a cluster have Laplacian offsets
+    whose scales are log-uniform, 0.001 to 0.05 turns per antenna, at either end.
+    """
+
+    def waves(antennas):
+        centre, scale = rng.random((2, size, clusters, 1))
+        scale = 0.001 * 50**scale
+        turns = centre + scale * rng.laplace(size=(size, clusters, rays))
+        phase = turns.reshape(size, 1, -1) * np.arange(antennas)[:, None]
+        return np.exp(2j * np.pi * phase).astype("complex64")
+
+    number = rng.integers(1, clusters + 1, (size, 1))
+    power = 10.0 ** (-2 * rng.random((size, 1)) * rng.random((size, clusters)))
+    power = np.where(np.arange(clusters) < number, power, 0)
+    power /= rays * power.sum(axis=1, keepdims=True)
+    gain = np.repeat(np.sqrt(power), rays, axis=1)[:, None].astype("complex64")
+    turns = rng.random((size, 1, clusters * rays))
+    phase = np.exp(2j * np.pi * turns).astype("complex64")
+    receive, transmit = waves(16), waves(64)
+    return (receive * (gain * phase)) @ np.swapaxes(transmit, -1, -2)
+
+
 def draw_cdl(profile: str, seed: int, size: int) -> np.ndarray:
     """Narrow-band channels of a CDL profile of 3GPP TR 38.901, 16 x 64 antennas.
 

@@ -50,6 +50,13 @@ def channel_counts(h, h_hat, grids_per_frame: int) -> dict[str, tf.Tensor]:
     }
 
 
+def calibration_counts(h, h_hat, err_var) -> dict[str, tf.Tensor]:
+    """Counts of squared error over the variance that the estimator states."""
+    error = tf.cast(tf.abs(h_hat - h), tf.float64) ** 2 / tf.cast(err_var, tf.float64)
+    axes = list(range(1, error.shape.rank))
+    return _sums("normalised_error", tf.reduce_mean(error, axes))
+
+
 def class_counts(classifier, image):
     """A function of `image_hat` that counts what a classifier makes of it.
 

@@ -19,6 +19,8 @@ AXES = {
     "ebno_db": "Eb/N0 [dB]",
     "esno_db": "Es/N0 [dB]",
     "num_steps": "steps of the sampler",
+    "snr_db": "SNR per receive antenna [dB]",
+    "alpha": "pilots per transmit antenna",
 }
 ROUNDING_MSE = 1 / (12 * 255**2)  # of rounding to 8 bits; 58.92 dB PSNR
 
@@ -108,6 +110,9 @@ METRICS = {
     "ssim": _mean("SSIM", "ssim", "images"),
     "nmse": _nmse("NMSE, total error over total power [dB]"),
     "nmse_mean": _nmse_mean("Mean of the frames' NMSE [dB]"),
+    "calibration": _mean(
+        "Squared error over stated variance", "normalised_error", "frames"
+    ),
     "class_flips": _proportion("Class flip rate", "class_flips", "images"),
     "fcd": _frechet("Fréchet classifier distance, on logits"),
 }

@@ -7,6 +7,7 @@ from typing import ClassVar
 
 from pydantic import ValidationError, model_validator
 
+from link_sim.csi import CsiScenario
 from link_sim.experiment import Experiment
 from link_sim.sections import Antennas, Channel, Code, Grid, Payload, Sweep
 
@@ -48,7 +49,7 @@ class Scenario(Experiment):
         return self
 
 
-KINDS = {"link": Scenario}
+KINDS = {"link": Scenario, "csi": CsiScenario}
 """The kinds of experiments; a scenario without `kind` is a link."""
 
 

@@ -71,7 +71,7 @@ def _ahead(batch, first, last):
 
 
 def _compiled(layer, inputs, steps, loss, learning_rate, ema_momentum):
-    tensors = tuple(keras.Input(array.shape[1:]) for array in inputs)
+    tensors = tuple(keras.Input(a.shape[1:], dtype=str(a.dtype)) for a in inputs)
     model = keras.Model(tensors, layer(*tensors))
     warmup = min(300, steps // 10)
     schedule = keras.optimizers.schedules.CosineDecay(
