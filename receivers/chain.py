@@ -13,6 +13,7 @@ import tensorflow as tf
 from sionna.phy.ofdm import LSChannelEstimator, RemoveNulledSubcarriers
 
 from models.pretrained import load_model
+from receivers.channel_estimation import ScoreChannelEstimator
 from receivers.classical import BPDecoder, LMMSEChannelEstimator, detector
 from receivers.image_bits import image_from_bits
 from receivers.image_restoration import ConditionalDDPM
@@ -144,6 +145,12 @@ ESTIMATORS: dict[str, Callable] = {
     "lmmse": lambda transmitter, covariances: LMMSEChannelEstimator(
         transmitter.resource_grid, *covariances()
     ),
+    "score": lambda transmitter, covariances: ScoreChannelEstimator.from_preset(
+        "csi-ofdm",
+        transmitter.resource_grid,
+        polarisations=transmitter.polarisations,
+        doppler=transmitter.doppler,
+    ),
 }
 DETECTORS: dict[str, Callable] = {
     "linear": lambda transmitter: LinearDetector(
@@ -185,6 +192,7 @@ DESCRIPTIONS = {
     "perfect-csi": "estimator: the true channel, the bound of every estimator",
     "ls": "estimator: least squares at the pilots, linear interpolation",
     "lmmse": "estimator: linear MMSE over time, frequency and antennas",
+    "score": "estimator: posterior mean under a learned prior of angles and delays",
     "linear": "detector: LMMSE equalisation (the default)",
     "sionna-linear": "detector: the same by Sionna's block, slower",
     "k-best": "detector: K-best tree search with 64 candidates",
