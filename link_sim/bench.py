@@ -37,14 +37,18 @@ def bench_decoders() -> list[dict]:
     """Milliseconds per image of each decoder where joint decoding works.
 
     The scenario `image-turbo` at Es/N0 = 3 dB, decoders in turns on the same LLRs. Rows
-    with keys decoder, bler, batch, milliseconds_per_image (the median of five rounds),
-    fastest, slowest and ratio, the median of the rounds' ratios to `bp`.
+    with keys decoder, bler, evaluations (of its network, the mean over the images),
+    mflop (per image, of the network), batch, milliseconds_per_image (the median of five
+    rounds), fastest, slowest and ratio, the median of the rounds' ratios to `bp`.
     """
     link = Link(load_scenario("image-turbo", [f"batch_size={BATCH}"]), ["perfect-csi"])
     transmitter, receiver = link.transmitter, link.receivers[0]
     sent = link.transmit(link.batch_images(0), link.noise_variance(3.0, "esno_db"))
     llr = receiver.detect(sent.y, *receiver.estimate(sent.y, sent.no, sent.h), sent.no)
     decoders = {name: build(transmitter) for name, build in DECODERS.items()}
+    for decoder in decoders.values():
+        if hasattr(decoder, "source"):
+            decoder.source = CountedSource(decoder.source)
     functions = {name: partial(tf.function(d), llr) for name, d in decoders.items()}
     seconds = interleave(functions, REPEATS)
     images = BATCH * transmitter.images_per_frame
@@ -53,11 +57,23 @@ def bench_decoders() -> list[dict]:
         crc_ok = transmitter.check(functions[name]())[2]
         pairs = zip(times, seconds["bp"], strict=True)
         ratio = statistics.median(own / plain for own, plain in pairs)
-        bler = 1 - np.mean(crc_ok)
-        times = _per_image(times, images)
-        rows.append({"decoder": name, "bler": bler, "batch": images} | times)
-        rows[-1]["ratio"] = ratio
+        bler = 1 - float(np.mean(crc_ok))
+        row = {"decoder": name, "bler": bler, **_work_of_source(decoders[name], images)}
+        row |= {"batch": images, **_per_image(times, images), "ratio": ratio}
+        rows.append(row)
     return rows
+
+
+class CountedSource:
+    """A source of `JointDecoder` that counts the images it is given."""
+
+    def __init__(self, source):
+        self.source = source
+        self.images = tf.Variable(0)
+
+    def __call__(self, llr):
+        self.images.assign_add(tf.shape(llr)[0])
+        return self.source(llr)
 
 
 def mflop(network) -> float:
@@ -68,6 +84,17 @@ def mflop(network) -> float:
             places = np.prod(layer.output.shape[1:-1])
             total += 2 * places * np.prod(layer.kernel.shape)
     return float(total / 1e6)
+
+
+def _work_of_source(decoder, images: int) -> dict:
+    """Evaluations of a decoder's network and their operations, per image."""
+    network = getattr(getattr(decoder, "source", None), "source", None)
+    network = getattr(network, "network", None)
+    if network is None:
+        return {"evaluations": 0, "mflop": 0}
+    calls = REPEATS + 1
+    evaluations = int(decoder.source.images) / images / calls
+    return {"evaluations": evaluations, "mflop": evaluations * mflop(network)}
 
 
 def _measure(name: str, llr) -> dict:

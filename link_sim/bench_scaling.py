@@ -26,8 +26,9 @@ def bench_scaling() -> list[dict]:
     """Time and memory of a batch over batch size, antennas, FFT size and receivers.
 
     Rows with keys axis, size, milliseconds (the median of five batches), fastest,
-    slowest, peak_memory_mb (of a process of its own), exponent and memory_exponent:
-    p of time (memory) ~ size^p, fitted over the sizes of the axis.
+    slowest, peak_memory_mb (of a process of its own, beyond what its libraries hold),
+    exponent and memory_exponent: p of time (memory) ~ size^p, fitted over the sizes of
+    the axis.
     """
     rows = []
     for axis, sizes in AXES.items():
@@ -66,8 +67,9 @@ def _apart(axis: str, size: int) -> dict:
 
 
 def _measure(axis: str, size: int) -> dict:
+    before = peak_memory_mb()
     times = interleave({size: _batch(axis, size)}, ROUNDS)[size]
-    return _summary(times) | {"peak_memory_mb": peak_memory_mb()}
+    return _summary(times) | {"peak_memory_mb": peak_memory_mb() - before}
 
 
 def _batch(axis: str, size: int):

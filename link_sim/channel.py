@@ -10,6 +10,7 @@ from sionna.phy.channel import (
 )
 from sionna.phy.channel.tr38901 import CDL, TDL, AntennaArray, RMa, UMa, UMi
 
+from link_sim.ray_sum import RaySum
 from link_sim.scenario import Scenario, ScenarioError
 from link_sim.sections import Antennas
 from link_sim.sections import Channel as ChannelSection
@@ -49,6 +50,9 @@ class Channel:
         )
         self._normalise = scenario.channel.model[:3] not in ("awg", "ray", "tdl")
         self._precoder = tf.constant(precoder(scenario.antennas))
+        self._response = tf.function(
+            self._frequency_response, autograph=False, jit_compile=True
+        )
         try:
             self._impulse_responses = _model(scenario)
         except ScenarioError:
@@ -60,7 +64,11 @@ class Channel:
 
     def __call__(self, batch_size):
         steps = self._grids * self._symbols
-        a, tau = self._impulse_responses(batch_size, steps, self._symbol_rate)
+        return self._response(
+            *self._impulse_responses(batch_size, steps, self._symbol_rate)
+        )
+
+    def _frequency_response(self, a, tau):
         h = frequency_response(a, tau, self._frequencies)
         if self._normalise:
             energy = tf.reduce_mean(tf.abs(h) ** 2, axis=(2, 4, 5, 6), keepdims=True)
@@ -136,7 +144,7 @@ def _model(scenario: Scenario):
     ut_array = _array(antennas.transmit, antennas.polarisation, "omni", carrier)
     bs_array = _array(antennas.receive, antennas.polarisation, "38.901", carrier)
     if name.startswith("cdl"):
-        return CDL(
+        model = CDL(
             name[-1].upper(),
             channel.delay_spread,
             carrier,
@@ -145,6 +153,8 @@ def _model(scenario: Scenario):
             "uplink",
             min_speed=channel.speed,
         )
+        model._cir_sampler = RaySum(carrier, ut_array, bs_array, subclustering=False)
+        return model
     arguments = dict(
         carrier_frequency=carrier,
         ut_array=ut_array,
@@ -157,6 +167,9 @@ def _model(scenario: Scenario):
         model = RMa(**arguments)
     else:
         model = {"umi": UMi, "uma": UMa}[name](o2i_model="low", **arguments)
+    model._cir_sampler = RaySum(carrier, ut_array, bs_array, subclustering=True)
+    sizes = model._scenario
+    sizes.clip_carrier_frequency_lsp = tf.function(sizes.clip_carrier_frequency_lsp)
     return _drops(model, name, channel.speed)
 
 

@@ -1,7 +1,7 @@
 """The link: images through transmitter and channel to every receiver compared."""
 
 import time
-from functools import lru_cache
+from functools import lru_cache, partial
 from typing import NamedTuple
 
 import keras
@@ -70,10 +70,11 @@ class Link(keras.Model):
         super().__init__(name=scenario.name)
         self._allow_non_tensor_positional_args = True  # as Sionna's blocks do
         self.scenario = scenario
+        _ = config.tf_rng  # made now: a graph that makes it is traced twice
         self._images = load_images(scenario.payload)
         self.transmitter = Transmitter(scenario, self._images.shape[1:])
         self.channel = Channel(scenario, self.transmitter.grids_per_frame)
-        self._draw_channel = tf.function(self.channel, jit_compile=True)
+        self._draw_channel = tf.function(self.channel, autograph=False)
         self._remove_nulled = RemoveNulledSubcarriers(self.transmitter.resource_grid)
         receivers = list(receivers or scenario.receivers)
         names = [r for r in receivers if isinstance(r, str)]
@@ -87,9 +88,11 @@ class Link(keras.Model):
         self._samplers = [r for r in restorers if isinstance(r, ConditionalDDPM)]
         digits = self.transmitter.image_shape == (28, 28, 1)
         self._classifier = load_model("digit-classifier") if digits else None
-        self._simulate = tf.function(self._counts)
-        self._sent_and_decided = tf.function(self._bits, reduce_retracing=True)
-        self._train_on = tf.function(self._coded_bits, reduce_retracing=True)
+        # AutoGraph takes seconds; only blocks that are not ours may need it
+        traced = partial(tf.function, autograph=names != receivers)
+        self._simulate = traced(self._counts)
+        self._sent_and_decided = traced(self._bits, reduce_retracing=True)
+        self._train_on = traced(self._coded_bits, reduce_retracing=True)
 
     def build(self, *shapes):
         """Does nothing: the blocks build themselves when first called."""

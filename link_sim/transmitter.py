@@ -93,13 +93,14 @@ class Transmitter:
         self._fill_frame()
 
         self.encoder = LDPC5GEncoder(self.k, self.n, self.num_bits_per_symbol)
-        self._encode = tf.function(self.encoder, jit_compile=True)
+        self._encode = tf.function(self.encoder, autograph=False, jit_compile=True)
         self._crc_encoder = CRCEncoder(CRC)
         self._crc_decoder = CRCDecoder(CRCEncoder(CRC))
         zeros = tf.zeros([1, self.k - CRC_BITS])
         self._crc_decoder(self._crc_encoder(zeros))  # built outside all graphs
-        self._interleaver = RandomInterleaver(seed=1, keep_batch_constant=False)
-        self._deinterleaver = Deinterleaver(self._interleaver)
+        interleaver = RandomInterleaver(seed=1, keep_batch_constant=False)
+        self._interleaver = tf.function(interleaver)
+        self._deinterleaver = tf.function(Deinterleaver(interleaver))
         self._scrambler = Scrambler(seed=2, keep_batch_constant=False)
         self._descrambler = Descrambler(self._scrambler, binary=False)
         self._mapper = Mapper("qam", self.num_bits_per_symbol)

@@ -140,6 +140,7 @@ ESTIMATORS: dict[str, Callable] = {
     "perfect-csi": lambda transmitter, covariances: None,
     "ls": lambda transmitter, covariances: tf.function(
         LSChannelEstimator(transmitter.resource_grid, interpolation_type="lin"),
+        autograph=False,
         jit_compile=True,
     ),
     "lmmse": lambda transmitter, covariances: LMMSEChannelEstimator(

@@ -24,8 +24,12 @@ def detector(name: str, transmitter):
 
     name: `sionna-linear` (LMMSE equalisation), `k-best` (64 candidates) or `ep`
     (expectation propagation, 10 iterations). All give soft bits; the first two by a
-    posteriori demapping.
+    posteriori demapping. Traced apart, since they need AutoGraph and the link does not.
     """
+    return tf.function(_detector(name, transmitter))
+
+
+def _detector(name, transmitter):
     grid, streams = transmitter.resource_grid, transmitter.stream_management
     bits = transmitter.num_bits_per_symbol
     if name == "sionna-linear":
@@ -64,7 +68,7 @@ class BPDecoder(keras.layers.Layer):
         self.encoder = encoder
         self.num_iter = num_iter
         decoder = LDPC5GDecoder(encoder, hard_out=False, num_iter=num_iter)
-        self._decode = tf.function(decoder, jit_compile=True)
+        self._decode = tf.function(decoder, autograph=False, jit_compile=True)
 
     def call(self, llr):
         return self._decode(llr)

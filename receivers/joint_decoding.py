@@ -81,7 +81,7 @@ class JointDecoder(keras.layers.Layer):
         self.damping = damping
         self.limit = limit
         self._bp, self._iterate = _iterations(transmitter.encoder)
-        self._decode = tf.function(self._decoded)
+        self._decode = tf.function(self._decoded, autograph=False)
 
     def call(self, llr):
         return self._decode(llr)
@@ -199,7 +199,7 @@ def _iterations(encoder):
     """
     bp = QuasiCyclicBP(encoder)
 
-    @functools.partial(tf.function, jit_compile=True)
+    @functools.partial(tf.function, autograph=False, jit_compile=True)
     def iterate(llr, messages, apriori, num_iter):
         channel = bp.start(llr) + bp.spread(apriori)
         total, messages = bp.run(channel, tf.transpose(messages, [1, 2, 0]), num_iter)

@@ -43,7 +43,7 @@ class LDPCDecoder(keras.layers.Layer):
         self.num_iter = num_iter
         self._bp = QuasiCyclicBP(encoder)
         self._slots = SLOTS["GPU" if tf.config.list_physical_devices("GPU") else "CPU"]
-        self._decode = tf.function(self._queue, jit_compile=True)
+        self._decode = tf.function(self._queue, autograph=False, jit_compile=True)
 
     def call(self, llr):
         shape = tf.concat([tf.shape(llr)[:-1], [self.encoder.k]], 0)

@@ -2,9 +2,10 @@ import keras
 import numpy as np
 import pytest
 import tensorflow as tf
+from sionna.phy import config
 from typer.testing import CliRunner
 
-from link_sim.bench import mflop
+from link_sim.bench import CountedSource, mflop
 from link_sim.bench_link import bench_scenario, block_error_rate, interleave
 from link_sim.bench_scaling import fitted_exponent
 from link_sim.cli import app
@@ -48,3 +49,18 @@ def test_operations_of_a_network():
     )
     by_hand = 2 * (6 * 6 * 3 * 3 * 3 * 5 + 6 * 6 * 5 * 2)
     assert mflop(model) == pytest.approx(by_hand / 1e6)
+
+
+def test_evaluations_are_counted_by_the_image():
+    source = CountedSource(lambda llr: 2 * llr)
+    run = tf.function(source)
+    assert np.array_equal(run(tf.ones([3, 2])), np.full([3, 2], 2.0))
+    run(tf.ones([4, 2]))
+    assert int(source.images) == 7
+
+
+def test_a_link_is_traced_once(monkeypatch):
+    monkeypatch.setattr(config, "_tf_rng", None)  # as where nothing has been seeded
+    link = Link(bench_scenario("siso", 2))
+    link(tf.constant(2), tf.constant(10.0))
+    assert link._sent_and_decided.experimental_get_tracing_count() == 1
