@@ -228,7 +228,7 @@ def _shard(text: str, stop):
 
 def _simulate(console: Console, scenario, folder: Path, stored, place, shard) -> None:
     """Runs the batches that are missing, and keeps each in the results folder."""
-    from link_sim import montecarlo
+    from link_sim import executors, montecarlo
     from link_sim.display import Progress
 
     points, toml = scenario.sweep.points, scenario.to_toml()
@@ -241,6 +241,7 @@ def _simulate(console: Console, scenario, folder: Path, stored, place, shard) ->
 
     experiment = importlib.import_module(scenario.runs_in)
     run_batch = partial(shard.run, partial(experiment.run_batch, toml))
+    run_batch = partial(executors.run_alone, run_batch)
     with place as (executor, workers):
         with Progress(console, scenario, tallies, workers) as progress:
             for line in montecarlo.sweep(run_batch, tallies, executor, workers):
@@ -300,7 +301,10 @@ def _one_sentence_errors() -> Iterator[None]:
     except KeyboardInterrupt:
         _fail("stopped; finished batches are kept, the same command continues", 130)
     except BrokenExecutor:
-        _fail("a worker process died, maybe of too little memory: use fewer of them")
+        _fail(
+            "a worker process died, maybe of too little memory: finished batches are "
+            "kept, run the same command with fewer workers"
+        )
     except ValueError as error:
         _fail(str(error))
     except OSError as error:

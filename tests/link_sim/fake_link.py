@@ -1,6 +1,7 @@
 """A stand-in for `link_sim.link` that draws counts instead of simulating.
 
-`FAKE_SECONDS` in the environment makes each batch take that long.
+`FAKE_SECONDS` in the environment makes each batch take that long, `FAKE_DEATH` makes
+it end its process.
 """
 
 import os
@@ -14,6 +15,8 @@ FRAMES, BLOCKS, BITS = 8, 2, 100
 
 def run_batch(toml: str, point: float, batch: int) -> dict:
     time.sleep(float(os.environ.get("FAKE_SECONDS", 0)))
+    if "FAKE_DEATH" in os.environ:
+        os._exit(1)
     scenario = tomllib.loads(toml)
     seed = [scenario["seed"], round(point * 1000) % 2**32, batch]
     fade = np.random.default_rng(seed).exponential(size=FRAMES)

@@ -15,20 +15,6 @@ from link_sim import cli, montecarlo, recipes, results
 
 KEYS = "scenario receiver axis point metric value low high count".split()
 
-DRIVER = """
-import sys
-sys.path[:0] = sys.argv[1:3]
-import fake_link
-import link_sim
-from link_sim import cli, results
-
-sys.modules["link_sim.link"] = link_sim.link = fake_link
-results._versions = dict
-cli._load_tensorflow = lambda console: None
-sys.argv[1:] = sys.argv[3:]
-cli.main()
-"""
-
 
 @pytest.fixture
 def invoke(monkeypatch, fake_link, tmp_path):
@@ -226,8 +212,7 @@ def test_train_runs_a_recipe_with_its_settings(invoke, monkeypatch):
 
 @pytest.mark.parametrize("executor", ["in-process", "processes:2"])
 def test_ctrl_c_keeps_the_finished_batches(tmp_path, executor):
-    here = Path(__file__).parent
-    command = [sys.executable, "-c", DRIVER, str(here), str(here.parents[1])]
+    command = [sys.executable, str(Path(__file__).with_name("fake_program.py"))]
     command += ["run", "smoke", "--out", str(tmp_path), "--executor", executor]
     command += ["--set", "stop.max_batches=500"]
     process = subprocess.Popen(

@@ -1,4 +1,6 @@
 import math
+import threading
+import time
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from functools import partial
@@ -6,7 +8,7 @@ from functools import partial
 import pytest
 
 from link_sim import montecarlo
-from link_sim.executors import InProcessExecutor, open_executor
+from link_sim.executors import InProcessExecutor, open_executor, run_alone
 
 POINTS = (-2.0, 6.0, 14.0)
 TOML = 'seed = 1\nreceivers = ["a", "b"]'
@@ -184,6 +186,20 @@ def test_a_dask_cluster_gives_the_same_counts(fake_link):
             spread, _ = swept(run_batch, stop, executor, workers)
     assert workers == 2
     assert totals(spread) == totals(alone)
+
+
+def test_threads_of_a_process_take_turns(fake_link):
+    """As in a Dask worker of several threads, which share the world's generator."""
+    alone = threading.Lock()
+
+    def run_batch(point, batch):
+        assert alone.acquire(blocking=False)
+        time.sleep(0.01)
+        alone.release()
+        return fake_link.run_batch(TOML, point, batch)
+
+    with ThreadPoolExecutor(4) as executor:
+        swept(partial(run_alone, run_batch), Stop(3), executor, 3)
 
 
 @pytest.mark.parametrize("where", ["process:2", "processes:0", "processes", "dask://"])
