@@ -77,6 +77,18 @@ def test_show_draws_again(invoke):
     assert Path("here/ber.png").exists()
 
 
+def test_formats_and_report(invoke):
+    assert invoke("run", "smoke", "--out", "here", "--format", "pdf").exit_code == 0
+    plots = {path.name for path in Path("here").glob("*.p*")}
+    assert plots == {f"{x}.pdf" for x in ("ber", "bler", "psnr", "nmse", "strip")} | {
+        "strip.png"
+    }
+    result = invoke("show", "here", "--html", "--format", "svg")
+    assert result.exit_code == 0
+    assert result.stdout.splitlines()[-1] == "Report: here/report.html"
+    assert Path("here/report.html").exists() and Path("here/ber.svg").exists()
+
+
 def test_settings_and_receivers(invoke):
     chosen = ("--receivers", "ls, lmmse", "--set", "sweep.points=[1]")
     assert invoke("run", "smoke", *chosen).exit_code == 0
@@ -182,6 +194,7 @@ def test_merge_refuses_what_does_not_belong_together(invoke):
     path = Path("one/counts.jsonl")
     lines = [json.loads(line) for line in path.open()]
     lines[0]["counts"]["ls"]["bit_errors"] += 3
+    del lines[0]["crc32"]
     invoke("run", "smoke", "--out", "three")
     path.write_text("".join(json.dumps(line) + "\n" for line in lines))
     refuse(invoke("merge", "three", "one", "--out", "sum"), "one", "other counts")
