@@ -33,9 +33,10 @@ from pydantic import (
 )
 from typing_extensions import TypedDict
 
+from link_sim.data_files import FILES
 from link_sim.montecarlo import Line, Tally
 from link_sim.rates import METRICS, estimate, jackknife
-from link_sim.scenario import Scenario, load_scenario
+from link_sim.scenario import Scenario, ScenarioError, parse_scenario
 
 CHECK = ', "crc32": '
 PACKAGES = ("link-sim", "sionna-no-rt", "sionna", "tensorflow", "keras", "numpy")
@@ -108,7 +109,11 @@ def load_results(folder: Path) -> tuple[Scenario, list[Line]]:
             f"{folder} is not a results folder: it has no scenario.toml; "
             f"make one with `link-sim run --out {folder}`"
         )
-    return load_scenario(str(path), []), _read(folder)[0]
+    try:
+        scenario = parse_scenario(path.read_text())
+    except (ScenarioError, UnicodeDecodeError) as error:
+        raise ResultsError(f"{path} is damaged: {error}") from None
+    return scenario, _read(folder)[0]
 
 
 def merge(folders: list[Path], out: Path) -> None:
@@ -248,7 +253,8 @@ def _refuse_another(
         if lines:
             raise ResultsError(f"{folder} has counts but no scenario.toml: {remedy}")
         return
-    there, ours = _identity(path.read_text()), _identity(scenario.to_toml())
+    text = path.read_text(errors="replace")
+    there, ours = _identity(text), _identity(scenario.to_toml())
     for key in there | ours:
         if there.get(key) != ours.get(key):
             raise ResultsError(
@@ -261,7 +267,7 @@ def _identity(toml: str) -> dict:
     """What two runs must share to add up: all but the points and the stop rules."""
     try:
         sections = tomllib.loads(toml)
-    except tomllib.TOMLDecodeError:
+    except (ValueError, RecursionError):
         sections = {"scenario.toml": "not valid TOML"}
     sections.pop("stop", None)
     flat = {}
@@ -271,6 +277,9 @@ def _identity(toml: str) -> dict:
         else:
             flat[key] = value
     flat.pop("sweep.points", None)
+    for section, key in FILES:
+        if f"{section}.sha256" in flat:  # wherever the same file is
+            flat.pop(f"{section}.{key}", None)
     return flat
 
 
