@@ -38,6 +38,12 @@ def counts(folder: Path) -> dict[tuple, dict]:
     return stored
 
 
+def shown(folder: Path) -> str:
+    """What `show --json` says of a folder."""
+    arguments = [sys.executable, str(PROGRAM), "show", str(folder), "--json"]
+    return finish(arguments, env=environment()).stdout
+
+
 def num_lines(folder: Path) -> int:
     """How many lines there are, the one in the making included."""
     file = folder / "counts.jsonl"
