@@ -23,6 +23,7 @@ sys.path.append(str(Path(__file__).parents[1] / "link_sim"))
 import fake_link
 
 import link_sim
+import link_sim.link as REAL_LINK
 from link_sim import cli, plots, results
 from link_sim.scenario import ScenarioError, load_scenario, parse_scenario
 from models import pretrained
@@ -55,7 +56,38 @@ values = st.recursive(
     ),
     max_leaves=5,
 )
-keys = st.sampled_from(KEYS) | st.sampled_from(KEYS) | st.text(max_size=10)
+keys = st.integers(0, 9).flatmap(
+    lambda i: st.sampled_from(KEYS) if i else st.text(max_size=10)
+)
+WORDS = (
+    "single dual awgn rayleigh tdl-a cdl-c umi cir mnist random information parity "
+    "esno_db ebno_db num_steps ls lmmse perfect-csi ls+turbo lmmse+ep+ddpm-4 k-best"
+).split()
+tame_numbers = st.integers(-2, 20) | st.floats(-10, 20).map(lambda x: round(x, 1))
+TAME = {
+    bool: st.booleans(),
+    int: st.integers(0, 150),
+    float: st.floats(0.1, 0.9) | st.floats(0, 1e10) | tame_numbers,
+    str: st.sampled_from(WORDS),
+    tuple: st.lists(tame_numbers, max_size=3) | st.lists(st.sampled_from(WORDS)),
+}
+EXAMPLE = load_scenario("smoke")
+
+
+def tame(key: str):
+    """Values of the type that the key has, many of them possible."""
+    value = EXAMPLE.model_dump()
+    for part in key.split("."):
+        value = value.get(part) if isinstance(value, dict) else None
+    return TAME.get(type(value), tame_numbers | TAME[str])
+
+
+@st.composite
+def changes(draw) -> dict:
+    """A few keys with new values, one of four of any kind."""
+    names = draw(st.lists(keys, max_size=3, unique=True))
+    return {name: draw(tame(name) if draw(st.integers(0, 3)) else values)
+            for name in names}  # fmt: skip
 
 
 def toml(value) -> str:
@@ -72,15 +104,15 @@ def toml(value) -> str:
 @st.composite
 def scenario_files(draw) -> bytes:
     """A scenario that works with some values replaced, or cut short, or garbled."""
-    text = load_scenario("smoke").to_toml()
-    for key, value in draw(st.dictionaries(keys, values, max_size=2)).items():
+    text = EXAMPLE.to_toml()
+    for key, value in draw(changes()).items():
         section, _, name = key.rpartition(".")
         lines = [x for x in text.splitlines() if x.split(" = ")[0] != name]
-        header = f"[{section}]"
+        header, name = f"[{section}]", name if key in KEYS else toml(name)
         at = lines.index(header) + 1 if header in lines else 0
         text = "\n".join([*lines[:at], f"{name} = {toml(value)}", *lines[at:]])
     content = bytearray(text.encode("utf-8", "surrogatepass"))
-    harm = draw(st.sampled_from(["none", "none", "cut", "garbled", "nested"]))
+    harm = draw(st.sampled_from(["none"] * 9 + ["cut", "garbled", "nested"]))
     position = draw(st.integers(0, len(content) - 1))
     if harm == "cut":
         return bytes(content[:position])
@@ -91,9 +123,11 @@ def scenario_files(draw) -> bytes:
     return bytes(content)
 
 
-overrides = st.lists(
-    st.builds("{}={}".format, keys, values.map(toml) | texts) | texts, max_size=2
-)
+@st.composite
+def overrides(draw) -> list[str]:
+    """Settings of the command line, as they are or as no one should write them."""
+    settings = [f"{key}={toml(value)}" for key, value in draw(changes()).items()]
+    return settings + draw(st.lists(texts, max_size=1)) * (not draw(st.integers(0, 9)))
 
 
 def run_bad_scenario(content: bytes, extra: list[str]) -> None:
@@ -111,6 +145,15 @@ def run_bad_scenario(content: bytes, extra: list[str]) -> None:
             stored = (out / "scenario.toml").read_text()
             assert parse_scenario(stored) == load_scenario(str(file), extra)
             assert results.load_results(out)[1]
+
+
+def build_bad_link(changed: dict) -> None:
+    """One case: a scenario whose link is built by Sionna, if it is accepted."""
+    settings = [f"{key}={toml(value)}" for key, value in changed.items()]
+    try:
+        REAL_LINK.Link(load_scenario("smoke", ["batch_size=2", *settings]))
+    except ScenarioError as error:
+        sentence(error)
 
 
 def answered(result) -> None:
@@ -234,7 +277,8 @@ def sentence(error: ValueError) -> None:
 
 
 KINDS = {
-    "scenarios": (run_bad_scenario, scenario_files(), overrides),
+    "scenarios": (run_bad_scenario, scenario_files(), overrides()),
+    "links": (build_bad_link, changes()),
     "channels": (read_bad_channel, archives(("a", "tau")) | impulse_responses()),
     "images": (
         read_bad_images,
@@ -247,7 +291,9 @@ KINDS = {
         st.none() | st.text(max_size=9) | values.map(toml),
     ),
 }
-SHARES = {"scenarios": 0.7, "channels": 0.1, "images": 0.1, "weights": 0.1}
+SHARES = {
+    "scenarios": 0.65, "links": 0.05, "channels": 0.1, "images": 0.1, "weights": 0.1
+}  # fmt: skip
 
 
 def feed(kind: str, cases: int) -> int:
