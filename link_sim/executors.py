@@ -52,7 +52,7 @@ def open_executor(where: str) -> AbstractContextManager[tuple[Executor, int]]:
     kind, _, rest = where.partition(":")
     if where == "in-process":
         return _in_process()
-    if kind == "processes" and rest.isdecimal() and int(rest) > 0:
+    if kind == "processes" and rest.isdecimal() and 0 < int(rest[:9]) < 1000:
         return _processes(int(rest))
     if kind == "dask" and rest.strip("/"):
         return _dask(rest.strip("/"))

@@ -110,6 +110,17 @@ def test_a_receiver_that_is_not_finite_is_reported(invoke, monkeypatch, fake_lin
     assert "ls is left out at Eb/N0 [dB] = 2" in result.stdout
 
 
+def test_a_batch_received_in_parts_is_reported_once(invoke, monkeypatch, fake_link):
+    def run_batch(toml, point, batch, original=fake_link.run_batch):
+        return original(toml, point, batch) | {"frames_at_once": 2}
+
+    monkeypatch.setattr(fake_link, "run_batch", run_batch)
+    result = invoke("run", "smoke")
+    assert result.exit_code == 0
+    assert result.stdout.count("going on with 2 at a time") == 1
+    assert results.load_results(Path("results/smoke"))[1][0]["frames_at_once"] == 2
+
+
 @pytest.mark.parametrize(
     ("arguments", "words"),
     [

@@ -202,7 +202,9 @@ def test_threads_of_a_process_take_turns(fake_link):
         swept(partial(run_alone, run_batch), Stop(3), executor, 3)
 
 
-@pytest.mark.parametrize("where", ["process:2", "processes:0", "processes", "dask://"])
+@pytest.mark.parametrize(
+    "where", ["process:2", "processes:0", "processes:9999", "dask://"]
+)
 def test_an_executor_that_is_not_known_is_named(where):
     with pytest.raises(ValueError, match=f"--executor {where} is not known: use "):
         open_executor(where)

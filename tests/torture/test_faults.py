@@ -13,7 +13,7 @@ pytestmark = pytest.mark.slow
 
 @pytest.mark.parametrize("name", faults.FAULTS)
 def test_counts_are_those_of_an_undisturbed_run(name, tmp_path):
-    times = 1 if name == "kill-real-link" else 3
+    times = 1 if name == "kill-real-link" else 2
     try:
         faults.FAULTS[name](tmp_path, random.Random(2), times)
     except faults.Skipped as reason:
