@@ -8,6 +8,12 @@ run: .venv/installed        ## compare the receivers of the default scenario
 test: .venv/installed       ## run all tests
 	$(BIN)/python -m pytest
 
+torture: .venv/installed    ## disturb runs, kill workers, feed bad input
+	$(BIN)/python tests/torture/faults.py kill --times 100
+	$(BIN)/python tests/torture/faults.py --times 10
+	$(BIN)/python tests/torture/dask_deaths.py --deaths 20
+	$(BIN)/python tests/torture/bad_input.py --cases 2000
+
 lint: .venv/installed       ## check style
 	$(BIN)/ruff check . && $(BIN)/ruff format --check .
 
@@ -19,4 +25,4 @@ lint: .venv/installed       ## check style
 clean:                      ## remove the environment
 	rm -rf .venv
 
-.PHONY: run test lint clean
+.PHONY: run test torture lint clean

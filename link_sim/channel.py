@@ -10,10 +10,10 @@ from sionna.phy.channel import (
 )
 from sionna.phy.channel.tr38901 import CDL, TDL, AntennaArray, RMa, UMa, UMi
 
+from link_sim import data_files
 from link_sim.ray_sum import RaySum
 from link_sim.scenario import Scenario, ScenarioError
 from link_sim.sections import Antennas
-from link_sim.sections import Channel as ChannelSection
 
 
 class Channel:
@@ -219,7 +219,7 @@ def _awgn(antennas: Antennas):
 
 def _file(scenario: Scenario):
     """Draws examples at random from the arrays `a` and `tau` of an `.npz` file."""
-    a, tau = _read_file(scenario.channel, scenario.antennas)
+    a, tau = _read_file(scenario)
     a = tf.constant(a[:, None, :, None], tf.complex64)
     tau = tf.constant(tau[:, None, None], tf.float32)
 
@@ -238,9 +238,12 @@ def _file(scenario: Scenario):
     return impulse_responses
 
 
-def _read_file(channel: ChannelSection, antennas: Antennas):
+def _read_file(scenario: Scenario):
+    """Arrays `a`, largest value 1 in each example, and `tau` of the channel's file."""
+    channel, antennas = scenario.channel, scenario.antennas
     path = channel.file
     try:
+        data_files.check(path, channel.sha256)
         with np.load(path, allow_pickle=False) as arrays:
             a, tau = arrays["a"], arrays["tau"]
     except Exception as error:
@@ -253,15 +256,23 @@ def _read_file(channel: ChannelSection, antennas: Antennas):
             f"the array a in {path} has shape {a.shape} and type {a.dtype}: it must be "
             f"complex [examples, {expected[0]}, {expected[1]}, paths, time steps]"
         )
-    if tau.shape != (a.shape[0], a.shape[3]):
+    if tau.shape != (a.shape[0], a.shape[3]) or tau.dtype.kind not in "fiu":
         raise ScenarioError(
-            f"the array tau in {path} has shape {tau.shape}: it must be "
-            f"[{a.shape[0]}, {a.shape[3]}], one delay per example and path"
+            f"the array tau in {path} has shape {tau.shape} and type {tau.dtype}: it "
+            f"must be real [{a.shape[0]}, {a.shape[3]}], a delay per example and path"
         )
     if not (np.isfinite(a).all() and np.isfinite(tau).all() and (tau >= 0).all()):
         raise ScenarioError(
             f"{path} holds NaN, infinite values or negative delays: remove them"
         )
-    if not np.abs(a).any(axis=(1, 2, 3, 4)).all():
+    symbol = 1 / scenario.grid.subcarrier_spacing
+    if tau.max() > symbol:
+        raise ScenarioError(
+            f"{path} holds a delay of {tau.max():.3g} s, longer than an OFDM symbol of "
+            f"{symbol:.3g} s: give tau in seconds"
+        )
+    parts = np.maximum(np.abs(a.real), np.abs(a.imag))
+    largest = parts.max(axis=(1, 2, 3, 4), keepdims=True)
+    if not largest.all():
         raise ScenarioError(f"{path} holds an example without energy: remove it")
-    return a, tau
+    return a.astype("complex128") / largest, tau

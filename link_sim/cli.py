@@ -12,6 +12,7 @@ import sys
 from collections.abc import Iterator
 from concurrent.futures import BrokenExecutor
 from contextlib import contextmanager
+from enum import StrEnum
 from functools import partial
 from pathlib import Path
 from typing import Annotated
@@ -31,6 +32,17 @@ app = typer.Typer(
 Settings = Annotated[
     list[str], typer.Option("--set", metavar="KEY=VALUE", help="Overrides a value.")
 ]
+
+
+class Form(StrEnum):
+    """Formats of plots."""
+
+    png = "png"
+    pdf = "pdf"
+    svg = "svg"
+
+
+PlotFormat = Annotated[Form, typer.Option("--format", help="Of the plots.")]
 
 
 def main() -> None:
@@ -77,6 +89,7 @@ def run(
     shard: Annotated[
         str, typer.Option(metavar="I/N", help="The I-th of N parts, for job arrays.")
     ] = "1/1",
+    form: PlotFormat = Form.png,
 ) -> None:
     """Compares the receivers of a scenario at each point; continues what is there."""
     with _one_sentence_errors():
@@ -95,9 +108,9 @@ def run(
         console = _console()
         _load_tensorflow(console)
         with results.open_results(folder, resolved) as stored:
-            _simulate(console, resolved, folder, stored, place, part)
+            _simulate(console, resolved, folder, stored, place, part, form)
         if part.count == 1:
-            _report(console, folder)
+            _report(console, folder, form)
         console.print(f"Results: {folder}", soft_wrap=True)
 
 
@@ -124,11 +137,15 @@ def show(
     as_json: Annotated[
         bool, typer.Option("--json", help="Prints the rows as JSON instead.")
     ] = False,
+    html: Annotated[
+        bool, typer.Option("--html", help="Writes DIR/report.html too, one whole page.")
+    ] = False,
+    form: PlotFormat = Form.png,
 ) -> None:
     """Shows the table and draws the plots again from stored counts."""
     with _one_sentence_errors():
         if not as_json:
-            _report(_console(), folder)
+            _report(_console(), folder, form, html)
             return
         from link_sim import montecarlo, results
 
@@ -226,21 +243,24 @@ def _shard(text: str, stop):
     return shard
 
 
-def _simulate(console: Console, scenario, folder: Path, stored, place, shard) -> None:
+def _simulate(
+    console: Console, scenario, folder: Path, stored, place, shard, form: str
+) -> None:
     """Runs the batches that are missing, and keeps each in the results folder."""
-    from link_sim import montecarlo
+    from link_sim import executors, montecarlo
     from link_sim.display import Progress
 
     points, toml = scenario.sweep.points, scenario.to_toml()
     known = shard.own(stored.lines)
     tallies = montecarlo.tally(points, shard.stop(scenario.stop), known)
     finished = all(tally.finished for tally in tallies.values())
-    if finished and (shard.count > 1 or (folder / "strip.png").exists()):
+    if finished and (shard.count > 1 or (folder / f"strip.{form}").exists()):
         return
     from link_sim import plots
 
     experiment = importlib.import_module(scenario.runs_in)
     run_batch = partial(shard.run, partial(experiment.run_batch, toml))
+    run_batch = partial(executors.run_alone, run_batch)
     with place as (executor, workers):
         with Progress(console, scenario, tallies, workers) as progress:
             for line in montecarlo.sweep(run_batch, tallies, executor, workers):
@@ -248,10 +268,13 @@ def _simulate(console: Console, scenario, folder: Path, stored, place, shard) ->
                 progress.show(line)
     pictures = experiment.picture_strip(scenario, 3) if shard.count == 1 else None
     if pictures:
-        plots.save_strip(folder, pictures, scenario.sweep.axis)
+        for kind in {"png", str(form)}:  # the report shows the former
+            plots.save_strip(folder, pictures, scenario.sweep.axis, kind)
 
 
-def _report(console: Console, folder: Path) -> None:
+def _report(
+    console: Console, folder: Path, form: str = "png", html: bool = False
+) -> None:
     """Prints the table of a results folder, and writes its summary and plots."""
     from link_sim import display, montecarlo, plots, results
 
@@ -259,15 +282,15 @@ def _report(console: Console, folder: Path) -> None:
     tallies = montecarlo.tally(scenario.sweep.points, scenario.stop, lines)
     table = results.rows(scenario, tallies)
     console.print(display.final_table(scenario, table, tallies))
-    for point, tally in tallies.items():
-        for name in sorted(tally.excluded):
-            where = display.point_name(scenario.sweep.axis, point)
-            console.print(
-                f"{name} is left out at {where}: it gave values that are not finite",
-                style="yellow",
-            )
+    for sentence in display.left_out(scenario, tallies):
+        console.print(sentence, style="yellow", soft_wrap=True)
     results.write_summary(folder, table)
-    plots.save_plots(folder, table)
+    plots.save_plots(folder, table, form)
+    if html:
+        from link_sim.report import write_report
+
+        path = write_report(folder, scenario, tallies)
+        console.print(f"Report: {path}", soft_wrap=True)
 
 
 def _keywords(recipe, settings: list[str]) -> dict:
@@ -300,12 +323,17 @@ def _one_sentence_errors() -> Iterator[None]:
     except KeyboardInterrupt:
         _fail("stopped; finished batches are kept, the same command continues", 130)
     except BrokenExecutor:
-        _fail("a worker process died, maybe of too little memory: use fewer of them")
+        _fail(
+            "a worker process died, maybe of too little memory: finished batches are "
+            "kept, run the same command with fewer workers"
+        )
     except ValueError as error:
         _fail(str(error))
+    except BrokenPipeError:
+        raise  # nobody reads on: typer ends quietly
     except OSError as error:
         where = error.filename or "the results folder"
-        if error.errno in (errno.ENOSPC, errno.EDQUOT):
+        if error.errno in (errno.ENOSPC, errno.EDQUOT, errno.EFBIG):
             _fail(
                 "the disk is full: free some space and run the same command, "
                 "finished batches are kept"

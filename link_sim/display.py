@@ -3,7 +3,7 @@
 import math
 import statistics
 import time
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
 
 from rich.console import Console, Group
 from rich.live import Live
@@ -32,6 +32,7 @@ class Progress:
         self._seconds: list[float] = []
         self._start = time.monotonic()
         self._last = "preparing the link"
+        self._frames_at_once = scenario.batch_size
         self._live = Live(console=console, get_renderable=self._table, transient=True)
 
     def __enter__(self):
@@ -48,6 +49,16 @@ class Progress:
         """Takes note of a batch that has finished."""
         self._seconds.append(line["seconds"])
         tally = self._tallies[line["point"]]
+        frames = line.get("frames_at_once", self._frames_at_once)
+        if frames < self._frames_at_once:
+            self._frames_at_once = frames
+            self._console.print(
+                f"the memory does not hold the {self._scenario.batch_size} frames of a "
+                f"batch at once: going on with {frames} at a time, the counts are the "
+                "same",
+                style="yellow",
+                soft_wrap=True,
+            )
         where = point_name(self._scenario.sweep.axis, line["point"])
         self._last = f"{where}, batch {line['batch'] + 1}"
         if not self._console.is_terminal:
@@ -87,6 +98,14 @@ def point_name(axis: str, point: float) -> str:
     return f"{AXES.get(axis, axis)} = {point:g}"
 
 
+def left_out(scenario, tallies: dict[float, Tally]) -> Iterator[str]:
+    """A sentence for each receiver that is not compared at a point, and why."""
+    for point, tally in tallies.items():
+        where = point_name(scenario.sweep.axis, point)
+        for name in sorted(tally.excluded):
+            yield f"{name} is left out at {where}: it gave values that are not finite"
+
+
 def final_table(scenario, rows: Iterable[dict], tallies: dict[float, Tally]) -> Table:
     """The main metrics of each receiver at each point, with 95 % intervals."""
     cells = {(r["point"], r["receiver"], r["metric"]): r for r in rows}
@@ -102,7 +121,7 @@ def final_table(scenario, rows: Iterable[dict], tallies: dict[float, Tally]) -> 
             table.add_row(f"{title} ({len(tally.lines)} batches)", style="bold")
             for name in scenario.receivers:
                 values = (cells.get((point, name, metric)) for metric in columns)
-                table.add_row(f"  {name}", *map(_cell, values))
+                table.add_row(f"  {name}", *map(cell, values))
     return table
 
 
@@ -127,8 +146,11 @@ def _ber(tally: Tally, receiver: str) -> str:
     return "-" if found is None else f"{found.value:.1e}"
 
 
-def _cell(row: dict | None) -> str:
-    """Such as `24.1 [23.9, 24.3]`; in `1.2 [0.9, 1.6] e-3` the power is common."""
+def cell(row: dict | None) -> str:
+    """A value with its 95 % interval, in short.
+
+    Such as `24.1 [23.9, 24.3]`; in `1.2 [0.9, 1.6] e-3` the power is common.
+    """
     if row is None:
         return "-"
     value, low, high = row["value"], row["low"], row["high"]

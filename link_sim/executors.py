@@ -1,12 +1,33 @@
 """Where batches run: in this process, in a pool of processes, or on a Dask cluster."""
 
+import logging
 import multiprocessing
 import os
 import signal
 import threading
-from collections.abc import Iterator
-from concurrent.futures import Executor, Future, ProcessPoolExecutor
+from collections.abc import Callable, Iterator
+from concurrent.futures import (
+    BrokenExecutor,
+    CancelledError,
+    Executor,
+    Future,
+    ProcessPoolExecutor,
+)
 from contextlib import AbstractContextManager, contextmanager
+
+FIRST_WORKER = 60
+"""How long to wait for the first worker of a Dask cluster, in seconds."""
+_one_batch = threading.Lock()
+
+
+def run_alone(run_batch: Callable[[float, int], dict], point: float, batch: int):
+    """`run_batch(point, batch)` while no other thread of this process runs a batch.
+
+    The random numbers of a batch come from one generator per process, and the threads
+    of a Dask worker share it.
+    """
+    with _one_batch:
+        return run_batch(point, batch)
 
 
 class InProcessExecutor(Executor):
@@ -31,7 +52,7 @@ def open_executor(where: str) -> AbstractContextManager[tuple[Executor, int]]:
     kind, _, rest = where.partition(":")
     if where == "in-process":
         return _in_process()
-    if kind == "processes" and rest.isdecimal() and int(rest) > 0:
+    if kind == "processes" and rest.isdecimal() and 0 < int(rest[:9]) < 1000:
         return _processes(int(rest))
     if kind == "dask" and rest.strip("/"):
         return _dask(rest.strip("/"))
@@ -94,19 +115,39 @@ def _end_with_parent() -> None:
 
 @contextmanager
 def _dask(address: str) -> Iterator[tuple[Executor, int]]:
-    """A running Dask cluster, whose workers have link-sim installed."""
+    """A running Dask cluster, whose workers have link-sim installed.
+
+    Dask gives the batches of a worker that died to another one, up to three times.
+    """
     try:
-        from distributed import Client
+        from distributed import Client, KilledWorker
     except ImportError:
         raise ValueError(
             "--executor dask://… needs Dask: pip install 'link-sim[cluster]'"
         ) from None
+    for name in ("distributed", "distributed.client"):  # failures come as exceptions
+        logging.getLogger(name).setLevel(logging.CRITICAL)
     try:
         client = Client(f"tcp://{address}", timeout=10)
-    except OSError:
+    except (OSError, ValueError):
         raise ValueError(
             f"no Dask scheduler answers at {address}: "
             "start one with `dask scheduler`, or correct --executor"
         ) from None
     with client:
-        yield client.get_executor(), sum(client.nthreads().values())
+        try:
+            client.wait_for_workers(1, timeout=FIRST_WORKER)
+        except TimeoutError:
+            raise ValueError(
+                f"the Dask scheduler at {address} has no workers: "
+                f"start some with `dask worker tcp://{address}`"
+            ) from None
+        try:
+            yield client.get_executor(), sum(client.nthreads().values())
+        except KilledWorker:
+            raise BrokenExecutor from None
+        except CancelledError:
+            raise ValueError(
+                f"the Dask scheduler at {address} went away: finished batches are "
+                "kept, start it and its workers again and run the same command"
+            ) from None

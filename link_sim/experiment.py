@@ -1,11 +1,12 @@
 """What every kind of experiment shares: names, seed, receivers, sweep, stop rules."""
 
+import json
 import math
 from typing import Annotated, Any, ClassVar
 
 from pydantic import Field, model_validator
 
-from link_sim.sections import Count, Section, Stop
+from link_sim.sections import Section, Stop
 
 
 class Experiment(Section):
@@ -22,7 +23,7 @@ class Experiment(Section):
     name: Annotated[str, Field(pattern=r"^[a-z0-9][a-z0-9-]*$")]
     description: str
     seed: Annotated[int, Field(ge=0, lt=2**31)] = 1
-    batch_size: Count = 32
+    batch_size: Annotated[int, Field(ge=1, le=100_000)] = 32
     receivers: tuple[str, ...] = Field(min_length=1)
     sweep: Any
     stop: Stop = Stop()
@@ -54,4 +55,4 @@ def _toml(value) -> str:
         return repr(value)
     if isinstance(value, int):
         return str(value)
-    return '"' + value.replace("\\", "\\\\").replace('"', '\\"') + '"'
+    return json.dumps(value, ensure_ascii=False).replace("\x7f", "\\u007f")

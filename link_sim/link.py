@@ -1,6 +1,8 @@
 """The link: images through transmitter and channel to every receiver compared."""
 
+import math
 import time
+from contextlib import contextmanager
 from functools import lru_cache, partial
 from typing import NamedTuple
 
@@ -13,6 +15,7 @@ from sionna.phy.utils import ebnodb2no
 
 from link_sim.channel import Channel, add_noise, apply_channel
 from link_sim.metrics import channel_counts, class_counts, image_counts
+from link_sim.rates import add_counts
 from link_sim.scenario import Scenario, ScenarioError, parse_scenario
 from link_sim.sources import load_images
 from link_sim.transmitter import Transmitter
@@ -33,6 +36,15 @@ class Transmission(NamedTuple):
     h: tf.Tensor
     y: tf.Tensor
     no: tf.Tensor
+
+    def frames(self, first: int, last: int, batch_size: int) -> "Transmission":
+        """Frames `first` to `last - 1` of a batch; one `no` serves all of them."""
+
+        def part(x):
+            rows = x.shape[0] // batch_size  # of one frame
+            return x[first * rows : last * rows]
+
+        return Transmission(*(part(x) if x.shape.rank else x for x in self))
 
 
 class Link(keras.Model):
@@ -63,6 +75,9 @@ class Link(keras.Model):
     are Eb/N0 values, its loss compares bits `c` with `llr`, such as
     `keras.losses.BinaryCrossentropy(from_logits=True)`.
 
+    `frames_at_once` frames of a numbered batch are received at a time: all, until the
+    memory does not hold them. The batch's world and its counts do not depend on it.
+
     Raises `ScenarioError` if Sionna cannot do what the scenario asks for.
     """
 
@@ -71,6 +86,7 @@ class Link(keras.Model):
         self._allow_non_tensor_positional_args = True  # as Sionna's blocks do
         self.scenario = scenario
         _ = config.tf_rng  # made now: a graph that makes it is traced twice
+        self.frames_at_once = scenario.batch_size
         self._images = load_images(scenario.payload)
         self.transmitter = Transmitter(scenario, self._images.shape[1:])
         self.channel = Channel(scenario, self.transmitter.grids_per_frame)
@@ -91,6 +107,8 @@ class Link(keras.Model):
         # AutoGraph takes seconds; only blocks that are not ours may need it
         traced = partial(tf.function, autograph=names != receivers)
         self._simulate = traced(self._counts)
+        self._send = traced(self._transmit_at)
+        self._judge = traced(self._received_counts)
         self._sent_and_decided = traced(self._bits, reduce_retracing=True)
         self._train_on = traced(self._coded_bits, reduce_retracing=True)
 
@@ -150,23 +168,29 @@ class Link(keras.Model):
         return batch_seed(self.scenario.seed, radio, batch_index)
 
     def simulate(self, point: float, batch_index: int) -> dict[str, dict[str, float]]:
-        """Counts of every receiver for one seeded batch; see `link_sim.metrics`."""
-        self._reseed(self.seed(point, batch_index))
-        image = self.batch_images(batch_index)
-        counts = self._simulate(
-            tf.constant(point, tf.float32), image, self._steps(point)
-        )
-        return {
-            receiver: {key: value.numpy().item() for key, value in sums.items()}
-            for receiver, sums in counts.items()
-        }
+        """Counts of every receiver for one seeded batch; see `link_sim.metrics`.
 
-    def recover(self, point: float, batch_index: int) -> dict:
-        """The images of a seeded batch as each receiver recovers them."""
-        self._reseed(self.seed(point, batch_index))
+        Halves `frames_at_once` where the memory does not hold the batch.
+        """
+        while True:
+            try:
+                return self._simulate_batch(point, batch_index)
+            except tf.errors.ResourceExhaustedError:
+                if self.frames_at_once == 1:
+                    raise ScenarioError(
+                        f"batch_size = {self.scenario.batch_size} does not fit in "
+                        "memory, even with its frames received one by one: lower it"
+                    ) from None
+            self.frames_at_once = (self.frames_at_once + 1) // 2
+
+    def recover(self, point: float, batch_index: int, number: int) -> dict:
+        """The first frames of a seeded batch as each receiver recovers their images."""
+        size = self.scenario.batch_size
+        image = self._seeded_images(point, batch_index)
         self._set_steps(self._steps(point))
-        no = self.noise_variance(point, self.scenario.sweep.axis)
-        received = self.receive(self.transmit(self.batch_images(batch_index), no))
+        sent = self._transmit_at(point, image).frames(0, number, size)
+        with self._placed((0, size * image.shape[1])):
+            received = self.receive(sent)
         return {name: reception.image_hat for name, reception in received.items()}
 
     def train_step(self, data):
@@ -201,12 +225,39 @@ class Link(keras.Model):
         images = tf.gather(tf.constant(self._images), picks)
         return tf.cast(images, tf.float32) / 255
 
+    def _simulate_batch(self, point, batch_index):
+        """Counts of one batch, in parts of `frames_at_once` frames."""
+        size, step = self.scenario.batch_size, self.frames_at_once
+        image = self._seeded_images(point, batch_index)
+        steps, point = self._steps(point), tf.constant(point, tf.float32)
+        if step >= size:
+            return _numbers(self._simulate(point, image, steps))
+        sent, total = self._send(point, image), {}
+        for first in range(0, size, step):
+            self._reseed_samplers(self.seed(float(point), batch_index))
+            last = min(first + step, size)
+            place = tf.constant(first * image.shape[1]), size * image.shape[1]
+            part = sent.frames(first, last, size), image[first:last]
+            with self._starting_at(first):
+                counts = _numbers(self._judge(*part, steps, place))
+            for receiver, found in counts.items():
+                total[receiver] = add_counts(total.get(receiver, {}), found)
+        return total
+
     def _counts(self, point, image, num_steps):
-        self._set_steps(num_steps)
+        return self._received_counts(self._transmit_at(point, image), image, num_steps)
+
+    def _transmit_at(self, point, image) -> Transmission:
         no = self.noise_variance(point, self.scenario.sweep.axis)
-        sent = self.transmit(image, no)
+        return self.transmit(image, no)
+
+    def _received_counts(self, sent: Transmission, image, num_steps, place=None):
+        """Counts of what was sent, images at a `place` in a batch (see `_placed`)."""
+        self._set_steps(num_steps)
+        with self._placed(place):
+            receptions = self.receive(sent)
         h, grids = self._remove_nulled(sent.h), self.transmitter.grids_per_frame
-        receptions, counts = self.receive(sent), {}
+        counts = {}
         judge = class_counts(self._classifier, image) if self._classifier else None
         for receiver in self.receivers:
             reception = receptions[receiver.name]
@@ -217,11 +268,37 @@ class Link(keras.Model):
                 counts[receiver.name] |= judge(reception.image_hat)
         return counts
 
-    def _reseed(self, seed: int):
-        """Seeds the world, and apart from it the samplers among the receivers."""
+    def _seeded_images(self, point: float, batch_index: int):
+        """The images of a batch, whose world and samplers it seeds."""
+        seed = self.seed(point, batch_index)
         config.seed = seed
+        self._reseed_samplers(seed)
+        return self.batch_images(batch_index)
+
+    def _reseed_samplers(self, seed: int):
         for restorer in self._samplers:
             restorer.reseed(seed)
+
+    @contextmanager
+    def _starting_at(self, first: int):
+        """Takes the first frame at hand for that of this number in a batch."""
+        self.transmitter.first_frame.assign(first)
+        try:
+            yield
+        finally:
+            self.transmitter.first_frame.assign(0)
+
+    @contextmanager
+    def _placed(self, place):
+        """Has the samplers draw the noise of images at a place in a batch.
+
+        place: (number of the first image, images in the batch), or None for a batch.
+        """
+        for restorer in self._samplers:
+            restorer.place = place
+        yield
+        for restorer in self._samplers:
+            restorer.place = None
 
     def _steps(self, point: float) -> int | None:
         return int(point) if self.scenario.sweep.axis == "num_steps" else None
@@ -259,14 +336,18 @@ def _live_link(scenario_toml: str) -> Link:
 def run_batch(scenario_toml: str, point: float, batch_index: int) -> dict:
     """Counts of one batch of a scenario (TOML text), computed alone, anywhere.
 
-    Returns `seed`, `seconds` and `counts`, {receiver: counts}. The live link is kept
-    for the next batch of the same scenario.
+    Returns `seed`, `seconds`, `counts`, {receiver: counts}, and `frames_at_once` where
+    the memory did not hold the whole batch. The live link is kept for the next batch of
+    the same scenario.
     """
     link = _live_link(scenario_toml)
     start = time.perf_counter()
     counts = link.simulate(point, batch_index)
     seed = link.seed(point, batch_index)
-    return {"seed": seed, "seconds": time.perf_counter() - start, "counts": counts}
+    batch = {"seed": seed, "seconds": time.perf_counter() - start, "counts": counts}
+    if link.frames_at_once < link.scenario.batch_size:
+        batch["frames_at_once"] = link.frames_at_once
+    return batch
 
 
 def picture_strip(scenario: Scenario, num_digits: int) -> dict:
@@ -277,10 +358,18 @@ def picture_strip(scenario: Scenario, num_digits: int) -> dict:
     """
     link = _live_link(scenario.to_toml())
     strip = {"image": _first(link.batch_images(0), num_digits)}
+    number = math.ceil(num_digits / link.transmitter.images_per_frame)
     for point in scenario.sweep.points:
-        for receiver, image_hat in link.recover(point, 0).items():
+        for receiver, image_hat in link.recover(point, 0, number).items():
             strip[receiver, point] = _first(image_hat, num_digits)
     return strip
+
+
+def _numbers(counts: dict) -> dict[str, dict[str, float]]:
+    return {
+        receiver: {key: value.numpy().item() for key, value in sums.items()}
+        for receiver, sums in counts.items()
+    }
 
 
 def _first(image, number: int) -> np.ndarray:

@@ -4,14 +4,20 @@ A frame (one channel realisation) is the unit: bits and blocks inside it are not
 independent. `q` is the sum over frames of a frame's value, `q_sq` that of its square.
 """
 
+import numpy as np
 import tensorflow as tf
 
 from link_sim.rates import ROUNDING_MSE
 
 
 def image_counts(b, image, reception) -> dict[str, tf.Tensor]:
-    """Counts of bits, blocks and images of one receiver (names as in `Transmitter`)."""
-    wrong = tf.cast(tf.not_equal(reception.b_hat, b), tf.float64)
+    """Counts of bits, blocks and images of one receiver (names as in `Transmitter`).
+
+    They are NaN where LLRs or decisions are.
+    """
+    undecided = tf.reduce_any(tf.math.is_nan(reception.llr))
+    wrong = tf.cast(tf.abs(reception.b_hat - b), tf.float64)
+    wrong += tf.where(undecided, np.float64(np.nan), 0.0)
     block_wrong = tf.reduce_max(wrong, axis=-1)
     undetected = block_wrong * tf.cast(reception.crc_ok, tf.float64)
     error = tf.cast(tf.square(reception.image_hat - image), tf.float64)
@@ -79,8 +85,9 @@ def class_counts(classifier, image):
 
 def _logits(classifier, image):
     """[frame, image, class], float64."""
-    flat = tf.reshape(image, [-1, *image.shape[2:]])
-    return tf.cast(tf.reshape(classifier(flat)[0], [*image.shape[:2], -1]), tf.float64)
+    logits = classifier(tf.reshape(image, [-1, *image.shape[2:]]))[0]
+    shape = tf.concat([tf.shape(image)[:2], logits.shape[-1:]], 0)
+    return tf.cast(tf.reshape(logits, shape), tf.float64)
 
 
 def _moments(name: str, x) -> dict[str, tf.Tensor]:

@@ -1,14 +1,43 @@
-"""Plots of result rows, in one style; every function takes an axes and returns it."""
+"""Plots of result rows, in one style; each `plot_…` takes an axes and returns it.
+
+`with matplotlib.rc_context(STYLE):` gives figures of your own the same look.
+"""
 
 from collections.abc import Iterable
 from pathlib import Path
 
+import matplotlib
 import numpy as np
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
 from link_sim.rates import AXES, METRICS
+from link_sim.results import replacing
 
+COLUMN = 3.5  # inch: the width of a column of a two-column page
+STYLE = {
+    "font.size": 8,
+    "axes.titlesize": 8,
+    "xtick.labelsize": 7,
+    "ytick.labelsize": 7,
+    "legend.fontsize": 6.5,
+    "legend.frameon": False,
+    "legend.handlelength": 2.4,
+    "legend.columnspacing": 1.2,
+    "axes.linewidth": 0.6,
+    "axes.grid": True,
+    "axes.axisbelow": True,
+    "grid.color": "#dddddd",
+    "grid.linewidth": 0.5,
+    "lines.linewidth": 1.2,
+    "lines.markersize": 3.5,
+    "savefig.dpi": 300,
+    "savefig.bbox": "tight",
+    "savefig.pad_inches": 0.03,
+    "pdf.fonttype": 42,  # text stays text
+    "svg.hashsalt": "link-sim",  # the same file each time
+}
+BOUNDS = "perfect-csi", "genie"  # blocks that know what no receiver can
 # Paul Tol's colour-blind safe "muted" scheme
 COLOURS = (
     "#332288", "#cc6677", "#117733", "#ddaa33", "#88ccee",
@@ -24,7 +53,8 @@ def plot_metric(ax: Axes, rows: Iterable[dict], metric: str) -> Axes:
 
     Receivers that coincide, such as two that differ in the image restorer only, share
     a curve. Receivers that know the channel are bounds, and dashed. On a logarithmic
-    axis a point without errors is an open triangle at its upper limit.
+    axis a point without errors is an open triangle at its upper limit. The legend is
+    below the axes.
     """
     rows = list(rows)
     names = list(dict.fromkeys(row["receiver"] for row in rows))
@@ -47,33 +77,28 @@ def plot_metric(ax: Axes, rows: Iterable[dict], metric: str) -> Axes:
         ax.xaxis.set_major_formatter("{x:g}")
     ax.set_xlabel(AXES.get(rows[0]["axis"], rows[0]["axis"]) if rows else "")
     ax.set_ylabel(METRICS[metric].label)
-    ax.set_title(
-        f"{rows[0]['scenario']}, with 95 % intervals" if rows else "", fontsize=10
-    )
-    ax.grid(True, which="major", alpha=0.4)
-    ax.grid(True, which="minor", alpha=0.15)
-    ax.legend(loc="center left", bbox_to_anchor=(1.02, 0.5), frameon=False, fontsize=9)
+    ax.set_title(f"{rows[0]['scenario']}, with 95 % intervals" if rows else "")
+    ax.legend(loc="upper center", bbox_to_anchor=(0.45, -0.16), ncols=2)
     return ax
 
 
 def _draw(ax: Axes, curve: np.ndarray, index: int, names: list[str], scale: str):
     point, value, low, high = curve.T
     colour, marker = COLOURS[index % len(COLOURS)], MARKERS[index % len(MARKERS)]
-    bound = all(name.split("+")[0] == "perfect-csi" for name in names)
+    bound = all(any(part in BOUNDS for part in name.split("+")) for name in names)
     shown = (value > 0) | (scale != "log")
     ax.plot(
         point[shown],
         value[shown],
         color=colour,
         marker=marker,
-        markersize=5,
         linestyle="--" if bound else "-",
         label="\n".join(names),
     )
     ax.fill_between(
         point[shown], low[shown], high[shown], color=colour, alpha=0.18, linewidth=0
     )
-    size = (14 - index % len(COLOURS)) ** 2  # nested where the limits coincide
+    size = (9 - index % len(COLOURS) / 2) ** 2  # nested where the limits coincide
     ax.scatter(point[~shown], high[~shown], size, edgecolors=colour, **LIMIT)
 
 
@@ -92,8 +117,7 @@ def plot_convergence(ax: Axes, paths: dict[float, np.ndarray]) -> Axes:
     ax.set_ylabel("information from channel and code [bit]")
     ax.set_xlim(0, None)
     ax.set_ylim(None, 1.02)
-    ax.grid(True, alpha=0.4)
-    ax.legend(frameon=False, fontsize=9)
+    ax.legend()
     return ax
 
 
@@ -126,6 +150,7 @@ def plot_strip(
     ax.set_yticks([(height + 2) * i + height / 2 for i in range(len(grid))])
     ax.set_yticklabels(["sent", *receivers])
     ax.tick_params(length=0)
+    ax.grid(False)
     ax.spines[:].set_visible(False)
     ax.set_xlabel(AXES.get(axis, axis))
     return ax
@@ -136,23 +161,36 @@ def _side_by_side(images: np.ndarray) -> np.ndarray:
     return np.concatenate(list(framed), axis=1)
 
 
-def save_plots(folder: Path, rows: list[dict]) -> None:
-    """Writes ber.png, bler.png, psnr.png and nmse.png, those that have values."""
-    measured = {row["metric"] for row in rows}
-    for metric in PLOTTED:
-        if metric in measured:
-            figure = Figure(figsize=(8, 4.5))
-            plot_metric(figure.subplots(), rows, metric)
-            figure.savefig(folder / f"{metric}.png", dpi=150, bbox_inches="tight")
+def figures(rows: list[dict]) -> dict[str, Figure]:
+    """A figure, one column wide, of each main metric that has values."""
+    measured, drawn = {row["metric"] for row in rows}, {}
+    with matplotlib.rc_context(STYLE):
+        for metric in PLOTTED:
+            if metric in measured:
+                drawn[metric] = Figure(figsize=(COLUMN, 0.72 * COLUMN))
+                plot_metric(drawn[metric].subplots(), rows, metric)
+    return drawn
 
 
-def save_strip(folder: Path, pictures: dict, axis: str) -> None:
-    """Writes strip.png from `image` and the images by (receiver, point)."""
+def save_plots(folder: Path, rows: list[dict], form: str = "png") -> None:
+    """Writes ber.png, bler.png, … (or .pdf, .svg), those that have values."""
+    for metric, figure in figures(rows).items():
+        _save(figure, folder / f"{metric}.{form}")
+
+
+def save_strip(folder: Path, pictures: dict, axis: str, form: str = "png") -> None:
+    """Writes strip.png (or …) from `image` and the images by (receiver, point)."""
     received = {key: value for key, value in pictures.items() if key != "image"}
     rows, groups = (len({key[i] for key in received}) for i in (0, 1))
     number, height, width, _ = pictures["image"].shape
     wide = groups * (number * (width + 1) + height // 4) / height
     tall = (rows + 1) * (1 + 2 / height)
-    figure = Figure(figsize=(0.4 * wide, 0.4 * tall))
-    plot_strip(figure.subplots(), pictures["image"], received, axis)
-    figure.savefig(folder / "strip.png", dpi=150, bbox_inches="tight")
+    with matplotlib.rc_context(STYLE):
+        figure = Figure(figsize=(0.35 * wide, 0.35 * tall))
+        plot_strip(figure.subplots(), pictures["image"], received, axis)
+    _save(figure, folder / f"strip.{form}")
+
+
+def _save(figure: Figure, path: Path) -> None:
+    with matplotlib.rc_context(STYLE), replacing(path) as draft:
+        figure.savefig(draft, format=path.suffix[1:])

@@ -6,7 +6,8 @@
     summary.csv     the metrics with their intervals
 
 A line is on the disk before the next batch is taken, so a run that is killed at any
-instant loses the batch in flight and nothing else.
+instant loses the batch in flight and nothing else. Each line ends with its CRC-32, so
+that one which a crash garbled is known.
 """
 
 import fcntl
@@ -16,17 +17,45 @@ import os
 import platform
 import subprocess
 import tomllib
+import zlib
 from collections.abc import Iterator
 from contextlib import contextmanager
 from importlib import metadata
 from pathlib import Path
-from typing import BinaryIO
+from typing import BinaryIO, NotRequired
 
+from pydantic import (
+    ConfigDict,
+    FiniteFloat,
+    NonNegativeInt,
+    TypeAdapter,
+    ValidationError,
+)
+from typing_extensions import TypedDict
+
+from link_sim.data_files import FILES
 from link_sim.montecarlo import Line, Tally
 from link_sim.rates import METRICS, estimate, jackknife
-from link_sim.scenario import Scenario, load_scenario
+from link_sim.scenario import Scenario, ScenarioError, parse_scenario
 
+CHECK = ', "crc32": '
 PACKAGES = ("link-sim", "sionna-no-rt", "sionna", "tensorflow", "keras", "numpy")
+
+
+class _Batch(TypedDict):
+    """A line of counts.jsonl; the counts of a receiver that was excluded are None."""
+
+    __pydantic_config__ = ConfigDict(extra="forbid", strict=True)
+
+    point: FiniteFloat
+    batch: NonNegativeInt
+    seed: int
+    seconds: FiniteFloat
+    frames_at_once: NotRequired[int]
+    counts: dict[str, dict[str, int | FiniteFloat] | None]
+
+
+BATCH = TypeAdapter(_Batch)
 
 
 class ResultsError(ValueError):
@@ -42,7 +71,7 @@ class Results:
 
     def append(self, line: Line) -> None:
         """Puts the line on the disk before it returns."""
-        self._file.write(json.dumps(line, allow_nan=False).encode() + b"\n")
+        self._file.write(_encode(line))
         self._file.flush()
         os.fsync(self._file.fileno())
 
@@ -51,8 +80,9 @@ class Results:
 def open_results(folder: Path, scenario: Scenario) -> Iterator[Results]:
     """Opens a folder to add batches of the scenario, alone, or makes it.
 
-    A last line that was cut short by a kill is removed. Raises `ResultsError` for a
-    folder that holds another scenario or that another process writes to.
+    A last line that was cut short or garbled by a crash is removed. Raises
+    `ResultsError` for a folder that holds another scenario or that another process
+    writes to.
     """
     folder.mkdir(parents=True, exist_ok=True)
     with open(folder / "counts.jsonl", "ab") as file:
@@ -79,7 +109,11 @@ def load_results(folder: Path) -> tuple[Scenario, list[Line]]:
             f"{folder} is not a results folder: it has no scenario.toml; "
             f"make one with `link-sim run --out {folder}`"
         )
-    return load_scenario(str(path), []), _read(folder)[0]
+    try:
+        scenario = parse_scenario(path.read_text())
+    except (ScenarioError, UnicodeDecodeError) as error:
+        raise ResultsError(f"{path} is damaged: {error}") from None
+    return scenario, _read(folder)[0]
 
 
 def merge(folders: list[Path], out: Path) -> None:
@@ -144,6 +178,17 @@ def rows(scenario: Scenario, tallies: dict[float, Tally]) -> list[dict]:
     return table
 
 
+def load_versions(folder: Path) -> list[dict]:
+    """The versions that wrote to a folder, oldest first; none where none are known."""
+    path = folder / "versions.json"
+    try:
+        return json.loads(path.read_text()) if path.is_file() else []
+    except ValueError:
+        raise ResultsError(
+            f"{path} is damaged: delete it, the versions of today are written anew"
+        ) from None
+
+
 def write_summary(folder: Path, table: list[dict]) -> None:
     """Writes the rows to summary.csv."""
     import pandas as pd
@@ -152,23 +197,37 @@ def write_summary(folder: Path, table: list[dict]) -> None:
 
 
 def _read(folder: Path) -> tuple[list[Line], int]:
-    """The whole lines of counts.jsonl, and their length in bytes."""
+    """The whole lines of counts.jsonl, and their length in bytes.
+
+    A damaged end is left out: a crash damages the line in the making.
+    """
     path = folder / "counts.jsonl"
-    lines, length = [], 0
-    pieces = path.read_bytes().splitlines(keepends=True) if path.exists() else []
-    for number, piece in enumerate(pieces, start=1):
-        try:
-            line = json.loads(piece) if piece.endswith(b"\n") else None
-        except ValueError:
-            line = None
-        if isinstance(line, dict) and {"point", "batch", "counts"} <= line.keys():
-            lines.append(line)
-            length += len(piece)
-        elif number < len(pieces):
-            raise ResultsError(
-                f"line {number} of {path} is not a batch: delete that line"
-            )
-    return lines, length
+    pieces = path.read_bytes().split(b"\n") if path.exists() else [b""]
+    found = [_decode(piece) for piece in pieces[:-1]]  # the rest has no line end
+    whole = next((i for i, line in enumerate(found) if line is None), len(found))
+    damaged = pieces[whole:]
+    if any(found[whole:]) or sum(piece.startswith(b'{"') for piece in damaged) > 1:
+        raise ResultsError(
+            f"line {whole + 1} of {path} is not a batch: delete that line"
+        )
+    return found[:whole], sum(len(piece) + 1 for piece in pieces[:whole])
+
+
+def _encode(line: Line) -> bytes:
+    text = json.dumps(line, allow_nan=False)
+    return f"{text[:-1]}{CHECK}{zlib.crc32(text.encode())}}}\n".encode()
+
+
+def _decode(text: bytes) -> Line | None:
+    """The batch in a line of counts.jsonl, None if there is none; the CRC may miss."""
+    batch, check, crc = text.rpartition(CHECK.encode())
+    batch = batch + b"}" if check else text
+    if check and crc != b"%d}" % zlib.crc32(batch):
+        return None
+    try:
+        return BATCH.validate_json(batch)
+    except ValidationError:
+        return None
 
 
 def _agree(line: Line, other: Line) -> bool:
@@ -194,7 +253,8 @@ def _refuse_another(
         if lines:
             raise ResultsError(f"{folder} has counts but no scenario.toml: {remedy}")
         return
-    there, ours = _identity(path.read_text()), _identity(scenario.to_toml())
+    text = path.read_text(errors="replace")
+    there, ours = _identity(text), _identity(scenario.to_toml())
     for key in there | ours:
         if there.get(key) != ours.get(key):
             raise ResultsError(
@@ -207,7 +267,7 @@ def _identity(toml: str) -> dict:
     """What two runs must share to add up: all but the points and the stop rules."""
     try:
         sections = tomllib.loads(toml)
-    except tomllib.TOMLDecodeError:
+    except (ValueError, RecursionError):
         sections = {"scenario.toml": "not valid TOML"}
     sections.pop("stop", None)
     flat = {}
@@ -217,12 +277,15 @@ def _identity(toml: str) -> dict:
         else:
             flat[key] = value
     flat.pop("sweep.points", None)
+    for section, key in FILES:
+        if f"{section}.sha256" in flat:  # wherever the same file is
+            flat.pop(f"{section}.{key}", None)
     return flat
 
 
 def _record_versions(path: Path) -> None:
     """Adds today's versions to the list of those that wrote to the folder."""
-    known = json.loads(path.read_text()) if path.is_file() else []
+    known = load_versions(path.parent)
     versions = _versions()
     if versions not in known:
         _replace(path, json.dumps([*known, versions], indent=2) + "\n")
@@ -268,8 +331,17 @@ def _commit() -> str | None:
 
 def _replace(path: Path, text: str) -> None:
     """Writes a file whole or not at all."""
-    draft = path.with_name(path.name + ".part")
-    draft.write_text(text)
+    with replacing(path) as draft:
+        draft.write_text(text)
+
+
+@contextmanager
+def replacing(path: Path) -> Iterator[Path]:
+    """A path to write to, which replaces the file once it is whole and on the disk."""
+    draft = path.with_name(f".{path.name}.part")
+    yield draft
+    with open(draft) as file:
+        os.fsync(file.fileno())
     os.replace(draft, path)
 
 

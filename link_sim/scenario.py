@@ -7,6 +7,7 @@ from typing import ClassVar
 
 from pydantic import ValidationError, model_validator
 
+from link_sim import data_files
 from link_sim.csi import CsiScenario
 from link_sim.experiment import Experiment
 from link_sim.sections import Antennas, Channel, Code, Grid, Payload, Sweep
@@ -65,6 +66,7 @@ def load_scenario(name: str, overrides: list[str] = ()) -> Experiment:
     """The scenario `name` (shipped, or the path of a TOML file) with dotted overrides.
 
     overrides: such as `"sweep.points=[0, 2]"`; the value is TOML, or else text.
+    Files that the scenario names: see `link_sim.data_files`.
     Raises `ScenarioError` with one sentence.
     """
     path = _shipped().get(name) or Path(name)
@@ -75,21 +77,33 @@ def load_scenario(name: str, overrides: list[str] = ()) -> Experiment:
             ".toml file"
         )
     try:
-        return parse_scenario(path.read_text(), overrides)
+        data = _read(path.read_text())
+        data_files.place(data, path.parent)
+        for override in overrides:
+            _override(data, override)
+        data_files.identify(data)
     except (OSError, UnicodeDecodeError) as error:
         raise ScenarioError(
             f"the scenario file {name} is unreadable: {error}"
         ) from None
+    except ValueError as error:
+        raise ScenarioError(str(error)) from None
+    return _validated(data)
 
 
-def parse_scenario(text: str, overrides: list[str] = ()) -> Experiment:
-    """The scenario in TOML `text` with dotted overrides; see `load_scenario`."""
+def parse_scenario(text: str) -> Experiment:
+    """The scenario in TOML `text`, as `to_toml` writes it; see `load_scenario`."""
+    return _validated(_read(text))
+
+
+def _read(text: str) -> dict:
     try:
-        data = tomllib.loads(text)
-    except tomllib.TOMLDecodeError as error:
+        return tomllib.loads(text)
+    except (ValueError, RecursionError) as error:
         raise ScenarioError(f"the scenario is not valid TOML: {error}") from None
-    for override in overrides:
-        _override(data, override)
+
+
+def _validated(data: dict) -> Experiment:
     kind = data.get("kind", "link")
     if not isinstance(kind, str) or kind not in KINDS:
         raise ScenarioError(f"kind = {kind!r} is not known: use {', '.join(KINDS)}")
@@ -112,7 +126,7 @@ def _override(data: dict, override: str):
         raise ScenarioError(f"the override '{override}' needs the form key=value")
     try:
         value = tomllib.loads(f"value = {text}")["value"]
-    except tomllib.TOMLDecodeError:
+    except (ValueError, RecursionError):
         value = text
     *parents, last = key.strip().split(".")
     for parent in parents:

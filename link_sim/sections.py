@@ -5,7 +5,10 @@ from typing import Annotated, Literal
 from pydantic import BaseModel, ConfigDict, Field, model_validator
 
 Positive = Annotated[float, Field(gt=0, allow_inf_nan=False)]
-Count = Annotated[int, Field(ge=1)]
+Count = Annotated[int, Field(ge=1, lt=2**31)]
+Antenna = Annotated[int, Field(ge=1, le=1024)]
+Sha256 = Annotated[str, Field(pattern=r"^[0-9a-f]{64}$")]
+SOURCES = "mnist", "cifar10", "random"
 
 
 class Section(BaseModel):
@@ -19,10 +22,12 @@ class Payload(Section):
     pixels), or the path of an image or of an `.npz` file with an array `images`,
     uint8 [number, height, width] or [number, height, width, channels].
     num_images: how many different images of the source are used.
+    sha256: of the file, if it is one; added when the scenario is read.
     """
 
     source: str = "mnist"
     num_images: Count = 5000
+    sha256: Sha256 | None = None
 
 
 class Code(Section):
@@ -37,7 +42,7 @@ class Code(Section):
     """
 
     rate: Annotated[float, Field(ge=0.2, le=0.9)] = 0.5
-    iterations: Count = 20
+    iterations: Annotated[int, Field(ge=1, le=1000)] = 20
     bits_per_symbol: Literal[2, 4, 6, 8] = 6
     reliable_bits: Literal["information", "parity"] = "information"
 
@@ -49,9 +54,9 @@ class Grid(Section):
     at the lower and upper edge; pilot_symbols: indices of the OFDM symbols with pilots.
     """
 
-    symbols: Count = 14
+    symbols: Annotated[int, Field(ge=1, le=1000)] = 14
     fft_size: Annotated[int, Field(ge=4, le=4096)] = 96
-    subcarrier_spacing: Positive = 30e3
+    subcarrier_spacing: Annotated[float, Field(ge=100, le=1e8)] = 30e3
     cyclic_prefix: Annotated[int, Field(ge=0)] = 7
     guard_carriers: tuple[int, int] = (4, 3)
     dc_null: bool = True
@@ -88,9 +93,9 @@ class Antennas(Section):
     Streams share a total transmit energy of 1 per resource element.
     """
 
-    transmit: Count = 1
-    streams: Count = 1
-    receive: Count = 1
+    transmit: Antenna = 1
+    streams: Antenna = 1
+    receive: Antenna = 1
     polarisation: Literal["single", "dual"] = "single"
 
     @model_validator(mode="after")
@@ -117,7 +122,7 @@ class Channel(Section):
     carrier_frequency: [Hz]; delay_spread: RMS [s] of TDL and CDL; speed: [m/s].
     file: path of an `.npz` with `a`, complex [examples, receive antennas, transmit
     antennas, paths, time steps or 1], and `tau`, float [examples, paths] in seconds;
-    a time step is one OFDM symbol.
+    a time step is one OFDM symbol. sha256: of the file, added when it is read.
     The channel energy per antenna pair is 1 on average; CDL, drops and files are scaled
     to that in each frame (power control), TDL and Rayleigh keep their fading.
     """
@@ -130,9 +135,10 @@ class Channel(Section):
         "cir",
     ] = "awgn"  # fmt: skip
     carrier_frequency: Annotated[float, Field(ge=0.5e9, le=100e9)] = 3.5e9
-    delay_spread: Positive = 100e-9
-    speed: Annotated[float, Field(ge=0, allow_inf_nan=False)] = 3.0
+    delay_spread: Annotated[float, Field(gt=0, le=1e-3)] = 100e-9
+    speed: Annotated[float, Field(ge=0, le=1e4)] = 3.0
     file: str | None = None
+    sha256: Sha256 | None = None
 
     @model_validator(mode="after")
     def check(self):

@@ -5,6 +5,7 @@ from pathlib import Path
 
 import numpy as np
 
+from link_sim import data_files
 from link_sim.scenario import ScenarioError
 from link_sim.sections import Payload
 
@@ -21,7 +22,7 @@ def load_images(payload: Payload) -> np.ndarray:
     elif payload.source in sources:
         images = sources[payload.source]()
     else:
-        images = _from_file(payload.source)
+        images = _from_file(payload.source, payload.sha256)
     if len(images) < payload.num_images:
         raise ScenarioError(
             f"payload.num_images = {payload.num_images}, but {payload.source} holds "
@@ -90,7 +91,7 @@ def _dataset(name: str) -> dict[str, np.ndarray]:
     )
 
 
-def _from_file(source: str) -> np.ndarray:
+def _from_file(source: str, sha256: str | None) -> np.ndarray:
     from PIL import Image
 
     path = Path(source)
@@ -100,6 +101,7 @@ def _from_file(source: str) -> np.ndarray:
             "the path of an image or .npz file"
         )
     try:
+        data_files.check(source, sha256)
         if path.suffix == ".npz":
             with np.load(path, allow_pickle=False) as arrays:
                 images = arrays["images"]

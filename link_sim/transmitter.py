@@ -61,6 +61,9 @@ class Transmitter:
     b : [batch, images_per_frame, blocks_per_image, k], information bits with CRC
     c : [batch * images_per_frame * blocks_per_image, n], codewords
     x_rg : [batch * grids_per_frame, 1, streams, symbols, fft_size], complex
+
+    Bits are interleaved and scrambled in another way in each frame of a batch. Where a
+    batch is received in parts, the variable `first_frame` says which one comes first.
     """
 
     def __init__(self, scenario: Scenario, image_shape: tuple[int, int, int]):
@@ -91,6 +94,7 @@ class Transmitter:
         self.image_bits = math.prod(image_shape) * 8
         self.blocks_per_image, self.k, self.n = segment(self.image_bits, code)
         self._fill_frame()
+        self.first_frame = tf.Variable(0, trainable=False, dtype=tf.int64)
 
         self.encoder = LDPC5GEncoder(self.k, self.n, self.num_bits_per_symbol)
         self._encode = tf.function(self.encoder, autograph=False, jit_compile=True)
@@ -146,7 +150,7 @@ class Transmitter:
         """Resource grids of codewords: [batch * blocks, n] -> [batch * grids, ...]."""
         c = tf.reshape(self._symbol_order(c), [-1, self._used_bits])
         c = tf.pad(c, [[0, 0], [0, self.frame_bits - self._used_bits]])
-        x = self._mapper(self._scrambler(c))
+        x = self._mapper(self._in_batch(self._scrambler, c, 1))
         x = tf.reshape(x, [-1, 1, self.resource_grid.num_data_symbols, self._streams])
         return self._rg_mapper(tf.transpose(x, [0, 1, 3, 2]))
 
@@ -158,7 +162,8 @@ class Transmitter:
         symbols, bits = self.resource_grid.num_data_symbols, self.num_bits_per_symbol
         llr = tf.reshape(llr, [-1, self._streams, symbols, bits])
         llr = tf.reshape(tf.transpose(llr, [0, 2, 1, 3]), [-1, self.frame_bits])
-        llr = self._symbol_order(self._descrambler(llr)[:, : self._used_bits])
+        llr = self._in_batch(self._descrambler, llr, 1)[:, : self._used_bits]
+        llr = self._symbol_order(llr)
         return tf.reshape(llr, [-1, self.n])
 
     def _symbol_order(self, c):
@@ -175,11 +180,11 @@ class Transmitter:
 
         Returns `llr_image`, [batch, images, height, width, channels, 8], where the bits
         of a block whose CRC holds are certain (infinite), `b_hat`, [batch, images,
-        blocks, k], and `crc_ok`, bool [batch, images, blocks].
+        blocks, k], NaN where the LLR is, and `crc_ok`, bool [batch, images, blocks].
         """
         shape = [-1, self.images_per_frame, self.blocks_per_image, self.k]
         llr = tf.reshape(llr, shape)
-        b_hat = tf.cast(llr > 0, tf.float32)
+        b_hat = tf.where(tf.math.is_nan(llr), llr, tf.cast(llr > 0, tf.float32))
         _, crc_ok = self._crc_decoder(b_hat)
         certain = tf.where(b_hat > 0, np.inf, -np.inf)
         llr = self.image_llr(tf.where(crc_ok, certain, llr))
@@ -209,9 +214,18 @@ class Transmitter:
 
     def _permute(self, interleaver, bits):
         """Permutes the last axis, in another way for each image of the batch."""
-        return tf.reshape(
-            interleaver(tf.reshape(bits, [-1, self.image_bits])), tf.shape(bits)
-        )
+        rows = tf.reshape(bits, [-1, self.image_bits])
+        rows = self._in_batch(interleaver, rows, self.images_per_frame)
+        return tf.reshape(rows, tf.shape(bits))
+
+    def _in_batch(self, block, rows, per_frame: int):
+        """What `block`, which treats each row of a batch in another way, makes of rows.
+
+        They are those of `first_frame` and the next ones.
+        """
+        before = self.first_frame * per_frame
+        batch = tf.pad(rows, [[before, 0], [0, 0]])
+        return tf.ensure_shape(block(batch)[before:], rows.shape)
 
     @property
     def _streams(self):

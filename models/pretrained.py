@@ -34,13 +34,20 @@ def list_pretrained() -> dict[str, str]:
 def read_card(name: str) -> dict:
     """The card of `name`: what it is, how it was made, how good it is.
 
-    Raises `ValueError` if there is no such card.
+    Raises `ValueError` if there is no such card, or if it is damaged.
     """
     path = _file(name).with_suffix(".json")
     if not path.is_file():
         known = ", ".join(list_pretrained()) or "none"
         raise ValueError(f"no weights named '{name}' ({path} is missing): use {known}")
-    return json.loads(path.read_text())
+    try:
+        card = json.loads(path.read_text())
+        card["sha256"]
+    except (ValueError, RecursionError, KeyError, TypeError):
+        raise ValueError(
+            f"{path} is not a card of weights: install or train it again"
+        ) from None
+    return card
 
 
 def load_arrays(name: str) -> dict[str, np.ndarray]:
@@ -53,8 +60,11 @@ def load_arrays(name: str) -> dict[str, np.ndarray]:
         raise ValueError(f"the weights file {path} is missing: install it again")
     if _sha256(path) != card["sha256"]:
         raise ValueError(f"the weights file {path} was altered: install it again")
-    with np.load(path, allow_pickle=False) as arrays:
-        return dict(arrays)
+    try:
+        with np.load(path, allow_pickle=False) as arrays:
+            return dict(arrays)
+    except Exception as error:
+        raise ValueError(f"{path} is not a file of weights: {error}") from None
 
 
 def save_arrays(name: str, arrays: dict[str, np.ndarray], card: dict) -> Path:
@@ -70,10 +80,18 @@ def save_arrays(name: str, arrays: dict[str, np.ndarray], card: dict) -> Path:
 
 
 def load_model(name: str) -> keras.layers.Layer:
-    """The network of `name`, rebuilt from its card and filled with its weights."""
-    model = keras.saving.deserialize_keras_object(read_card(name)["architecture"])
-    arrays = load_arrays(name)
-    model.set_weights([arrays[key].astype("float32") for key in sorted(arrays)])
+    """The network of `name`, rebuilt from its card and filled with its weights.
+
+    Raises `ValueError` as `load_arrays` does, and if card and weights do not fit.
+    """
+    card, arrays = read_card(name), load_arrays(name)
+    try:
+        model = keras.saving.deserialize_keras_object(card["architecture"])
+        model.set_weights([arrays[key].astype("float32") for key in sorted(arrays)])
+    except (KeyError, TypeError, ValueError, AttributeError) as error:
+        raise ValueError(
+            f"the card of '{name}' does not fit its weights ({error}): train it again"
+        ) from None
     return model
 
 

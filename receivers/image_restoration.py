@@ -59,6 +59,10 @@ class ConditionalDDPM(keras.layers.Layer):
             kept as they are; or hard images [batch, height, width, channels] in
             [0, 1].
 
+    Attribute `place`: where the inputs stand in a larger batch, (number of the first,
+    size of the batch), so that an image gets the noise that it has when the whole batch
+    is restored at once; None if they are the batch.
+
     Returns images [batch, height, width, channels] in [0, 1]. Raises `ValueError`
     for a wrong image size and, outside graphs, for LLRs that are not numbers.
 
@@ -92,6 +96,7 @@ class ConditionalDDPM(keras.layers.Layer):
         self.eta = eta
         self.seed = seed
         self.noise = keras.random.SeedGenerator(seed)
+        self.place = None
         self.chain = ConditionalChain()
         self.chain.levels(num_steps)  # refuses impossible numbers
 
@@ -155,4 +160,11 @@ class ConditionalDDPM(keras.layers.Layer):
         return cls(**{**config, "denoiser": denoiser})
 
     def _normal(self, shape):
-        return keras.random.normal(shape, dtype="float32", seed=self.noise)
+        """Noise of the inputs, as it is where they stand in a batch."""
+        if self.place is None:
+            return keras.random.normal(shape, dtype="float32", seed=self.noise)
+        first, batch = self.place
+        steps, _, *rest = shape
+        whole = steps, batch, *rest
+        noise = keras.random.normal(whole, dtype="float32", seed=self.noise)
+        return ops.slice(noise, (0, first, *(0 for _ in rest)), shape)

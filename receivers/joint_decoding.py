@@ -101,6 +101,7 @@ class JointDecoder(keras.layers.Layer):
             known = tf.where(frozen, certain, posterior - apriori)
             told = self._told(known, done)
             told = self.damping * apriori + (1 - self.damping) * told
+            told = tf.ensure_shape(told, apriori.shape)  # lost for a single image
             blocks = tf.where(~done)[:, 0]
             new, moved = self._advance(llr, messages, told, blocks, self.num_iter)
             posterior = _replace(posterior, blocks, new)

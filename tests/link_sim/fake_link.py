@@ -1,9 +1,12 @@
 """A stand-in for `link_sim.link` that draws counts instead of simulating.
 
-`FAKE_SECONDS` in the environment makes each batch take that long.
+In the environment, `FAKE_SECONDS` makes each batch take that long, `FAKE_DEATH` makes
+it end its process, `FAKE_NAN=receiver:batch` gives a receiver NaN in that batch, and
+`FAKE_CLOCK=seed` sets the clock back at random.
 """
 
 import os
+import random
 import time
 import tomllib
 
@@ -14,6 +17,8 @@ FRAMES, BLOCKS, BITS = 8, 2, 100
 
 def run_batch(toml: str, point: float, batch: int) -> dict:
     time.sleep(float(os.environ.get("FAKE_SECONDS", 0)))
+    if "FAKE_DEATH" in os.environ:
+        os._exit(1)
     scenario = tomllib.loads(toml)
     seed = [scenario["seed"], round(point * 1000) % 2**32, batch]
     fade = np.random.default_rng(seed).exponential(size=FRAMES)
@@ -21,7 +26,19 @@ def run_batch(toml: str, point: float, batch: int) -> dict:
     counts = {
         name: frame_counts(fade, point - 2 * i, seed) for i, name in enumerate(names)
     }
+    name, _, number = os.environ.get("FAKE_NAN", "").partition(":")
+    if number == str(batch):
+        counts[name]["squared_error"] = np.nan
+    if "FAKE_CLOCK" in os.environ:
+        set_clock_back(float(os.environ["FAKE_CLOCK"]) + batch)
     return {"seed": batch, "seconds": 0.5, "counts": counts}
+
+
+def set_clock_back(seed: float) -> None:
+    """Makes `time.time` say that it is up to a day earlier than it said before."""
+    ago, earlier = random.Random(seed).uniform(0, 86400), time.time
+    time.time = lambda: earlier() - ago
+    time.time_ns = lambda: int(time.time() * 1e9)
 
 
 def frame_counts(fade, snr_db: float, seed) -> dict:

@@ -15,20 +15,6 @@ from link_sim import cli, montecarlo, recipes, results
 
 KEYS = "scenario receiver axis point metric value low high count".split()
 
-DRIVER = """
-import sys
-sys.path[:0] = sys.argv[1:3]
-import fake_link
-import link_sim
-from link_sim import cli, results
-
-sys.modules["link_sim.link"] = link_sim.link = fake_link
-results._versions = dict
-cli._load_tensorflow = lambda console: None
-sys.argv[1:] = sys.argv[3:]
-cli.main()
-"""
-
 
 @pytest.fixture
 def invoke(monkeypatch, fake_link, tmp_path):
@@ -91,6 +77,18 @@ def test_show_draws_again(invoke):
     assert Path("here/ber.png").exists()
 
 
+def test_formats_and_report(invoke):
+    assert invoke("run", "smoke", "--out", "here", "--format", "pdf").exit_code == 0
+    plots = {path.name for path in Path("here").glob("*.p*")}
+    assert plots == {f"{x}.pdf" for x in ("ber", "bler", "psnr", "nmse", "strip")} | {
+        "strip.png"
+    }
+    result = invoke("show", "here", "--html", "--format", "svg")
+    assert result.exit_code == 0
+    assert result.stdout.splitlines()[-1] == "Report: here/report.html"
+    assert Path("here/report.html").exists() and Path("here/ber.svg").exists()
+
+
 def test_settings_and_receivers(invoke):
     chosen = ("--receivers", "ls, lmmse", "--set", "sweep.points=[1]")
     assert invoke("run", "smoke", *chosen).exit_code == 0
@@ -110,6 +108,17 @@ def test_a_receiver_that_is_not_finite_is_reported(invoke, monkeypatch, fake_lin
     result = invoke("run", "smoke")
     assert result.exit_code == 0
     assert "ls is left out at Eb/N0 [dB] = 2" in result.stdout
+
+
+def test_a_batch_received_in_parts_is_reported_once(invoke, monkeypatch, fake_link):
+    def run_batch(toml, point, batch, original=fake_link.run_batch):
+        return original(toml, point, batch) | {"frames_at_once": 2}
+
+    monkeypatch.setattr(fake_link, "run_batch", run_batch)
+    result = invoke("run", "smoke")
+    assert result.exit_code == 0
+    assert result.stdout.count("going on with 2 at a time") == 1
+    assert results.load_results(Path("results/smoke"))[1][0]["frames_at_once"] == 2
 
 
 @pytest.mark.parametrize(
@@ -196,6 +205,7 @@ def test_merge_refuses_what_does_not_belong_together(invoke):
     path = Path("one/counts.jsonl")
     lines = [json.loads(line) for line in path.open()]
     lines[0]["counts"]["ls"]["bit_errors"] += 3
+    del lines[0]["crc32"]
     invoke("run", "smoke", "--out", "three")
     path.write_text("".join(json.dumps(line) + "\n" for line in lines))
     refuse(invoke("merge", "three", "one", "--out", "sum"), "one", "other counts")
@@ -226,8 +236,7 @@ def test_train_runs_a_recipe_with_its_settings(invoke, monkeypatch):
 
 @pytest.mark.parametrize("executor", ["in-process", "processes:2"])
 def test_ctrl_c_keeps_the_finished_batches(tmp_path, executor):
-    here = Path(__file__).parent
-    command = [sys.executable, "-c", DRIVER, str(here), str(here.parents[1])]
+    command = [sys.executable, str(Path(__file__).with_name("fake_program.py"))]
     command += ["run", "smoke", "--out", str(tmp_path), "--executor", executor]
     command += ["--set", "stop.max_batches=500"]
     process = subprocess.Popen(

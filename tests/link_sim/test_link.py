@@ -196,3 +196,33 @@ def test_numbers_of_steps_are_compared_in_one_world():
     assert one == again
     assert one["bit_errors"] == two["bit_errors"] > 0
     assert one["squared_error"] != two["squared_error"]
+
+
+def out_of_memory(*_):
+    raise tf.errors.ResourceExhaustedError(None, None, "out of memory")
+
+
+def test_a_batch_that_memory_does_not_hold_is_received_in_parts(monkeypatch):
+    model = link("batch_size=5", receivers=["ls", "perfect-csi"])
+    whole, judge = model.simulate(1.0, 2), model._judge
+    monkeypatch.setattr(model, "_simulate", out_of_memory)
+
+    def small(sent, *rest):
+        return judge(sent, *rest) if len(sent.b) < 3 else out_of_memory()
+
+    monkeypatch.setattr(model, "_judge", small)
+    parts = model.simulate(1.0, 2)
+    assert model.frames_at_once == 2
+    for name, counts in whole.items():
+        assert parts[name].keys() == counts.keys()
+        for key, value in counts.items():  # sums of float32
+            assert parts[name][key] == pytest.approx(value, rel=1e-5)
+        assert parts[name]["bit_errors"] == counts["bit_errors"] > 0
+
+
+def test_a_frame_that_memory_does_not_hold_is_answered_in_one_sentence(monkeypatch):
+    model = link()
+    monkeypatch.setattr(model, "_simulate", out_of_memory)
+    monkeypatch.setattr(model, "_judge", out_of_memory)
+    with pytest.raises(ScenarioError, match="batch_size = 4 does not fit .* lower it"):
+        model.simulate(1.0, 0)

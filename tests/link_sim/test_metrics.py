@@ -1,4 +1,5 @@
 import numpy as np
+import pytest
 import tensorflow as tf
 
 from link_sim.metrics import channel_counts, class_counts, image_counts
@@ -7,6 +8,7 @@ from models.frechet import frechet_distance
 from receivers.chain import Reception
 
 RNG = np.random.default_rng(0)
+LLR = np.zeros(1, "float32")
 
 
 def plain(counts):
@@ -24,7 +26,7 @@ def test_bits_blocks_and_images_are_counted_per_frame():
     image_hat[0] += 0.1
     counts = plain(
         image_counts(
-            b, tf.constant(image), Reception(None, None, b_hat, crc_ok, image_hat)
+            b, tf.constant(image), Reception(None, LLR, b_hat, crc_ok, image_hat)
         )
     )
     assert counts["frames"] == counts["images"] == 2
@@ -38,9 +40,21 @@ def test_bits_blocks_and_images_are_counted_per_frame():
     assert 1 < counts["ssim"] < 2
 
 
+@pytest.mark.parametrize("where", ["llr", "b_hat", "image_hat"])
+def test_what_is_not_a_number_makes_counts_that_are_not(where):
+    b, image = tf.zeros([2, 1, 3, 10]), tf.zeros([2, 1, 4, 4, 1])
+    crc_ok = tf.ones([2, 1, 3], bool)
+    good = Reception(None, tf.zeros([6, 20]), b, crc_ok, image)
+    assert np.isfinite(list(plain(image_counts(b, image, good)).values())).all()
+    value = getattr(good, where).numpy()
+    value.flat[-1] = np.nan
+    counts = plain(image_counts(b, image, good._replace(**{where: value})))
+    assert not np.isfinite(list(counts.values())).all()
+
+
 def test_images_too_small_for_ssim_have_none():
     b, image = np.zeros((1, 1, 1, 4), "float32"), np.zeros((1, 1, 8, 8, 1), "float32")
-    received = Reception(None, None, b, np.ones((1, 1, 1), bool), image)
+    received = Reception(None, LLR, b, np.ones((1, 1, 1), bool), image)
     assert "ssim" not in image_counts(b, tf.constant(image), received)
 
 

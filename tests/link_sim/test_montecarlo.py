@@ -1,4 +1,6 @@
 import math
+import threading
+import time
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from functools import partial
@@ -6,7 +8,7 @@ from functools import partial
 import pytest
 
 from link_sim import montecarlo
-from link_sim.executors import InProcessExecutor, open_executor
+from link_sim.executors import InProcessExecutor, open_executor, run_alone
 
 POINTS = (-2.0, 6.0, 14.0)
 TOML = 'seed = 1\nreceivers = ["a", "b"]'
@@ -186,7 +188,23 @@ def test_a_dask_cluster_gives_the_same_counts(fake_link):
     assert totals(spread) == totals(alone)
 
 
-@pytest.mark.parametrize("where", ["process:2", "processes:0", "processes", "dask://"])
+def test_threads_of_a_process_take_turns(fake_link):
+    """As in a Dask worker of several threads, which share the world's generator."""
+    alone = threading.Lock()
+
+    def run_batch(point, batch):
+        assert alone.acquire(blocking=False)
+        time.sleep(0.01)
+        alone.release()
+        return fake_link.run_batch(TOML, point, batch)
+
+    with ThreadPoolExecutor(4) as executor:
+        swept(partial(run_alone, run_batch), Stop(3), executor, 3)
+
+
+@pytest.mark.parametrize(
+    "where", ["process:2", "processes:0", "processes:9999", "dask://"]
+)
 def test_an_executor_that_is_not_known_is_named(where):
     with pytest.raises(ValueError, match=f"--executor {where} is not known: use "):
         open_executor(where)

@@ -1,6 +1,7 @@
 import numpy as np
 import pytest
 from matplotlib.figure import Figure
+from PIL import Image
 
 from link_sim import plots
 
@@ -94,9 +95,22 @@ def test_the_strip_holds_each_image_where_its_label_is(ax, channels):
     }
 
 
-def test_files_are_those_that_have_values(tmp_path):
-    plots.save_plots(tmp_path, [row("ls", 0.0, 20.0, metric="psnr")])
-    assert [path.name for path in tmp_path.iterdir()] == ["psnr.png"]
+@pytest.mark.parametrize(
+    ("form", "start"), [("png", b"\x89PNG"), ("pdf", b"%PDF"), ("svg", b"<?xml")]
+)
+def test_files_are_those_that_have_values(tmp_path, form, start):
+    plots.save_plots(tmp_path, [row("ls", 0.0, 20.0, metric="psnr")], form)
+    (path,) = tmp_path.iterdir()
+    assert path.name == f"psnr.{form}"
+    assert path.read_bytes().startswith(start)
+
+
+def test_plots_fit_a_column_however_many_receivers(tmp_path):
+    names = [f"perfect-csi+pixel-bayes-{i}" for i in range(12)]
+    rows = [row(name, i / 9, 20.0, metric="psnr") for i, name in enumerate(names)]
+    plots.save_plots(tmp_path, rows)
+    width, _ = Image.open(tmp_path / "psnr.png").size
+    assert width <= 1.05 * plots.COLUMN * plots.STYLE["savefig.dpi"]
 
 
 def test_convergence_is_a_staircase_between_the_two_sides():

@@ -106,6 +106,42 @@ def test_a_line_in_between_that_is_not_a_batch_is_named(tmp_path, fake_link):
         results.load_results(tmp_path)
 
 
+@pytest.mark.parametrize("position", range(0, 400, 7))
+def test_a_garbled_last_line_is_known_and_made_again(tmp_path, fake_link, position):
+    fill(tmp_path, fake_link, "sweep.points=[2]")
+    path = tmp_path / "counts.jsonl"
+    text = bytearray(path.read_bytes())
+    start = text.index(b"\n") + 1
+    text[start + position] = text[start + position] % 255 + 1
+    path.write_bytes(text)
+    assert len(results.load_results(tmp_path)[1]) == 1
+    path.write_bytes(text[:start] + b"\0\n" * position)
+    assert len(results.load_results(tmp_path)[1]) == 1
+
+
+def test_more_than_a_line_is_never_dropped(tmp_path, fake_link):
+    fill(tmp_path, fake_link)
+    path = tmp_path / "counts.jsonl"
+    path.write_text(path.read_text().replace("frames", "frame"))
+    with pytest.raises(results.ResultsError, match="line 1 of .* is not a batch"):
+        results.load_results(tmp_path)
+
+
+def test_a_line_without_a_check_is_read(tmp_path, fake_link):
+    fill(tmp_path, fake_link)
+    path = tmp_path / "counts.jsonl"
+    scenario, lines = results.load_results(tmp_path)
+    path.write_text("".join(json.dumps(line) + "\n" for line in lines))
+    assert results.load_results(tmp_path) == (scenario, lines)
+
+
+def test_damaged_versions_are_named(tmp_path, fake_link):
+    fill(tmp_path, fake_link)
+    (tmp_path / "versions.json").write_text("[")
+    with pytest.raises(results.ResultsError, match="versions.json is damaged: delete"):
+        fill(tmp_path, fake_link)
+
+
 @pytest.mark.parametrize(
     ("override", "difference"),
     [

@@ -78,6 +78,15 @@ def test_own_noise_is_reproducible_and_moves_on():
     np.testing.assert_array_equal(layer(LLR), first)
 
 
+def test_part_of_a_batch_gets_the_noise_that_it_has_in_the_batch():
+    layer = restorer(4, eta=1.0)
+    layer.reseed(4)
+    whole = layer(LLR)
+    layer.reseed(4)
+    layer.place = 1, len(LLR)
+    np.testing.assert_allclose(layer(LLR[1:]), whole[1:], atol=1e-4)
+
+
 def test_one_step_is_deterministic():
     layer = restorer(1)
     np.testing.assert_array_equal(layer(LLR), layer(LLR))

@@ -1,0 +1,62 @@
+"""Data files that a scenario names: inside its folder, and with known content.
+
+A name in a scenario file is relative to the folder of that file and does not leave it;
+on the command line it may be any path. A scenario that was read holds absolute paths
+and the SHA-256 of what was there, so that all batches come from the same data.
+"""
+
+import hashlib
+from pathlib import Path
+
+from link_sim.sections import SOURCES
+
+FILES = ("channel", "file"), ("payload", "source")
+
+
+def place(data: dict, folder: Path) -> None:
+    """Makes the names in a scenario's raw `data` paths inside a folder, in place.
+
+    Raises `ValueError` for a name that leads out of the folder.
+    """
+    for section, key, name in _named(data):
+        path = (folder / name).resolve()
+        if not path.is_relative_to(folder.resolve()):
+            raise ValueError(
+                f"{section}.{key} = {name!r} leads out of the scenario's folder: put "
+                f"the file beside the scenario, or use --set {section}.{key}=PATH"
+            )
+        data[section][key] = str(path)
+
+
+def identify(data: dict) -> None:
+    """Makes the paths in a scenario's raw `data` absolute, and adds their SHA-256."""
+    for section, key, name in _named(data):
+        path = Path(name).absolute()
+        if path.is_file():
+            data[section] |= {key: str(path), "sha256": sha256(path)}
+
+
+def sha256(path: Path) -> str:
+    """The SHA-256 of a file, in hexadecimal."""
+    with open(path, "rb") as file:
+        return hashlib.file_digest(file, "sha256").hexdigest()
+
+
+def check(path: str, expected: str | None) -> None:
+    """Raises `ValueError` if a file is not the one that the scenario was read with."""
+    if expected is not None and sha256(Path(path)) != expected:
+        raise ValueError(
+            f"{path} has other content than the scenario says (sha256): restore it, or "
+            "begin a new run"
+        )
+
+
+def _named(data: dict) -> list[tuple[str, str, str]]:
+    """Section, key and name of each file in raw data, whatever else is in there."""
+    found = []
+    for section, key in FILES:
+        values = data.get(section)
+        name = values.get(key) if isinstance(values, dict) else None
+        if isinstance(name, str) and name not in SOURCES and "\0" not in name:
+            found.append((section, key, name))
+    return found

@@ -1,0 +1,15 @@
+"""`link-sim` with the stand-in for its link: `python fake_program.py run smoke …`."""
+
+import sys
+
+import fake_link
+
+import link_sim
+from link_sim import cli, results
+
+sys.modules["link_sim.link"] = link_sim.link = fake_link
+results._versions = dict
+cli._load_tensorflow = lambda console: None
+
+if __name__ == "__main__":
+    cli.main()

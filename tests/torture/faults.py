@@ -1,0 +1,286 @@
+"""What can go wrong while a run is going on: `make torture`.
+
+Each fault disturbs runs of the stand-in link through the real command line, and then
+compares what they stored with an undisturbed run: every batch once, the same counts.
+`python tests/torture/faults.py kill --times 100` kills a hundred times.
+"""
+
+import argparse
+import os
+import random
+import resource
+import signal
+import subprocess
+import sys
+import tempfile
+import time
+from collections.abc import Callable
+from contextlib import contextmanager
+from pathlib import Path
+
+import stored
+
+BATCHES = 20  # a point
+
+
+class Skipped(Exception):
+    """A fault that cannot be made here, and why."""
+
+
+def kill(folder: Path, rng: random.Random, times: int) -> str:
+    """Runs are killed, half of the times while they store batches, and begun again."""
+    whole, seconds = undisturbed(folder, 0.01)
+    kills = runs = 0
+    while kills < times:
+        broken = folder / f"broken-{runs}"
+        while kills < times and killed(start(broken, 0.01), broken, seconds, rng):
+            kills += 1
+        stored.finish(stored.command(broken, BATCHES), env=stored.environment())
+        assert stored.counts(broken) == whole
+        assert stored.shown(broken) == stored.shown(folder / "undisturbed")
+        runs += 1
+    return f"{kills} kills of {runs} runs"
+
+
+def killed(run: subprocess.Popen, out: Path, seconds: float, rng: random.Random):
+    """Whether a run was killed; False if it finished first."""
+    at_work, lines = rng.random() < 0.5, stored.num_lines(out)
+    while at_work and run.poll() is None and stored.num_lines(out) == lines:
+        time.sleep(0.001)
+    try:
+        assert run.wait(rng.uniform(0, 0.1 if at_work else seconds)) == 0
+    except subprocess.TimeoutExpired:
+        run.send_signal(signal.SIGKILL)
+        run.wait()
+        return True
+    return False
+
+
+def kill_real_link(folder: Path, rng: random.Random, times: int) -> str:
+    """The same with the real link: TensorFlow, channels, receivers."""
+    options = ["run", "smoke", "--receivers", "perfect-csi,ls", "--out"]
+    command = [sys.executable, "-m", "link_sim", *options]
+    begin, environment = time.monotonic(), stored.environment()
+    stored.finish([*command, str(folder / "whole")], env=environment)
+    seconds, silent = time.monotonic() - begin, subprocess.DEVNULL
+    for _ in range(times):
+        run = subprocess.Popen(
+            [*command, str(folder / "broken")],
+            env=environment,
+            stdout=silent,
+            stderr=silent,
+        )
+        time.sleep(rng.uniform(seconds / 3, seconds))
+        run.kill()
+        run.wait()
+    stored.finish([*command, str(folder / "broken")], env=environment)
+    assert stored.counts(folder / "broken") == stored.counts(folder / "whole")
+    return f"{times} kills of the real link"
+
+
+def pool(folder: Path, rng: random.Random, times: int) -> str:
+    """A process of `--executor processes:2` is killed in mid-batch."""
+    whole, _ = undisturbed(folder)
+    for number in range(times):
+        broken = folder / f"broken-{number}"
+        run = start(broken, 0.05, "--executor", "processes:2")
+        wait_for_lines(broken, rng.randint(1, BATCHES), run)
+        os.kill(rng.choice(workers(run)), signal.SIGKILL)
+        refused(run, "a worker process died", "finished batches are kept")
+        stored.finish(stored.command(broken, BATCHES), env=stored.environment())
+        assert stored.counts(broken) == whole
+    return f"{times} dead workers"
+
+
+def full_disk(folder: Path, rng: random.Random, times: int) -> str:
+    """The disk fills up in mid-run; later there is room again."""
+    whole, _ = undisturbed(folder)
+    for number in range(times):
+        disk = folder / f"disk-{number}"
+        disk.mkdir()
+        with small_disk(disk, rng.randint(6, 60)):
+            run = start(disk / "run")
+            refused(run, "the disk is full", "finished batches are kept")
+            grow(disk)
+            again = stored.command(disk / "run", BATCHES)
+            stored.finish(again, env=stored.environment())
+            assert stored.counts(disk / "run") == whole
+    return f"{times} full disks"
+
+
+def file_limit(folder: Path, rng: random.Random, times: int) -> str:
+    """The counts outgrow a limit on the size of a file; later it is lifted."""
+    whole, _ = undisturbed(folder)
+    length = (folder / "undisturbed" / "counts.jsonl").stat().st_size
+    for number in range(times):
+        broken, limit = folder / f"broken-{number}", rng.randint(600, length - 1)
+        command = stored.command(broken, BATCHES)
+        sizes = limit, resource.RLIM_INFINITY
+        run = subprocess.run(
+            command,
+            env=stored.environment(),
+            capture_output=True,
+            text=True,
+            preexec_fn=lambda s=sizes: resource.setrlimit(resource.RLIMIT_FSIZE, s),
+        )
+        one_sentence(run.stderr, run.returncode, "the disk is full")
+        stored.finish(command, env=stored.environment())
+        assert stored.counts(broken) == whole
+    return f"{times} limits"
+
+
+def last_line(folder: Path, rng: random.Random, times: int) -> str:
+    """A crash leaves the last line truncated, garbled or zero."""
+    whole, _ = undisturbed(folder)
+    file = folder / "undisturbed" / "counts.jsonl"
+    lines = file.read_bytes().splitlines(keepends=True)
+    for _ in range(times):
+        number = rng.randrange(len(lines))
+        damage = rng.choice([truncated, garbled, zero])
+        last = damage(bytearray(lines[number]), rng)
+        file.write_bytes(b"".join(lines[:number]) + last)
+        command = stored.command(folder / "undisturbed", BATCHES)
+        stored.finish(command, env=stored.environment())
+        assert stored.counts(folder / "undisturbed") == whole
+    return f"{times} damaged lines"
+
+
+def truncated(line: bytearray, rng: random.Random) -> bytearray:
+    return line[: rng.randrange(len(line))]
+
+
+def garbled(line: bytearray, rng: random.Random) -> bytearray:
+    for position in rng.sample(range(len(line)), 4):
+        line[position] = rng.randrange(256)
+    return line
+
+
+def zero(line: bytearray, rng: random.Random) -> bytearray:
+    return bytearray(len(line))
+
+
+def two_runs(folder: Path, rng: random.Random, times: int) -> str:
+    """Two processes take one results folder."""
+    whole, _ = undisturbed(folder)
+    for number in range(times):
+        shared = folder / f"shared-{number}"
+        first = start(shared, 0.05)
+        wait_for_lines(shared, rng.randint(1, 5), first)
+        refused(start(shared), "another run is writing to", "--out")
+        assert first.wait() == 0
+        assert stored.counts(shared) == whole
+    return f"{times} second runs refused"
+
+
+def clock(folder: Path, rng: random.Random, times: int) -> str:
+    """The clock is set back by up to a day whenever a batch ends."""
+    whole, _ = undisturbed(folder)
+    for number in range(times):
+        broken = folder / f"broken-{number}"
+        command = stored.command(broken, BATCHES, "--set", "stop.seconds=1000.0")
+        stored.finish(command, env=stored.environment(FAKE_CLOCK=str(rng.random())))
+        assert stored.counts(broken) == whole
+    return f"{times} runs"
+
+
+def not_finite(folder: Path, rng: random.Random, times: int) -> str:
+    """A receiver gives NaN at one batch: it is left out there, the others are not."""
+    whole, _ = undisturbed(folder)
+    for number in range(times):
+        broken, batch = folder / f"broken-{number}", rng.randrange(BATCHES)
+        command = stored.command(broken, BATCHES)
+        run = stored.finish(command, env=stored.environment(FAKE_NAN=f"ls:{batch}"))
+        assert "ls is left out at Eb/N0 [dB] = 2: it gave values that are" in run.stdout
+        for key, counts in stored.counts(broken).items():
+            expected = whole[key] | ({"ls": None} if key[1] == batch else {})
+            assert counts == expected
+    return f"{times} runs"
+
+
+FAULTS: dict[str, Callable[[Path, random.Random, int], str]] = {
+    fault.__name__.replace("_", "-"): fault
+    for fault in (
+        kill, kill_real_link, pool, full_disk, file_limit, last_line, two_runs, clock,
+        not_finite,
+    )
+}  # fmt: skip
+
+
+def undisturbed(folder: Path, seconds: float = 0.0) -> tuple[dict, float]:
+    """Counts of an undisturbed run, and how long it takes in seconds."""
+    out, begin = folder / "undisturbed", time.monotonic()
+    stored.finish(stored.command(out, BATCHES), env=stored.environment(seconds))
+    return stored.counts(out), time.monotonic() - begin
+
+
+def start(out: Path, seconds: float = 0.0, *options: str) -> subprocess.Popen:
+    return subprocess.Popen(
+        stored.command(out, BATCHES, *options),
+        env=stored.environment(seconds),
+        stdout=subprocess.DEVNULL,
+        stderr=subprocess.PIPE,
+        text=True,
+    )
+
+
+def wait_for_lines(folder: Path, number: int, run: subprocess.Popen) -> None:
+    while stored.num_lines(folder) < number:
+        assert run.poll() is None, run.stderr.read()
+        time.sleep(0.005)
+
+
+def workers(run: subprocess.Popen) -> list[int]:
+    """The processes of a pool, as Linux lists them."""
+    children = Path(f"/proc/{run.pid}/task/{run.pid}/children").read_text().split()
+    spawned = [c for c in children if b"spawn_main" in command_line(c)]
+    return [int(child) for child in spawned]
+
+
+def command_line(process: str) -> bytes:
+    return Path(f"/proc/{process}/cmdline").read_bytes()
+
+
+def refused(run: subprocess.Popen, *words: str) -> None:
+    """Asserts that a run ends with status 2 and one sentence with these words."""
+    one_sentence(run.communicate()[1], run.returncode, *words)
+
+
+def one_sentence(errors: str, status: int, *words: str) -> None:
+    assert status == 2 and errors.count("\n") == 1, errors
+    assert all(word in errors for word in words), errors
+
+
+@contextmanager
+def small_disk(folder: Path, kilobytes: int):
+    """Mounts a file system of that size on the folder, which takes root's rights."""
+    mount = ["mount", "-t", "tmpfs", "-o", f"size={kilobytes}k", "tmpfs", str(folder)]
+    if subprocess.run(mount, capture_output=True).returncode:
+        raise Skipped("mounting a small disk is not permitted here")
+    try:
+        yield
+    finally:
+        subprocess.run(["umount", str(folder)], check=True)
+
+
+def grow(disk: Path) -> None:
+    subprocess.run(["mount", "-o", "remount,size=100M", str(disk)], check=True)
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+    parser.add_argument("faults", nargs="*", choices=[[], *FAULTS], help="[all]")
+    parser.add_argument("--times", type=int, default=10, help="of each fault")
+    parser.add_argument("--seed", type=int, default=1)
+    chosen = parser.parse_args()
+    for name in chosen.faults or FAULTS:
+        with tempfile.TemporaryDirectory() as folder:
+            begin, rng = time.monotonic(), random.Random(chosen.seed)
+            try:
+                done = FAULTS[name](Path(folder), rng, chosen.times)
+            except Skipped as reason:
+                done = f"skipped: {reason}"
+        print(f"{name}: {done} ({time.monotonic() - begin:.0f} s)", flush=True)
+
+
+if __name__ == "__main__":
+    main()
