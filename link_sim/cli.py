@@ -148,9 +148,10 @@ def train(
     """Trains a shipped weight file again; continues what is there."""
     with _one_sentence_errors():
         _load_tensorflow(_console())
-        from link_sim import recipes, recipes_csi, recipes_joint
+        from link_sim import recipes, recipes_csi, recipes_joint, recipes_semantic
 
         known = recipes.RECIPES | recipes_joint.RECIPES | recipes_csi.RECIPES
+        known |= recipes_semantic.RECIPES
         if weights not in known:
             raise ValueError(f"no recipe for '{weights}': use {', '.join(known)}")
         recipe = known[weights]
