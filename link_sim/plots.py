@@ -7,7 +7,7 @@ import numpy as np
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
-from link_sim.rates import AXES, METRICS
+from link_sim.rates import AXES, METRICS, point_value
 
 # Paul Tol's colour-blind safe "muted" scheme
 COLOURS = (
@@ -16,7 +16,7 @@ COLOURS = (
 )  # fmt: skip
 MARKERS = "osD^<P*Xhd>p"
 LIMIT = {"marker": "v", "facecolors": "none"}
-PLOTTED = ("ber", "bler", "psnr", "nmse", "class_flips", "fcd")
+PLOTTED = ("ber", "bler", "psnr", "lpips", "nmse", "class_flips", "accuracy", "fcd")
 
 
 def plot_metric(ax: Axes, rows: Iterable[dict], metric: str) -> Axes:
@@ -45,6 +45,12 @@ def plot_metric(ax: Axes, rows: Iterable[dict], metric: str) -> Axes:
     if rows and rows[0]["axis"] == "num_steps":
         ax.set_xscale("log", base=2)
         ax.xaxis.set_major_formatter("{x:g}")
+    if rows and rows[0]["axis"] == "bandwidth_ratio":
+        points = sorted({row["point"] for row in rows})
+        ax.set_xscale("log")
+        labels = [point_value("bandwidth_ratio", point) for point in points]
+        ax.set_xticks(points, labels)
+        ax.minorticks_off()
     ax.set_xlabel(AXES.get(rows[0]["axis"], rows[0]["axis"]) if rows else "")
     ax.set_ylabel(METRICS[metric].label)
     ax.set_title(
@@ -122,7 +128,7 @@ def plot_strip(
     mosaic = np.concatenate([np.concatenate(row, axis=1) for row in spread])
     ax.imshow(np.broadcast_to(mosaic, (*mosaic.shape[:2], 3)), interpolation="nearest")
     ax.set_xticks([(width + gap) * i + width / 2 for i in range(len(points))])
-    ax.set_xticklabels([f"{point:g}" for point in points])
+    ax.set_xticklabels([point_value(axis, point) for point in points])
     ax.set_yticks([(height + 2) * i + height / 2 for i in range(len(grid))])
     ax.set_yticklabels(["sent", *receivers])
     ax.tick_params(length=0)

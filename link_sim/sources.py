@@ -30,6 +30,12 @@ def load_images(payload: Payload) -> np.ndarray:
     return images[: payload.num_images]
 
 
+def load_labels(payload: Payload) -> np.ndarray:
+    """The classes of `load_images`, int64, of digits or CIFAR-10 images."""
+    labels = {"mnist": evaluation_labels, "cifar10": lambda: evaluation_pictures()[1]}
+    return labels[payload.source]().astype(np.int64)[: payload.num_images]
+
+
 def evaluation_digits() -> np.ndarray:
     """The 5,000 MNIST digits for evaluation, uint8 [5000, 28, 28, 1]."""
     return _evaluation()[0]
