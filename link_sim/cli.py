@@ -45,12 +45,13 @@ def list_names() -> None:
         console = _console()
         _load_tensorflow(console)
         from link_sim.scenario import list_scenarios
+        from link_sim.semantic_link import DESCRIPTIONS
         from models.pretrained import list_pretrained
         from receivers.chain import list_receivers
 
         for title, names in (
             ("Scenarios", list_scenarios()),
-            ("Receivers", list_receivers()),
+            ("Receivers", list_receivers() | DESCRIPTIONS),
             ("Weights", list_pretrained()),
         ):
             table = Table(
@@ -267,6 +268,8 @@ def _report(console: Console, folder: Path) -> None:
                 f"{name} is left out at {where}: it gave values that are not finite",
                 style="yellow",
             )
+    if scenario.remark:
+        console.print(scenario.remark)
     results.write_summary(folder, table)
     plots.save_plots(folder, table)
 

@@ -9,6 +9,7 @@ from pydantic import ValidationError, model_validator
 
 from link_sim.experiment import Experiment
 from link_sim.sections import Antennas, Channel, Code, Grid, Payload, Sweep
+from link_sim.semantic_scenario import SemanticScenario
 
 
 class ScenarioError(ValueError):
@@ -48,7 +49,7 @@ class Scenario(Experiment):
         return self
 
 
-KINDS = {"link": Scenario}
+KINDS = {"link": Scenario, "semantic": SemanticScenario}
 """The kinds of experiments; a scenario without `kind` is a link."""
 
 
