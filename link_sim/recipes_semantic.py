@@ -91,7 +91,7 @@ def train_semantic(
     users: int = 1,
     steps: int = 4000,
     learning_rate: float = 1e-3,
-    last_level: float = 0.5,
+    last_level: float = 0.6,
     ratio: float = 0.0,
     seed: int = 1,
     report: Callable = show_progress,
