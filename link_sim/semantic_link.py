@@ -129,10 +129,11 @@ class SemanticLink:
             else self._encoders[way.sender](self.images(picks), count)
             for way in self.ways
         }
+        observe = self._grid(count)[1]  # may draw channels for covariances
         config.seed = seed
         for sampler in self._samplers:
             sampler.reseed(seed)
-        observed = self._grid(count)[1](sent, noise_variance(esno_db))
+        observed = observe(sent, noise_variance(esno_db))
         received, lost = {}, {}
         for way in self.ways:
             x_hat, no_eff = observed[way.estimator][way.sender]

@@ -28,6 +28,8 @@ def weights(tmp_path_factory):
             denoiser = SemanticDenoiser(
                 (28, 28, 1), 2 * max_symbols, 2, 0.6, (32, 32), (1, 1)
             )
+            random = [0.1 * rng.standard_normal(w.shape) for w in denoiser.weights]
+            denoiser.set_weights(random)
             card = {
                 "summary": "",
                 "encoder": encoder,
