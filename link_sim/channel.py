@@ -122,6 +122,22 @@ def add_noise(y, no):
     return y + tf.complex(real, imag)
 
 
+def covariances(draw, frames: int = 512) -> tuple[np.ndarray, ...]:
+    """Arguments of `LMMSEChannelEstimator` after the grid, from channels drawn.
+
+    draw : number of frames -> h without nulled subcarriers; called several times
+    """
+    axes = "brxtasf,brxtauf->su", "brxtasf,brxtasg->fg", "brxtasf,brytasf->xy"
+    sums = [0.0, 0.0, 0.0]
+    for _ in range(frames // 32):
+        h = draw(tf.constant(32))
+        terms = (tf.einsum(axis, h, tf.math.conj(h)).numpy() for axis in axes)
+        sums = [total + term for total, term in zip(sums, terms, strict=True)]
+    scaled = [c / np.trace(c).real * len(c) for c in sums]
+    energy = np.trace(sums[0]).real / (frames * tf.size(h[0]).numpy())
+    return energy * scaled[0], *scaled[1:]
+
+
 def _model(scenario: Scenario):
     """A function of (batch size, time steps, rate) that draws impulse responses."""
     channel, antennas = scenario.channel, scenario.antennas

@@ -57,12 +57,13 @@ def list_names() -> None:
         console = _console()
         _load_tensorflow(console)
         from link_sim.scenario import list_scenarios
+        from link_sim.semantic_link import DESCRIPTIONS
         from models.pretrained import list_pretrained
         from receivers.chain import list_receivers
 
         for title, names in (
             ("Scenarios", list_scenarios()),
-            ("Receivers", list_receivers()),
+            ("Receivers", list_receivers() | DESCRIPTIONS),
             ("Weights", list_pretrained()),
         ):
             table = Table(
@@ -165,9 +166,10 @@ def train(
     """Trains a shipped weight file again; continues what is there."""
     with _one_sentence_errors():
         _load_tensorflow(_console())
-        from link_sim import recipes, recipes_csi, recipes_joint
+        from link_sim import recipes, recipes_csi, recipes_joint, recipes_semantic
 
         known = recipes.RECIPES | recipes_joint.RECIPES | recipes_csi.RECIPES
+        known |= recipes_semantic.RECIPES
         if weights not in known:
             raise ValueError(f"no recipe for '{weights}': use {', '.join(known)}")
         recipe = known[weights]
@@ -284,6 +286,8 @@ def _report(
     console.print(display.final_table(scenario, table, tallies))
     for sentence in display.left_out(scenario, tallies):
         console.print(sentence, style="yellow", soft_wrap=True)
+    if scenario.remark:
+        console.print(scenario.remark)
     results.write_summary(folder, table)
     plots.save_plots(folder, table, form)
     if html:

@@ -60,6 +60,7 @@ class CsiScenario(Experiment):
     """One comparison of channel estimators on an ensemble."""
 
     runs_in: ClassVar = "link_sim.csi"
+    watched: ClassVar = "nmse"
 
     kind: Literal["csi"] = "csi"
     estimation: Estimation = Estimation()

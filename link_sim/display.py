@@ -11,14 +11,20 @@ from rich.progress_bar import ProgressBar
 from rich.table import Table
 
 from link_sim.montecarlo import Line, Tally
-from link_sim.rates import AXES, METRICS, estimate
+from link_sim.rates import AXES, METRICS, estimate, point_value
 
 COLUMNS = {
     "ber": "BER",
     "bler": "BLER",
     "psnr": "PSNR [dB]",
+    "lpips": "LPIPS",
+    "nmse": "NMSE [dB]",
+    "calibration": "error over stated",
     "class_flips": "class flips",
+    "accuracy": "accuracy",
 }
+
+FORMS = {"lpips": ".4f", "nmse": ".2f", "calibration": ".2f"}
 
 
 class Progress:
@@ -62,11 +68,14 @@ class Progress:
         where = point_name(self._scenario.sweep.axis, line["point"])
         self._last = f"{where}, batch {line['batch'] + 1}"
         if not self._console.is_terminal:
-            ber = ", ".join(
-                f"{name} {_ber(tally, name)}" for name in self._scenario.receivers
+            so_far = ", ".join(
+                f"{name} {self._watched(tally, name)}"
+                for name in self._scenario.receivers
             )
             self._console.print(
-                f"{self._last}: BER so far {ber}; {self._time()}", soft_wrap=True
+                f"{self._last}: {COLUMNS[self._scenario.watched]} so far {so_far}; "
+                f"{self._time()}",
+                soft_wrap=True,
             )
 
     def _time(self) -> str:
@@ -78,24 +87,35 @@ class Progress:
         return f"{spent}, about {_duration(seconds)} left"
 
     def _table(self) -> Group:
-        """BER so far, a row a receiver and a column a point; progress below."""
-        table = Table(title=f"{self._scenario.name}: BER so far", box=None)
+        """What is watched, a row a receiver and a column a point; progress below."""
+        what = COLUMNS[self._scenario.watched]
+        table = Table(title=f"{self._scenario.name}: {what} so far", box=None)
         axis = self._scenario.sweep.axis
         table.add_column(AXES.get(axis, axis))
         for point in self._tallies:
-            table.add_column(f"{point:g}", justify="right", min_width=7)
+            name = point_value(axis, point)
+            table.add_column(name, justify="right", min_width=7)
         for name in self._scenario.receivers:
-            table.add_row(name, *(_ber(t, name) for t in self._tallies.values()))
+            cells = (self._watched(tally, name) for tally in self._tallies.values())
+            table.add_row(name, *cells)
         batches = (len(tally.lines) for tally in self._tallies.values())
         table.add_row("batches", *map(str, batches), style="dim")
         done = statistics.mean(min(1, t.progress) for t in self._tallies.values())
         bar = ProgressBar(total=1.0, completed=done, width=40)
         return Group(table, bar, f"{self._last}; {self._time()}")
 
+    def _watched(self, tally: Tally, receiver: str) -> str:
+        if receiver in tally.excluded:
+            return "excluded"
+        metric = self._scenario.watched
+        found = estimate(tally.counts.get(receiver, {}), metric)
+        form = ".1e" if METRICS[metric].scale == "log" else ".1f"
+        return "-" if found is None else format(found.value, form)
+
 
 def point_name(axis: str, point: float) -> str:
-    """A point in words, such as `Eb/N0 [dB] = 3`."""
-    return f"{AXES.get(axis, axis)} = {point:g}"
+    """A point in words, such as `Eb/N0 [dB] = 3` or `bandwidth ratio k/n = 1/12`."""
+    return f"{AXES.get(axis, axis)} = {point_value(axis, point)}"
 
 
 def left_out(scenario, tallies: dict[float, Tally]) -> Iterator[str]:
@@ -139,13 +159,6 @@ def _duration(seconds: float) -> str:
     return f"{seconds:.0f} s" if seconds < 120 else f"{seconds / 60:.0f} min"
 
 
-def _ber(tally: Tally, receiver: str) -> str:
-    if receiver in tally.excluded:
-        return "excluded"
-    found = estimate(tally.counts.get(receiver, {}), "ber")
-    return "-" if found is None else f"{found.value:.1e}"
-
-
 def cell(row: dict | None) -> str:
     """A value with its 95 % interval, in short.
 
@@ -154,7 +167,7 @@ def cell(row: dict | None) -> str:
     if row is None:
         return "-"
     value, low, high = row["value"], row["low"], row["high"]
-    form, power, ending = ".1f", 0, ""
+    form, power, ending = FORMS.get(row["metric"], ".1f"), 0, ""
     if METRICS[row["metric"]].scale == "log":
         form = ".3f"
         if (value or high) < 0.01:

@@ -15,10 +15,13 @@ class Experiment(Section):
     A kind of experiment adds its own sections and `sweep` (with `axis` and `points`).
     The module `runs_in` computes it: `run_batch(toml, point, batch_index)` returns
     seed, seconds and counts of one batch, and `picture_strip(experiment, number)` the
-    pictures to show, or None.
+    pictures to show, or None. `watched` is the metric to show on the way, `remark` a
+    sentence to end with, or None.
     """
 
     runs_in: ClassVar[str]
+    watched: ClassVar[str] = "ber"
+    remark: ClassVar[str | None] = None
 
     name: Annotated[str, Field(pattern=r"^[a-z0-9][a-z0-9-]*$")]
     description: str

@@ -13,7 +13,7 @@ from sionna.phy import config
 from sionna.phy.ofdm import RemoveNulledSubcarriers
 from sionna.phy.utils import ebnodb2no
 
-from link_sim.channel import Channel, add_noise, apply_channel
+from link_sim.channel import Channel, add_noise, apply_channel, covariances
 from link_sim.metrics import channel_counts, class_counts, image_counts
 from link_sim.rates import add_counts
 from link_sim.scenario import Scenario, ScenarioError, parse_scenario
@@ -22,9 +22,6 @@ from link_sim.transmitter import Transmitter
 from models.pretrained import load_model
 from receivers.chain import Receiver, Reception, build_receivers, receive
 from receivers.image_restoration import ConditionalDDPM
-
-COVARIANCE_FRAMES = 512
-"""Channel realisations from which the covariances of `lmmse` are estimated."""
 
 
 class Transmission(NamedTuple):
@@ -311,15 +308,7 @@ class Link(keras.Model):
     def _covariances(self):
         """Arguments of `LMMSEChannelEstimator`, estimated from the channel itself."""
         config.seed = batch_seed(self.scenario.seed, 0.0, 2**31 - 1)
-        axes = "brxtasf,brxtauf->su", "brxtasf,brxtasg->fg", "brxtasf,brytasf->xy"
-        sums = [0.0, 0.0, 0.0]
-        for _ in range(COVARIANCE_FRAMES // 32):
-            h = self._remove_nulled(self._draw_channel(tf.constant(32)))
-            terms = (tf.einsum(axis, h, tf.math.conj(h)).numpy() for axis in axes)
-            sums = [total + term for total, term in zip(sums, terms, strict=True)]
-        scaled = [c / np.trace(c).real * len(c) for c in sums]
-        energy = np.trace(sums[0]).real / (COVARIANCE_FRAMES * tf.size(h[0]).numpy())
-        return energy * scaled[0], *scaled[1:]
+        return covariances(lambda n: self._remove_nulled(self._draw_channel(n)))
 
 
 def batch_seed(seed: int, point: float, batch_index: int) -> int:

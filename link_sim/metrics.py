@@ -9,6 +9,9 @@ import tensorflow as tf
 
 from link_sim.rates import ROUNDING_MSE
 
+SSIM_WINDOW = 11
+"""Pixels; smaller images have no SSIM."""
+
 
 def image_counts(b, image, reception) -> dict[str, tf.Tensor]:
     """Counts of bits, blocks and images of one receiver (names as in `Transmitter`).
@@ -20,24 +23,54 @@ def image_counts(b, image, reception) -> dict[str, tf.Tensor]:
     wrong += tf.where(undecided, np.float64(np.nan), 0.0)
     block_wrong = tf.reduce_max(wrong, axis=-1)
     undetected = block_wrong * tf.cast(reception.crc_ok, tf.float64)
-    error = tf.cast(tf.square(reception.image_hat - image), tf.float64)
-    error = tf.reduce_mean(error, axis=[2, 3, 4])  # [frame, image]
-    psnr = -10 * _log10(tf.maximum(error, ROUNDING_MSE))
-    counts = {
+    return {
         "frames": tf.shape(b)[0],
         "bits": tf.size(b),
         "blocks": tf.size(block_wrong),
-        "images": tf.size(error),
         **_sums("bit_errors", tf.reduce_sum(wrong, axis=[1, 2, 3])),
         **_sums("block_errors", tf.reduce_sum(block_wrong, axis=[1, 2])),
         **_sums("undetected_errors", tf.reduce_sum(undetected, axis=[1, 2])),
+        **picture_counts(image, reception.image_hat),
+    }
+
+
+def picture_counts(image, image_hat) -> dict[str, tf.Tensor]:
+    """Counts of pixel errors, [frame, image, height, width, channels] in [0, 1]."""
+    error = tf.cast(tf.square(image_hat - image), tf.float64)
+    error = tf.reduce_mean(error, axis=[2, 3, 4])  # [frame, image]
+    psnr = -10 * _log10(tf.maximum(error, ROUNDING_MSE))
+    counts = {
+        "images": tf.size(error),
         **_sums("squared_error", tf.reduce_mean(error, axis=1)),
         **_sums("psnr", tf.reduce_mean(psnr, axis=1)),
     }
-    if min(image.shape[2:4]) >= 11:  # the window of SSIM
-        ssim = tf.image.ssim(image, reception.image_hat, max_val=1.0)
+    if min(image.shape[2:4]) >= SSIM_WINDOW:
+        ssim = tf.image.ssim(image, image_hat, max_val=1.0)
         counts |= _sums("ssim", tf.reduce_mean(ssim, axis=1))
     return counts
+
+
+def multiscale_counts(image, image_hat) -> dict[str, tf.Tensor]:
+    """Counts of MS-SSIM (Wang et al. 2003) with the two scales that 22 pixels allow.
+
+    Their published exponents, scaled to sum 1, and the window of 11 pixels.
+    """
+    powers = [0.0448 / 0.3304, 0.2856 / 0.3304]
+    shape = [-1, *image.shape[2:]]
+    flat = (tf.reshape(x, shape) for x in (image, image_hat))
+    ssim = tf.image.ssim_multiscale(*flat, 1.0, powers, filter_size=SSIM_WINDOW)
+    return _sums("ms_ssim", tf.reduce_mean(tf.reshape(ssim, tf.shape(image)[:2]), 1))
+
+
+def distance_counts(distance) -> dict[str, tf.Tensor]:
+    """Counts of LPIPS, [frame, image]."""
+    return _sums("lpips", tf.reduce_mean(distance, axis=1))
+
+
+def failure_counts(lost) -> dict[str, tf.Tensor]:
+    """Counts of blocks that were not decoded, bool [frame, image], a block an image."""
+    per_frame = tf.reduce_sum(tf.cast(lost, tf.float64), axis=1)
+    return {"blocks": tf.size(lost), **_sums("block_errors", per_frame)}
 
 
 def channel_counts(h, h_hat, grids_per_frame: int) -> dict[str, tf.Tensor]:
@@ -63,12 +96,13 @@ def calibration_counts(h, h_hat, err_var) -> dict[str, tf.Tensor]:
     return _sums("normalised_error", tf.reduce_mean(error, axes))
 
 
-def class_counts(classifier, image):
+def class_counts(classifier, image, labels=None):
     """A function of `image_hat` that counts what a classifier makes of it.
 
     `class_flips` are images whose class is another than that of the image sent;
     `logit_i` and `logit_i_j` are sums over images of logits and of their products, and
-    `sent_…` those of the images sent, for the Fréchet distance between them.
+    `sent_…` those of the images sent, for the Fréchet distance between them. With
+    `labels` [frame, image], `class_hits` are images found to be of their true class.
     """
     sent = _logits(classifier, image)
     sent_sums = _moments("sent_logit", sent)
@@ -77,8 +111,11 @@ def class_counts(classifier, image):
         found = _logits(classifier, image_hat)
         flips = tf.not_equal(tf.argmax(found, -1), tf.argmax(sent, -1))
         per_frame = tf.reduce_sum(tf.cast(flips, tf.float64), axis=1)
-        moments = _moments("logit", found)
-        return _sums("class_flips", per_frame) | moments | sent_sums
+        sums = _sums("class_flips", per_frame) | _moments("logit", found) | sent_sums
+        if labels is not None:
+            hits = tf.equal(tf.argmax(found, -1), labels)
+            sums |= _sums("class_hits", tf.reduce_sum(tf.cast(hits, tf.float64), 1))
+        return sums
 
     return counts
 

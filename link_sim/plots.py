@@ -11,7 +11,7 @@ import numpy as np
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
-from link_sim.rates import AXES, METRICS
+from link_sim.rates import AXES, METRICS, point_value
 from link_sim.results import replacing
 
 COLUMN = 3.5  # inch: the width of a column of a two-column page
@@ -45,7 +45,7 @@ COLOURS = (
 )  # fmt: skip
 MARKERS = "osD^<P*Xhd>p"
 LIMIT = {"marker": "v", "facecolors": "none"}
-PLOTTED = ("ber", "bler", "psnr", "nmse", "class_flips", "fcd")
+PLOTTED = ("ber", "bler", "psnr", "lpips", "nmse", "class_flips", "accuracy", "fcd")
 
 
 def plot_metric(ax: Axes, rows: Iterable[dict], metric: str) -> Axes:
@@ -75,6 +75,12 @@ def plot_metric(ax: Axes, rows: Iterable[dict], metric: str) -> Axes:
     if rows and rows[0]["axis"] == "num_steps":
         ax.set_xscale("log", base=2)
         ax.xaxis.set_major_formatter("{x:g}")
+    if rows and rows[0]["axis"] == "bandwidth_ratio":
+        points = sorted({row["point"] for row in rows})
+        ax.set_xscale("log")
+        labels = [point_value("bandwidth_ratio", point) for point in points]
+        ax.set_xticks(points, labels)
+        ax.minorticks_off()
     ax.set_xlabel(AXES.get(rows[0]["axis"], rows[0]["axis"]) if rows else "")
     ax.set_ylabel(METRICS[metric].label)
     ax.set_title(f"{rows[0]['scenario']}, with 95 % intervals" if rows else "")
@@ -146,7 +152,7 @@ def plot_strip(
     mosaic = np.concatenate([np.concatenate(row, axis=1) for row in spread])
     ax.imshow(np.broadcast_to(mosaic, (*mosaic.shape[:2], 3)), interpolation="nearest")
     ax.set_xticks([(width + gap) * i + width / 2 for i in range(len(points))])
-    ax.set_xticklabels([f"{point:g}" for point in points])
+    ax.set_xticklabels([point_value(axis, point) for point in points])
     ax.set_yticks([(height + 2) * i + height / 2 for i in range(len(grid))])
     ax.set_yticklabels(["sent", *receivers])
     ax.tick_params(length=0)

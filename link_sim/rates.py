@@ -21,6 +21,7 @@ AXES = {
     "num_steps": "steps of the sampler",
     "snr_db": "SNR per receive antenna [dB]",
     "alpha": "pilots per transmit antenna",
+    "bandwidth_ratio": "bandwidth ratio k/n",
 }
 ROUNDING_MSE = 1 / (12 * 255**2)  # of rounding to 8 bits; 58.92 dB PSNR
 
@@ -108,12 +109,15 @@ METRICS = {
     "psnr": _psnr("PSNR of the mean squared error [dB]"),
     "psnr_mean": _mean("Mean of the images' PSNR [dB]", "psnr", "images"),
     "ssim": _mean("SSIM", "ssim", "images"),
+    "ms_ssim": _mean("MS-SSIM, two scales", "ms_ssim", "images"),
+    "lpips": _mean("LPIPS (AlexNet)", "lpips", "images"),
     "nmse": _nmse("NMSE, total error over total power [dB]"),
     "nmse_mean": _nmse_mean("Mean of the frames' NMSE [dB]"),
     "calibration": _mean(
         "Squared error over stated variance", "normalised_error", "frames"
     ),
     "class_flips": _proportion("Class flip rate", "class_flips", "images"),
+    "accuracy": _proportion("Accuracy of a classifier", "class_hits", "images"),
     "fcd": _frechet("Fréchet classifier distance, on logits"),
 }
 
@@ -124,6 +128,13 @@ def estimate(counts: Counts, metric: str) -> Estimate | None:
     if definition.quantity not in counts:
         return None
     return definition.estimate(counts)
+
+
+def point_value(axis: str, point: float) -> str:
+    """A point as text; bandwidth ratios as fractions of 1 where that is 1 % exact."""
+    share = round(1 / point) if axis == "bandwidth_ratio" else 0
+    fraction = share and abs(share * point - 1) < 0.01
+    return f"1/{share}" if fraction else f"{point:g}"
 
 
 def add_counts(total: Counts, counts: Counts) -> Counts:

@@ -21,7 +21,7 @@ from link_sim.bit_noise import (
 )
 from link_sim.sources import evaluation_digits, evaluation_labels, training_digits
 from models import pretrained
-from models.classifier import DigitClassifier
+from models.classifier import ImageClassifier
 from models.conditional_chain import ConditionalChain
 from models.pixel_denoiser import PixelDenoiser
 from models.training import low_discrepancy, train
@@ -189,7 +189,7 @@ def train_classifier(
 ) -> None:
     """Trains and measures the digit classifier."""
     keras.utils.set_random_seed(seed)
-    images, labels = digits()
+    classifier, (images, labels) = ImageClassifier(), digits()
 
     def batch(step):
         rng = np.random.default_rng([seed, step])
@@ -197,31 +197,30 @@ def train_classifier(
         inputs = shifted(rng, images[chosen], 2).astype("float32") / 255
         return (inputs,), labels[chosen], None
 
-    classifier = DigitClassifier()
-    loss = keras.losses.SparseCategoricalCrossentropy(from_logits=True)
-    train(
-        lambda image: classifier(image)[0],
-        batch,
-        steps,
-        folder,
-        loss=loss,
-        report=report,
-    )
+    fit_classifier(classifier, batch, folder, steps=steps, report=report)
+    found = classifier_accuracy(classifier, evaluation_digits(), evaluation_labels())
     card = {
         "summary": "Digit classifier: class flips and Fréchet classifier distance",
         "data": DATA,
         "recipe": {"name": "digit-classifier", "steps": steps, "seed": seed},
-        "quality": {"accuracy": classifier_accuracy(classifier)},
+        "quality": {"accuracy": found},
     }
     path = str(Path(folder) / "digit-classifier.npz")
     pretrained.save_model(path, classifier, card)
 
 
-def classifier_accuracy(classifier) -> float:
-    """Share of the evaluation digits that are classified right."""
-    images = evaluation_digits() / np.float32(255)
-    logits, _ = classifier.predict(images, 100, verbose=0)
-    return float(np.mean(logits.argmax(-1) == evaluation_labels()))
+def fit_classifier(classifier, batch: Callable, folder: Path, **options) -> None:
+    """Trains the logits of a classifier on the labels that `batch` gives."""
+    loss = keras.losses.SparseCategoricalCrossentropy(from_logits=True)
+    train(
+        lambda image: classifier(image)[0], batch, folder=folder, loss=loss, **options
+    )
+
+
+def classifier_accuracy(classifier, images: np.ndarray, labels: np.ndarray) -> float:
+    """Share of 8-bit images that are classified right."""
+    logits, _ = classifier.predict(images / np.float32(255), 100, verbose=0)
+    return float(np.mean(logits.argmax(-1) == labels))
 
 
 def count_levels(folder: Path) -> None:

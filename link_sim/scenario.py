@@ -11,6 +11,7 @@ from link_sim import data_files
 from link_sim.csi import CsiScenario
 from link_sim.experiment import Experiment
 from link_sim.sections import Antennas, Channel, Code, Grid, Payload, Sweep
+from link_sim.semantic_scenario import SemanticScenario
 
 
 class ScenarioError(ValueError):
@@ -50,7 +51,7 @@ class Scenario(Experiment):
         return self
 
 
-KINDS = {"link": Scenario, "csi": CsiScenario}
+KINDS = {"link": Scenario, "csi": CsiScenario, "semantic": SemanticScenario}
 """The kinds of experiments; a scenario without `kind` is a link."""
 
 

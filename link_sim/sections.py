@@ -7,6 +7,7 @@ from pydantic import BaseModel, ConfigDict, Field, model_validator
 Positive = Annotated[float, Field(gt=0, allow_inf_nan=False)]
 Count = Annotated[int, Field(ge=1, lt=2**31)]
 Antenna = Annotated[int, Field(ge=1, le=1024)]
+Decibels = Annotated[float, Field(ge=-100, le=200)]
 Sha256 = Annotated[str, Field(pattern=r"^[0-9a-f]{64}$")]
 SOURCES = "mnist", "cifar10", "random"
 

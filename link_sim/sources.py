@@ -18,7 +18,7 @@ def load_images(payload: Payload) -> np.ndarray:
     """
     sources = {"mnist": evaluation_digits, "random": _random}
     if payload.source == "cifar10":
-        images = _dataset("cifar10")["x_test"]
+        images = evaluation_pictures()[0]
     elif payload.source in sources:
         images = sources[payload.source]()
     else:
@@ -29,6 +29,12 @@ def load_images(payload: Payload) -> np.ndarray:
             f"{len(images)} images: set it to {len(images)} or less"
         )
     return images[: payload.num_images]
+
+
+def load_labels(payload: Payload) -> np.ndarray:
+    """The classes of `load_images`, int64, of digits or CIFAR-10 images."""
+    labels = {"mnist": evaluation_labels, "cifar10": lambda: evaluation_pictures()[1]}
+    return labels[payload.source]().astype(np.int64)[: payload.num_images]
 
 
 def evaluation_digits() -> np.ndarray:
@@ -50,6 +56,18 @@ def training_digits() -> tuple[np.ndarray, np.ndarray]:
     held_out = {image.tobytes() for image in evaluation_digits()}
     keep = [image.tobytes() not in held_out for image in data["x_train"]]
     return data["x_train"][keep][..., None], data["y_train"][keep].ravel()
+
+
+def training_pictures() -> tuple[np.ndarray, np.ndarray]:
+    """CIFAR-10 images to train on and their classes, uint8 [number, 32, 32, 3]."""
+    data = _dataset("cifar10")
+    return data["x_train"], data["y_train"].ravel()
+
+
+def evaluation_pictures() -> tuple[np.ndarray, np.ndarray]:
+    """CIFAR-10 images for evaluation and their classes, uint8 [number, 32, 32, 3]."""
+    data = _dataset("cifar10")
+    return data["x_test"], data["y_test"].ravel()
 
 
 def _evaluation() -> tuple[np.ndarray, np.ndarray]:

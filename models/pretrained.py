@@ -16,6 +16,7 @@ from models import (  # noqa: F401
     classifier,
     denoiser,
     pixel_denoiser,
+    semantic,
     spectral,
     unet,
 )

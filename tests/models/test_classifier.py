@@ -3,12 +3,12 @@ import numpy as np
 import pytest
 
 from models import pretrained
-from models.classifier import DigitClassifier
+from models.classifier import ImageClassifier
 from models.frechet import frechet_distance
 
 
 def test_outputs_logits_and_features_and_serialises():
-    classifier = DigitClassifier("float32")
+    classifier = ImageClassifier(dtype="float32")
     image = np.zeros((2, 28, 28, 1), "float32")
     logits, features = classifier(image)
     assert logits.shape == (2, 10) and features.shape == (2, 64)

@@ -1,0 +1,253 @@
+"""Training recipes of semantic communication: encoders and their decoders.
+
+Each system is trained in two stages of the same length: encoder and decoder together
+for the estimate from the symbols alone, then the decoder with the encoder frozen: for
+the same estimate (`ae`, `vae`) or for all noise levels (`cdiff`). So all three take the
+same number of steps, with the same network; `ae` and `cdiff` share the first stage and
+the encoder.
+"""
+
+import functools
+from collections.abc import Callable
+from pathlib import Path
+from typing import NamedTuple
+
+import keras
+import numpy as np
+from keras import ops
+
+from link_sim.recipes import (
+    BATCH,
+    DATA,
+    classifier_accuracy,
+    digits,
+    fit_classifier,
+    shifted,
+    show_progress,
+)
+from link_sim.semantic_batches import RATIOS, Transmission, semantic_batch
+from link_sim.sources import (
+    evaluation_digits,
+    evaluation_pictures,
+    training_pictures,
+)
+from models import pretrained
+from models.classifier import ImageClassifier
+from models.semantic import SemanticDenoiser, SemanticEncoder
+from models.training import train
+from receivers.semantic import SemanticDecoder, SymbolEncoder, num_symbols
+
+PICTURES = "CIFAR-10 training images (Krizhevsky 2009)"
+QUALITY_IMAGES, QUALITY_SNR_DB = 1000, 7.0
+
+
+class Source(NamedTuple):
+    """What is trained for one kind of images."""
+
+    images: Callable  # to train on, uint8 [number, height, width, channels]
+    held_out: Callable  # to measure on
+    sigma_data: float  # of the images scaled to [-1, 1]
+    flips: bool  # whether a mirrored image is as likely
+    encoder_widths: tuple
+    widths: tuple
+    depths: tuple
+    data: str
+
+
+SOURCES = {
+    "mnist": Source(
+        lambda: digits()[0],
+        lambda: evaluation_digits(),
+        0.6,
+        False,
+        (32, 64, 128, 128),
+        (64, 128),
+        (1, 2),
+        DATA,
+    ),
+    "cifar10": Source(
+        lambda: training_pictures()[0],
+        lambda: evaluation_pictures()[0],
+        0.5,
+        True,
+        (64, 128, 256, 256),
+        (64, 128),
+        (1, 3),
+        PICTURES,
+    ),
+}
+SUMMARIES = {
+    "ae": "Autoencoder's decoder",
+    "cdiff": "Conditional diffusion decoder",
+    "vae": "VAE's decoder",
+}
+
+
+def train_semantic(
+    folder: Path,
+    name: str,
+    kind: str,
+    source: str,
+    users: int = 1,
+    steps: int = 4000,
+    learning_rate: float = 1e-3,
+    last_level: float = 0.6,
+    ratio: float = 0.0,
+    seed: int = 1,
+    report: Callable = show_progress,
+) -> None:
+    """Trains and measures the decoder `name`, and the encoder it goes with.
+
+    steps: of each stage. last_level: share of the second stage of `cdiff` that asks for
+    the estimate from the symbols alone. ratio: the only bandwidth ratio trained for; 0
+    for all. The first stage is kept in `folder/joint-ae` or `folder/joint-vae`; `ae`
+    and `cdiff` trained in the same folder share it.
+    """
+    keras.utils.set_random_seed(seed)
+    made, variational = SOURCES[source], kind == "vae"
+    images = made.images()
+    shape = images.shape[1:]
+    max_symbols = num_symbols(RATIOS[1], shape, users)
+    encoder = SemanticEncoder(
+        shape, (4 if variational else 2) * max_symbols, made.encoder_widths
+    )
+    denoiser = SemanticDenoiser(
+        shape, 2 * max_symbols, 2, made.sigma_data, made.widths, made.depths,
+        "mixed_bfloat16",
+    )  # fmt: skip
+    batch = functools.partial(
+        semantic_batch,
+        images=images,
+        users=users,
+        max_symbols=max_symbols,
+        sigma_data=made.sigma_data,
+        ratio=ratio,
+        flips=made.flips,
+    )
+    options = {"steps": steps, "learning_rate": learning_rate, "report": report}
+    options |= {"ema_momentum": 0.99}
+    train(
+        Transmission(encoder, denoiser, variational),
+        functools.partial(batch, last_level=1.0, seed=seed),
+        folder=Path(folder) / f"joint-{'vae' if variational else 'ae'}",
+        **options,
+    )
+    encoder = _means(encoder, max_symbols) if variational else encoder
+    encoder.trainable = False
+    last = last_level if kind == "cdiff" else 1.0
+    train(
+        Transmission(encoder, denoiser),
+        functools.partial(batch, last_level=last, seed=seed + 1),
+        folder=Path(folder) / f"decoder-{kind}",
+        **options,
+    )
+    card = {
+        "data": made.data,
+        "recipe": {
+            "name": name,
+            "steps": [steps, steps],
+            "last_level": [1.0, last],
+            "learning_rate": learning_rate,
+            "ratio": ratio,
+            "users": users,
+            "seed": seed,
+        },
+    }
+    what = f"of {source} images from 1/48 to 1/6 channel uses a value"
+    what += f", {users} users" if users > 1 else ""
+    encoder_name = name.replace("cdiff", "encoder").replace("vae", "vae-encoder")
+    encoder_name = encoder_name.replace("-ae-", "-encoder-")
+    path = str(Path(folder) / f"{encoder_name}.npz")
+    pretrained.save_model(path, encoder, card | {"summary": f"Encoder {what}"})
+    path = str(Path(folder) / f"{name}.npz")
+    card |= {
+        "summary": f"{SUMMARIES[kind]} {what}",
+        "encoder": encoder_name,
+        "decoder": {"image_shape": list(shape), "max_symbols": max_symbols},
+    }
+    pretrained.save_model(path, denoiser, card)
+    encoder = SymbolEncoder(encoder)
+    steps = (1, 8) if kind == "cdiff" else (1,)
+    quality = {"images": QUALITY_IMAGES, "snr_db": QUALITY_SNR_DB}
+    for num_steps in steps:
+        decoder = SemanticDecoder.from_preset(path, num_steps=num_steps)
+        for k, psnr_db in decoder_quality(encoder, decoder, made.held_out(), users):
+            quality[f"psnr_db_of_{k}_symbols_{num_steps}_steps"] = psnr_db
+    pretrained.update_card(path, quality=quality)
+
+
+def decoder_quality(encoder, decoder, images: np.ndarray, users: int) -> list[tuple]:
+    """Symbols per image and PSNR of the mean squared error over AWGN, in dB.
+
+    At a true SNR of 7 dB for each user, at bandwidth ratios 1/48, 1/24, 1/12 and 1/6.
+    """
+    images = images[:QUALITY_IMAGES].reshape(-1, users, *images.shape[1:])
+    rng, no = np.random.default_rng(7), 10 ** (-QUALITY_SNR_DB / 10)
+    quality = []
+    for ratio in (1 / 48, 1 / 24, 1 / 12, 1 / 6):
+        k, errors = num_symbols(ratio, decoder.image_shape, users), []
+        for sent in np.split(images / np.float32(255), 10):
+            x = np.asarray(encoder(sent, k))
+            parts = np.sqrt(no / 2) * rng.standard_normal((2, len(x), 1, k), "float32")
+            x_hat = x.sum(axis=1, keepdims=True) + parts[0] + 1j * parts[1]
+            x_hat = np.repeat(x_hat, users, axis=1)
+            no_eff = np.full(x_hat.shape, users - 1 + no, "float32")
+            received = decoder(ops.convert_to_tensor(x_hat, "complex64"), no_eff)
+            errors.append(np.mean((np.asarray(received) - sent) ** 2))
+        quality.append((k, round(float(-10 * np.log10(np.mean(errors))), 2)))
+    return quality
+
+
+def train_picture_classifier(
+    folder: Path, steps: int = 8000, seed: int = 1, report: Callable = show_progress
+) -> None:
+    """Trains and measures the classifier of CIFAR-10 images."""
+    keras.utils.set_random_seed(seed)
+    images, labels = training_pictures()
+    classifier = ImageClassifier(images.shape[1:], (64, 128, 256))
+
+    def batch(step):
+        rng = np.random.default_rng([seed, step])
+        chosen = rng.integers(0, len(images), BATCH)
+        mirrored = rng.random((BATCH, 1, 1, 1)) < 0.5
+        inputs = shifted(rng, images[chosen], 3)
+        inputs = np.where(mirrored, inputs[:, :, ::-1], inputs)
+        return (inputs.astype("float32") / 255,), labels[chosen], None
+
+    fit_classifier(classifier, batch, folder, steps=steps, report=report)
+    found = classifier_accuracy(classifier, *evaluation_pictures())
+    card = {
+        "summary": "CIFAR-10 classifier: accuracy and Fréchet classifier distance",
+        "data": PICTURES,
+        "recipe": {"name": "cifar10-classifier", "steps": steps, "seed": seed},
+        "quality": {"accuracy": found},
+    }
+    path = str(Path(folder) / "cifar10-classifier.npz")
+    pretrained.save_model(path, classifier, card)
+
+
+def _means(encoder: SemanticEncoder, max_symbols: int) -> SemanticEncoder:
+    """The encoder whose output are the means of a variational one."""
+    config = encoder.get_config() | {"num_features": 2 * max_symbols}
+    means = SemanticEncoder.from_config(config)
+    *weights, kernel, bias = encoder.get_weights()
+    half = 2 * max_symbols
+    means.set_weights([*weights, kernel[:, :half], bias[:half]])
+    return means
+
+
+RECIPES = {"cifar10-classifier": train_picture_classifier} | {
+    f"semantic-{kind}-{source}{suffix}": functools.partial(
+        train_semantic,
+        name=f"semantic-{kind}-{source}{suffix}",
+        kind=kind,
+        source=source,
+        users=users,
+        steps=steps,
+    )
+    for source, steps in (("mnist", 4000), ("cifar10", 12000))
+    for users, suffix in ((1, ""), (2, "-2users"))
+    for kind in ("ae", "vae", "cdiff")
+    if (source, users) != ("mnist", 2)
+}
+"""Weights name -> function(folder, **overrides)."""

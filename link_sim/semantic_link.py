@@ -1,0 +1,275 @@
+"""The semantic link: images as symbols on a shared grid, and several ways back."""
+
+import re
+import time
+from functools import lru_cache, partial
+from pathlib import Path
+from typing import NamedTuple
+
+import numpy as np
+import tensorflow as tf
+from sionna.phy import config
+
+from link_sim.link import batch_seed
+from link_sim.lpips import LPIPS
+from link_sim.metrics import (
+    class_counts,
+    distance_counts,
+    failure_counts,
+    multiscale_counts,
+    picture_counts,
+)
+from link_sim.scenario import ScenarioError, parse_scenario
+from link_sim.semantic_scenario import SemanticScenario
+from link_sim.separation import FALLBACK, Separation, choose_mcs
+from link_sim.shared_grid import SharedGrid, noise_variance
+from link_sim.sources import load_images, load_labels
+from models import pretrained
+from receivers.chain import ESTIMATORS
+from receivers.semantic import SemanticDecoder, SymbolEncoder, num_symbols
+
+CLASSIFIERS = {"mnist": "digit-classifier", "cifar10": "cifar10-classifier"}
+CALIBRATION_FRAMES = 64
+"""Channels from which the separation baseline chooses modulation and code rate."""
+NAMES = re.compile(r"(ae|vae|cdiff)(?:-(\d+))?|(jpeg|webp)(?:-at-(-?\d+))?")
+DESCRIPTIONS = {
+    "ae": "semantic decoder: autoencoder",
+    "vae": "semantic decoder: variational autoencoder",
+    "cdiff": "semantic decoder: conditional diffusion, 1 step; cdiff-8 …",
+    "jpeg": "separation: JPEG, LDPC and QAM at the rate that the SNR allows",
+    "webp": "separation: the same with WebP; webp-at-7 keeps to the rate for 7 dB",
+}
+
+
+class Way(NamedTuple):
+    """A receiver of the semantic link: how images are sent, and how recovered."""
+
+    name: str
+    estimator: str
+    decoder: SemanticDecoder | None  # None for the separation baseline
+    sender: str  # the encoder's weights, or the baseline's own name
+    codec: str | None
+    design_db: float | None  # Es/N0 that the baseline is designed for, if fixed
+
+
+class SemanticLink:
+    """Images through encoders, a shared grid and a channel to several decoders.
+
+    One pass draws channel and noise once, for all encoders and receivers.
+
+    Parameters
+    ----------
+    scenario : SemanticScenario
+
+    Raises `ScenarioError` for receivers that are not known.
+    """
+
+    def __init__(self, scenario: SemanticScenario):
+        self.scenario = scenario
+        self._images = load_images(scenario.payload)
+        self._labels = load_labels(scenario.payload)
+        self.image_shape = self._images.shape[1:]
+        self._encoders, self._separations, self._grids = {}, {}, {}
+        self.ways = [self._way(name) for name in scenario.receivers]
+        self._samplers = [way.decoder for way in self.ways if way.decoder]
+        self._decode = {
+            way.name: tf.function(way.decoder) for way in self.ways if way.decoder
+        }
+        self._classifier = pretrained.load_model(CLASSIFIERS[scenario.payload.source])
+        self._lpips = LPIPS(scenario.lpips) if scenario.lpips else None
+        self._count = tf.function(self._counts)
+
+    def conditions(self, point: float) -> tuple[int, float]:
+        """Symbols of an image, and Es/N0 in dB, at a point of the sweep."""
+        sweep = self.scenario.sweep
+        ratio, esno_db = sweep.bandwidth_ratio, sweep.esno_db
+        if sweep.axis == "bandwidth_ratio":
+            ratio = point
+        else:
+            esno_db = point
+        return num_symbols(ratio, self.image_shape, self.scenario.users), esno_db
+
+    def seed(self, point: float, batch_index: int) -> int:
+        """Seed of channel and noise of a batch."""
+        return batch_seed(self.scenario.seed, point, batch_index)
+
+    def batch(self, batch_index: int) -> np.ndarray:
+        """Numbers of the images of a batch, [frames, users]: the pool in order."""
+        shape = self.scenario.batch_size, self.scenario.users
+        size = shape[0] * shape[1]
+        picks = batch_index * size + np.arange(size)
+        return (picks % len(self._images)).reshape(shape)
+
+    def simulate(self, point: float, batch_index: int) -> dict[str, dict[str, float]]:
+        """Counts of every receiver for one seeded batch."""
+        picks = self.batch(batch_index)
+        received, lost = self._transfer(picks, point, self.seed(point, batch_index))
+        counts = self._count(
+            self.images(picks), tf.constant(self._labels[picks]), received, lost
+        )
+        return {
+            receiver: {key: value.numpy().item() for key, value in sums.items()}
+            for receiver, sums in counts.items()
+        }
+
+    def recover(self, point: float, batch_index: int) -> dict:
+        """The images of a seeded batch as each receiver recovers them."""
+        picks = self.batch(batch_index)
+        return self._transfer(picks, point, self.seed(point, batch_index))[0]
+
+    def _transfer(self, picks, point: float, seed: int):
+        """Images by receiver, and which ones the separation baseline lost."""
+        count, esno_db = self.conditions(point)
+        chains = {
+            way.name: self._separation(way, point) for way in self.ways if way.codec
+        }
+        sent = {
+            way.sender: chains[way.name].send(self._images[picks])
+            if way.codec
+            else self._encoders[way.sender](self.images(picks), count)
+            for way in self.ways
+        }
+        observe = self._grid(count)[1]  # may draw channels for covariances
+        config.seed = seed
+        for sampler in self._samplers:
+            sampler.reseed(seed)
+        observed = observe(sent, noise_variance(esno_db))
+        received, lost = {}, {}
+        for way in self.ways:
+            x_hat, no_eff = observed[way.estimator][way.sender]
+            if way.codec:
+                chain = chains[way.name]
+                image_hat, failed = chain.receive(x_hat, no_eff, self.image_shape)
+                received[way.name] = tf.constant(image_hat)
+                lost[way.name] = tf.constant(failed)
+            else:
+                received[way.name] = self._decode[way.name](x_hat, no_eff)
+        return received, lost
+
+    def _grid(self, count: int):
+        """The grid for so many symbols, and its function from symbols to estimates."""
+        if count not in self._grids:
+            grid = SharedGrid(self.scenario, count)
+            config.seed = self.seed(0.0, 2**31 - 1)
+            names = dict.fromkeys(way.estimator for way in self.ways)
+            estimators = {n: ESTIMATORS[n](grid, grid.covariances) for n in names}
+            observe = partial(self._observe, grid, estimators)
+            self._grids[count] = grid, tf.function(observe, reduce_retracing=True)
+        return self._grids[count]
+
+    def _observe(self, grid, estimators, sent, no):
+        """(x_hat, no_eff) by estimator and sender."""
+        frames = tf.shape(next(iter(sent.values())))[0]
+        h = grid.draw_channel(frames)
+        noise = grid.noise(h, no)
+        known = grid.remove_nulled(h), tf.zeros([1] * 7)
+        digital = {way.sender for way in self.ways if way.codec}
+        observed = {}
+        for name, estimator in estimators.items():
+            observed[name] = {}
+            for sender, x in sent.items():
+                y = grid.send(x, h, noise)
+                channel = estimator(y, no) if estimator is not None else known
+                found = grid.receive(y, *channel, no, alone=sender in digital)
+                observed[name][sender] = found
+        return observed
+
+    def _separation(self, way: Way, point: float) -> Separation:
+        """The baseline at a point, with the modulation and code rate for its SNR."""
+        count, esno_db = self.conditions(point)
+        design_db = esno_db if way.design_db is None else way.design_db
+        key = way.name, count, design_db
+        if key not in self._separations:
+            users = self.scenario.users
+            config.seed = self.seed(design_db, 2**31 - 2)
+            x = tf.zeros([CALIBRATION_FRAMES, users, count], tf.complex64)
+            sent = {other.sender: x for other in self.ways}
+            observed = self._grid(count)[1](sent, noise_variance(design_db))
+            no_eff = observed[way.estimator][way.sender][1].numpy() / users
+            mcs = choose_mcs(no_eff.reshape(-1, count)[:, ::users])
+            fallback = FALLBACK[self.scenario.payload.source]
+            chain = Separation(way.codec, mcs, count, users, fallback)
+            self._separations[key] = chain
+        return self._separations[key]
+
+    def _way(self, name: str) -> Way:
+        estimator, plus, decoder = name.partition("+")
+        found = NAMES.fullmatch(decoder)
+        if estimator not in ESTIMATORS or not plus or not found:
+            raise ScenarioError(
+                f"the receiver '{name}' is not known here: join one of "
+                f"{', '.join(ESTIMATORS)} by + to one of {', '.join(DESCRIPTIONS)}"
+            )
+        kind, steps, codec, design_db = found.groups()
+        if codec:
+            design_db = None if design_db is None else float(design_db)
+            return Way(name, estimator, None, name, codec, design_db)
+        if steps and kind != "cdiff":
+            raise ScenarioError(f"'{decoder}' takes one step: use {kind} or cdiff-N")
+        users = f"-{self.scenario.users}users" if self.scenario.users > 1 else ""
+        weights = f"semantic-{kind}-{self.scenario.payload.source}{users}"
+        sender = pretrained.read_card(self._file(weights))["encoder"]
+        if sender not in self._encoders:
+            encoder = SymbolEncoder.from_preset(self._file(sender))
+            self._encoders[sender] = tf.function(encoder)
+        try:
+            decoder = SemanticDecoder.from_preset(
+                self._file(weights), num_steps=int(steps or 1)
+            )
+        except ValueError as error:
+            raise ScenarioError(f"receiver '{name}': {error}") from None
+        return Way(name, estimator, decoder, sender, None, None)
+
+    def _file(self, weights: str) -> str:
+        folder = self.scenario.weights
+        return str(Path(folder) / f"{weights}.npz") if folder else weights
+
+    def images(self, picks):
+        """The images of given numbers, in [0, 1]."""
+        return tf.constant(self._images[picks] / np.float32(255))
+
+    def _counts(self, image, labels, received, lost):
+        judge = class_counts(self._classifier, image, labels)
+        counts = {}
+        for name, image_hat in received.items():
+            sums = {"frames": tf.shape(image)[0], **picture_counts(image, image_hat)}
+            sums |= multiscale_counts(image, image_hat) | judge(image_hat)
+            if self._lpips:
+                sums |= distance_counts(self._lpips(image, image_hat))
+            if name in lost:
+                sums |= failure_counts(lost[name])
+            counts[name] = sums
+        return counts
+
+
+@lru_cache(maxsize=1)
+def _live_link(scenario_toml: str) -> SemanticLink:
+    return SemanticLink(parse_scenario(scenario_toml))
+
+
+def run_batch(scenario_toml: str, point: float, batch_index: int) -> dict:
+    """Counts of one batch of a scenario (TOML text), computed alone, anywhere.
+
+    Returns `seed`, `seconds` and `counts`, {receiver: counts}.
+    """
+    link = _live_link(scenario_toml)
+    start = time.perf_counter()
+    counts = link.simulate(point, batch_index)
+    seed = link.seed(point, batch_index)
+    return {"seed": seed, "seconds": time.perf_counter() - start, "counts": counts}
+
+
+def picture_strip(scenario: SemanticScenario, number: int) -> dict:
+    """The same images as sent and as each receiver recovers them at each point.
+
+    Returns `image` [number, height, width, channels] and, by (receiver, point), the
+    recovered ones.
+    """
+    link = _live_link(scenario.to_toml())
+    shape = -1, *link.image_shape
+    sent = link.images(link.batch(0)).numpy()
+    strip = {"image": sent.reshape(shape)[:number]}
+    for point in scenario.sweep.points:
+        for receiver, image_hat in link.recover(point, 0).items():
+            strip[receiver, point] = image_hat.numpy().reshape(shape)[:number]
+    return strip

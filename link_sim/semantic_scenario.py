@@ -1,0 +1,92 @@
+"""The kind of experiment `semantic`: images sent as analog symbols, not as bits."""
+
+from typing import Annotated, ClassVar, Literal
+
+from pydantic import Field, model_validator
+
+from link_sim.experiment import Experiment
+from link_sim.sections import Antennas, Channel, Decibels, Grid, Payload, Section
+
+Ratio = Annotated[float, Field(gt=0, le=1)]
+
+
+class SemanticSweep(Section):
+    """The points to compare at.
+
+    axis: `esno_db` (received energy of one user per antenna and resource element over
+    no, in dB: the true SNR of each user) at the fixed `bandwidth_ratio`, or
+    `bandwidth_ratio` (channel uses of one image over height * width * channels; pilots
+    and guards not counted, as for the digital receivers) at the fixed `esno_db`.
+    """
+
+    axis: Literal["esno_db", "bandwidth_ratio"] = "bandwidth_ratio"
+    points: tuple[Decibels, ...] = Field(min_length=1)
+    esno_db: Decibels | None = None
+    bandwidth_ratio: Ratio | None = None
+
+    @model_validator(mode="after")
+    def check(self):
+        if len(set(self.points)) != len(self.points):
+            raise ValueError("points repeat a value: list each once")
+        fixed = {"esno_db": self.esno_db, "bandwidth_ratio": self.bandwidth_ratio}
+        own = fixed.pop(self.axis)
+        other, value = next(iter(fixed.items()))
+        if own is not None or value is None:
+            raise ValueError(
+                f"axis {self.axis} needs a fixed {other}, and no fixed {self.axis}: "
+                f"set sweep.{other} alone"
+            )
+        if self.axis == "bandwidth_ratio" and not all(0 < p <= 1 for p in self.points):
+            raise ValueError(
+                f"points {list(self.points)} are no bandwidth ratios: use values "
+                "above 0 and up to 1"
+            )
+        return self
+
+
+class SemanticScenario(Experiment):
+    """A comparison of ways to recover images from their symbols.
+
+    users: each sends an image of its own, over the same resource elements and over a
+    channel of its own. lpips: path of the AlexNet weights of LPIPS 0.1 as an `.npz`
+    (see `link_sim.lpips`); without it LPIPS is not measured. weights: folder of freshly
+    trained weights to take instead of those shipped.
+    """
+
+    runs_in: ClassVar = "link_sim.semantic_link"
+    watched: ClassVar = "psnr"
+
+    kind: Literal["semantic"] = "semantic"
+    users: Literal[1, 2] = 1
+    lpips: str | None = None
+    weights: str | None = None
+    payload: Payload = Payload()
+    grid: Grid = Grid()
+    antennas: Antennas = Antennas()
+    channel: Channel = Channel()
+    sweep: SemanticSweep
+
+    @model_validator(mode="after")
+    def check(self):
+        if self.payload.source not in ("mnist", "cifar10"):
+            raise ValueError(
+                f"payload.source = '{self.payload.source}' has no semantic weights: "
+                "use mnist or cifar10"
+            )
+        streams = self.users * self.antennas.streams
+        if self.grid.effective_subcarriers % streams:
+            raise ValueError(
+                f"the {streams} streams of all users must divide the "
+                f"{self.grid.effective_subcarriers} usable subcarriers: change "
+                "grid.guard_carriers"
+            )
+        return self
+
+    @property
+    def remark(self) -> str | None:
+        if self.lpips:
+            return None
+        return (
+            "LPIPS is not measured: it needs the published AlexNet weights, "
+            "--set lpips=PATH"
+        )

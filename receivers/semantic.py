@@ -1,0 +1,223 @@
+"""Semantic communication: images as analog symbols, and decoders of noisy symbols.
+
+Tensors carry an axis of users: each of them sends an image of its own over the same
+channel uses. A user's symbols have mean energy 1 in each image (the published
+normalisation to a unit norm, times sqrt(k)), so `no` is 1 / SNR of a single user.
+"""
+
+import functools
+
+import keras
+import numpy as np
+from keras import ops
+
+from models import pretrained
+from models.samplers import euler
+from models.schedules import karras_sigmas
+
+SIGMA_INFINITE = 1e4
+"""Asks a denoiser for the estimate from the symbols alone."""
+SIGMA_MAX, SIGMA_MIN = 1.0, 0.02
+"""Ends of the reverse process for images in [-1, 1]: well above the error of that
+estimate, and half an 8-bit level."""
+
+
+def num_symbols(bandwidth_ratio: float, image_shape, users: int = 1) -> int:
+    """Channel uses k of an image at a bandwidth ratio k/n, a multiple of `users`.
+
+    n = height * width * channels; the multiple nearest to the ratio is taken.
+    """
+    return max(1, round(np.prod(image_shape) * bandwidth_ratio / users)) * users
+
+
+def normalise_power(parts, count):
+    """Scales each image's symbols to an energy of `count`.
+
+    parts : real [..., k, 2], real and imaginary parts
+    """
+    energy = ops.sum(parts**2, axis=(-2, -1), keepdims=True)
+    return parts * ops.sqrt(count / ops.maximum(energy, 1e-12))
+
+
+def assign_places(x, direction: int = 1):
+    """Rotates the symbols of user u by u within each group of as many as users.
+
+    Users share one encoder; this signature lets it keep them apart, as far as that
+    pays: by sending less energy in some places of a group than in others. `direction
+    = -1` undoes it. x : [batch, users, k], k a multiple of the users.
+    """
+    users, count = x.shape[1:]
+    if users == 1:
+        return x
+    groups = ops.reshape(x, (-1, users, count // users, users))
+    rows = [ops.roll(groups[:, u], direction * u, axis=-1) for u in range(users)]
+    return ops.reshape(ops.stack(rows, axis=1), (-1, users, count))
+
+
+def observe(x_hat, no_eff, max_symbols: int):
+    """What a decoder network is told: a real vector, and two levels.
+
+    Each symbol is shrunk to its linear MMSE estimate, w x_hat with w = 1/(1 + no_eff).
+    The symbols that were not sent count as infinitely noisy: an encoder of fewer
+    symbols is the same with the rest erased.
+
+    x_hat : [batch, users, k], complex, and no_eff, float, k at most `max_symbols`
+
+    Returns float [batch * users, 2 max_symbols], the mean of w and the share of places
+    used, [batch * users, 2].
+    """
+    weight = 1 / (1 + no_eff)
+    shape = -1, x_hat.shape[2]
+    weight = ops.reshape(assign_places(weight, -1), shape)
+    x_hat = ops.reshape(assign_places(x_hat, -1), shape)
+    pad = (0, 0), (0, max_symbols - shape[1])
+    parts = ops.real(x_hat) * weight, ops.imag(x_hat) * weight
+    vector = ops.concatenate([ops.pad(part, pad) for part in parts], axis=-1)
+    used = ops.cast(weight > 0, "float32")
+    levels = ops.sum(weight, -1) / ops.sum(used, -1), ops.sum(used, -1) / max_symbols
+    return vector, ops.stack(levels, axis=-1)
+
+
+@keras.saving.register_keras_serializable(package="link_sim")
+class SymbolEncoder(keras.layers.Layer):
+    """Maps images to channel symbols.
+
+    Args:
+        network: Image to a real vector, such as `models.semantic.SemanticEncoder`: real
+            parts of all symbols, then imaginary parts.
+
+    Call arguments:
+        image: [batch, users, height, width, channels] in [0, 1].
+        count: Symbols k per image, a multiple of the users; the first k are sent.
+
+    Returns complex64 [batch, users, k]; each image has mean symbol energy 1. Raises
+    `ValueError` for a `count` that the network or the users do not allow.
+    """
+
+    def __init__(self, network, **kwargs):
+        super().__init__(**kwargs)
+        self.network = network
+        self.max_symbols = network.output_shape[-1] // 2
+
+    @classmethod
+    def from_preset(cls, name: str, **kwargs):
+        """The encoder with the shipped weights `name`, or those in an `.npz` file."""
+        return cls(pretrained.load_model(name), **kwargs)
+
+    def __call__(self, image, count: int, **kwargs):
+        users = image.shape[1]
+        if not 0 < count <= self.max_symbols or count % users:
+            raise ValueError(
+                f"{count} symbols for {users} users: use a multiple of the users up to "
+                f"{self.max_symbols}"
+            )
+        return super().__call__(image, count=count, **kwargs)
+
+    def call(self, image, count: int):
+        users = image.shape[1]
+        z = self.network(ops.reshape(image, (-1, *image.shape[2:])))
+        real, imag = z[:, :count], z[:, self.max_symbols : self.max_symbols + count]
+        parts = normalise_power(ops.stack([real, imag], axis=-1), float(count))
+        x = ops.view_as_complex(parts)
+        return assign_places(ops.reshape(x, (-1, users, count)))
+
+    def get_config(self):
+        network = keras.saving.serialize_keras_object(self.network)
+        return {**super().get_config(), "network": network}
+
+    @classmethod
+    def from_config(cls, config):
+        network = keras.saving.deserialize_keras_object(config["network"])
+        return cls(**{**config, "network": network})
+
+
+@keras.saving.register_keras_serializable(package="link_sim")
+class SemanticDecoder(keras.layers.Layer):
+    """Recovers images from equalised symbols and their noise variances.
+
+    The decoder of an autoencoder or VAE, and with `num_steps` above 1 the conditional
+    diffusion decoder ("CDiff") of Letafati, Ali and Latva-aho (2023, section IV-B): one
+    network serves any number of steps and of symbols. The first evaluation is the MMSE
+    estimate from the symbols; the others follow the probability-flow ODE from that
+    estimate with noise of `SIGMA_MAX` to a draw from (about) the posterior.
+
+    Args:
+        denoiser: `denoiser(x, sigma, vector, levels)` of images in [-1, 1], such as
+            `models.semantic.SemanticDenoiser`.
+        image_shape: Height, width and channels.
+        max_symbols: Channel uses per image that the denoiser was trained for, at most.
+        num_steps: Evaluations of the network, 1 to 50.
+        seed: Of the sampler's own noise.
+
+    Call arguments:
+        x_hat: [batch, users, k], complex, unbiased estimates of symbols of energy 1.
+        no_eff: The same shape, float, variance of their errors per complex dimension.
+
+    Returns images [batch, users, height, width, channels] in [0, 1]. Raises
+    `ValueError` for more symbols than `max_symbols`, or other numbers of steps.
+
+    Example:
+        >>> decoder = SemanticDecoder.from_preset("semantic-cdiff-mnist", num_steps=8)
+        >>> image_hat = decoder(x_hat, no_eff)
+    """
+
+    def __init__(
+        self, denoiser, image_shape, max_symbols, num_steps=1, seed=0, **kwargs
+    ):
+        super().__init__(**kwargs)
+        if not 1 <= num_steps <= 50:
+            raise ValueError(f"num_steps = {num_steps} is not possible: use 1 to 50")
+        self.denoiser = denoiser
+        self.image_shape = tuple(image_shape)
+        self.max_symbols = max_symbols
+        self.num_steps = num_steps
+        self.seed = seed
+        self.noise = keras.random.SeedGenerator(seed)
+
+    @classmethod
+    def from_preset(cls, name: str, num_steps: int = 1, **kwargs):
+        """The decoder with the shipped weights `name`, or those in an `.npz` file."""
+        options = pretrained.read_card(name)["decoder"] | kwargs
+        return cls(pretrained.load_model(name), **options, num_steps=num_steps)
+
+    def reseed(self, seed: int) -> None:
+        """Restarts the sampler's noise, so that a batch can be computed again."""
+        self.noise.state.assign([seed, 0])
+
+    def __call__(self, x_hat, no_eff, **kwargs):
+        if x_hat.shape[-1] > self.max_symbols:
+            raise ValueError(
+                f"{x_hat.shape[-1]} symbols per image, but the decoder was trained for "
+                f"{self.max_symbols}: lower the bandwidth ratio"
+            )
+        return super().__call__(x_hat, no_eff, **kwargs)
+
+    def call(self, x_hat, no_eff):
+        vector, levels = observe(x_hat, no_eff, self.max_symbols)
+        denoiser = functools.partial(self.denoiser, vector=vector, levels=levels)
+        zeros = ops.zeros((ops.shape(vector)[0], *self.image_shape))
+        x = denoiser(zeros, SIGMA_INFINITE)
+        if self.num_steps > 1:
+            noise = keras.random.normal(ops.shape(zeros), seed=self.noise)
+            sigmas = karras_sigmas(self.num_steps - 1, SIGMA_MIN, SIGMA_MAX)
+            x = euler(denoiser, x + sigmas[0] * noise, sigmas)
+        image = (ops.clip(x, -1, 1) + 1) / 2
+        return ops.reshape(image, (-1, x_hat.shape[1], *self.image_shape))
+
+    def compute_output_shape(self, x_hat_shape, no_eff_shape=None):
+        return (*x_hat_shape[:2], *self.image_shape)
+
+    def get_config(self):
+        return {
+            **super().get_config(),
+            "denoiser": keras.saving.serialize_keras_object(self.denoiser),
+            "image_shape": self.image_shape,
+            "max_symbols": self.max_symbols,
+            "num_steps": self.num_steps,
+            "seed": self.seed,
+        }
+
+    @classmethod
+    def from_config(cls, config):
+        denoiser = keras.saving.deserialize_keras_object(config["denoiser"])
+        return cls(**{**config, "denoiser": denoiser})

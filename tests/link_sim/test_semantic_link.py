@@ -1,0 +1,139 @@
+import json
+
+import numpy as np
+import pytest
+
+from link_sim.link import batch_seed
+from link_sim.rates import METRICS, estimate
+from link_sim.scenario import ScenarioError, load_scenario
+from link_sim.semantic_link import SemanticLink, picture_strip, run_batch
+from models import pretrained
+from models.semantic import SemanticDenoiser, SemanticEncoder
+
+DECODERS = "ae", "vae", "cdiff"
+
+
+@pytest.fixture(scope="module")
+def weights(tmp_path_factory):
+    """A folder of small networks that were never trained, for one user and two."""
+    folder, rng = tmp_path_factory.mktemp("weights"), np.random.default_rng(0)
+    for suffix, max_symbols in (("", 131), ("-2users", 130)):
+        for kind in DECODERS:
+            encoder = f"semantic-{'vae-' * (kind == 'vae')}encoder-mnist{suffix}"
+            network = SemanticEncoder((28, 28, 1), 2 * max_symbols, (4, 4, 4, 4))
+            network.layers[-1].bias.assign(rng.standard_normal(2 * max_symbols))
+            pretrained.save_model(
+                str(folder / f"{encoder}.npz"), network, {"summary": ""}
+            )
+            denoiser = SemanticDenoiser(
+                (28, 28, 1), 2 * max_symbols, 2, 0.6, (32, 32), (1, 1)
+            )
+            random = [0.1 * rng.standard_normal(w.shape) for w in denoiser.weights]
+            denoiser.set_weights(random)
+            card = {
+                "summary": "",
+                "encoder": encoder,
+                "decoder": {"image_shape": [28, 28, 1], "max_symbols": max_symbols},
+            }
+            name = f"semantic-{kind}-mnist{suffix}.npz"
+            pretrained.save_model(str(folder / name), denoiser, card)
+    return folder
+
+
+def scenario(weights, *overrides):
+    shared = [
+        f"weights={weights}",
+        "batch_size=4",
+        "sweep.points=[0.0208333, 0.1666667]",
+    ]
+    return load_scenario("semantic", [*shared, *overrides])
+
+
+@pytest.mark.parametrize("users", [1, 2])
+def test_a_batch_counts_every_receiver_alike_and_again(weights, users):
+    chosen = scenario(weights, f"users={users}")
+    link = SemanticLink(chosen)
+    counts = link.simulate(0.1666667, 3)
+    assert list(counts) == list(chosen.receivers)
+    for sums in counts.values():
+        assert sums["frames"] == 4 and sums["images"] == 4 * users
+        measured = {m for m in METRICS if estimate(sums, m) is not None}
+        assert {"psnr", "psnr_mean", "ssim", "ms_ssim", "accuracy", "fcd"} <= measured
+        assert "lpips" not in measured
+    assert counts["perfect-csi+jpeg"]["blocks"] == 4 * users
+    # the last batch is computed alone in another link, after other batches in this one
+    link.simulate(0.0208333, 0)
+    assert link.simulate(0.1666667, 3) == counts
+    toml = chosen.to_toml()
+    again = run_batch(toml, 0.1666667, 3)
+    assert again["counts"] == counts
+    assert again["seed"] == batch_seed(chosen.seed, 0.1666667, 3)
+    json.dumps(again, allow_nan=False)
+
+
+def test_the_world_does_not_depend_on_the_receivers(weights):
+    alone = SemanticLink(scenario(weights, 'receivers=["perfect-csi+ae"]'))
+    several = SemanticLink(scenario(weights))
+    assert (
+        alone.simulate(0.0208333, 1)["perfect-csi+ae"]
+        == several.simulate(0.0208333, 1)["perfect-csi+ae"]
+    )
+
+
+def test_true_labels_and_images_of_a_batch_agree(weights):
+    link = SemanticLink(scenario(weights))
+    picks = link.batch(1)
+    np.testing.assert_array_equal(picks[:, 0], [4, 5, 6, 7])
+    # an exact copy is classified as well as the classifier can: 99 %
+    image = link.images(np.arange(200).reshape(-1, 1))
+    counts = link._count(image, link._labels[:200].reshape(-1, 1), {"copy": image}, {})
+    sums = {key: float(value) for key, value in counts["copy"].items()}
+    assert sums["class_hits"] >= 194 and sums["class_flips"] == 0
+    assert estimate(sums, "ms_ssim").value == pytest.approx(1)
+
+
+def test_the_cliff_of_a_fixed_rate(weights):
+    names = '["perfect-csi+webp", "perfect-csi+webp-at-10"]'
+    sweep = "sweep={axis='esno_db', points=[4, 10], bandwidth_ratio=0.1666667}"
+    link = SemanticLink(scenario(weights, f"receivers={names}", sweep, "batch_size=20"))
+    for point, share in ((10.0, 0.0), (4.0, 1.0)):
+        counts = link.simulate(point, 0)
+        lost = counts["perfect-csi+webp-at-10"]["block_errors"] / 20
+        assert abs(lost - share) <= 0.1
+    lost = counts["perfect-csi+webp"]["block_errors"] / 20
+    assert lost <= 0.1
+
+
+def test_over_the_mimo_ofdm_link_with_estimated_channels(weights):
+    link = SemanticLink(
+        scenario(
+            weights,
+            'receivers=["perfect-csi+cdiff-2", "ls+cdiff-2", "lmmse+ae", "ls+jpeg"]',
+            "users=2",
+            "channel.model=tdl-a",
+            "antennas={transmit=2, streams=1, receive=4}",
+        )
+    )
+    counts = link.simulate(0.0208333, 0)
+    assert all(np.isfinite(list(sums.values())).all() for sums in counts.values())
+
+
+def test_pictures_by_receiver_and_point(weights):
+    strip = picture_strip(scenario(weights), 3)
+    assert strip["image"].shape == (3, 28, 28, 1)
+    assert strip["perfect-csi+cdiff-8", 0.1666667].shape == (3, 28, 28, 1)
+
+
+@pytest.mark.parametrize(
+    "name", ["ae", "perfect-csi+turbo", "psi+ae", "perfect-csi+ae-4", "ls+cdiff-99"]
+)
+def test_an_unknown_receiver_is_answered_in_one_sentence(weights, name):
+    with pytest.raises(ScenarioError, match=r"use|join"):
+        SemanticLink(scenario(weights, f'receivers=["{name}"]'))
+
+
+def test_missing_weights_are_named(tmp_path):
+    with pytest.raises(ValueError, match="semantic-ae-mnist.npz"):
+        SemanticLink(scenario(tmp_path))
+    with pytest.raises(ScenarioError, match="alex.npz' is not a file"):
+        SemanticLink(scenario(tmp_path, 'receivers=["ls+jpeg"]', "lpips=alex.npz"))
