@@ -85,7 +85,7 @@ def umi_fields(seed: int, number: int) -> np.ndarray:
     """
     grid, sounding = default_grid()
     remove_nulled = RemoveNulledSubcarriers(grid)
-    draw = tf.function(Channel(load_scenario("image")), jit_compile=True)
+    draw = tf.function(Channel(load_scenario("image")), autograph=False)
     config.seed = seed
     parts = []
     for _ in range(-(-number // 64)):
