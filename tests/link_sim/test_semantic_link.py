@@ -51,7 +51,8 @@ def scenario(weights, *overrides):
 
 @pytest.mark.parametrize("users", [1, 2])
 def test_a_batch_counts_every_receiver_alike_and_again(weights, users):
-    chosen = scenario(weights, f"users={users}")
+    names = '["perfect-csi+ae", "perfect-csi+cdiff-2", "perfect-csi+jpeg"]'
+    chosen = scenario(weights, f"users={users}", f"receivers={names}")
     link = SemanticLink(chosen)
     counts = link.simulate(0.1666667, 3)
     assert list(counts) == list(chosen.receivers)
@@ -62,7 +63,7 @@ def test_a_batch_counts_every_receiver_alike_and_again(weights, users):
         assert "lpips" not in measured
     assert counts["perfect-csi+jpeg"]["blocks"] == 4 * users
     # the last batch is computed alone in another link, after other batches in this one
-    link.simulate(0.0208333, 0)
+    link.simulate(0.1666667, 0)
     assert link.simulate(0.1666667, 3) == counts
     toml = chosen.to_toml()
     again = run_batch(toml, 0.1666667, 3)
