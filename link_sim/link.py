@@ -317,7 +317,7 @@ def batch_seed(seed: int, point: float, batch_index: int) -> int:
     return int(np.random.SeedSequence(key).generate_state(1)[0] >> 1)
 
 
-@lru_cache(maxsize=1)
+@lru_cache(maxsize=8)
 def _live_link(scenario_toml: str) -> Link:
     return Link(parse_scenario(scenario_toml))
 
@@ -326,10 +326,10 @@ def run_batch(scenario_toml: str, point: float, batch_index: int) -> dict:
     """Counts of one batch of a scenario (TOML text), computed alone, anywhere.
 
     Returns `seed`, `seconds`, `counts`, {receiver: counts}, and `frames_at_once` where
-    the memory did not hold the whole batch. The live link is kept for the next batch of
-    the same scenario.
+    the memory did not hold the whole batch. Live links are kept for later batches.
     """
-    link = _live_link(scenario_toml)
+    scenario, point = parse_scenario(scenario_toml).at(point)
+    link = _live_link(scenario.to_toml())
     start = time.perf_counter()
     counts = link.simulate(point, batch_index)
     seed = link.seed(point, batch_index)
@@ -345,11 +345,13 @@ def picture_strip(scenario: Scenario, num_digits: int) -> dict:
     Returns `image` [num_digits, height, width, channels] and, by (receiver, point),
     the recovered ones.
     """
-    link = _live_link(scenario.to_toml())
-    strip = {"image": _first(link.batch_images(0), num_digits)}
-    number = math.ceil(num_digits / link.transmitter.images_per_frame)
+    strip = {}
     for point in scenario.sweep.points:
-        for receiver, image_hat in link.recover(point, 0, number).items():
+        one, at = scenario.at(point)
+        link = _live_link(one.to_toml())
+        strip["image"] = _first(link.batch_images(0), num_digits)
+        number = math.ceil(num_digits / link.transmitter.images_per_frame)
+        for receiver, image_hat in link.recover(at, 0, number).items():
             strip[receiver, point] = _first(image_hat, num_digits)
     return strip
 

@@ -19,6 +19,7 @@ AXES = {
     "ebno_db": "Eb/N0 [dB]",
     "esno_db": "Es/N0 [dB]",
     "num_steps": "steps of the sampler",
+    "pilot_spacing": "spacing of a stream's pilots, in its subcarriers",
     "snr_db": "SNR per receive antenna [dB]",
     "alpha": "pilots per transmit antenna",
     "bandwidth_ratio": "bandwidth ratio k/n",

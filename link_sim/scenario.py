@@ -50,6 +50,15 @@ class Scenario(Experiment):
                     )
         return self
 
+    def at(self, point: float) -> tuple["Scenario", float]:
+        """The scenario of one point, and the point on the axis that this one sweeps."""
+        if self.sweep.axis != "pilot_spacing":
+            return self, point
+        grid = self.grid.model_copy(update={"pilot_spacing": int(point)})
+        sweep = Sweep(points=(self.sweep.ebno_db,))
+        one = self.model_copy(update={"grid": grid, "sweep": sweep})
+        return one, self.sweep.ebno_db
+
 
 KINDS = {"link": Scenario, "csi": CsiScenario, "semantic": SemanticScenario}
 """The kinds of experiments; a scenario without `kind` is a link."""

@@ -52,7 +52,9 @@ class Grid(Section):
     """OFDM resource grid.
 
     subcarrier_spacing: [Hz]; cyclic_prefix: [samples]; guard_carriers: nulled carriers
-    at the lower and upper edge; pilot_symbols: indices of the OFDM symbols with pilots.
+    at the lower and upper edge; pilot_symbols: indices of the OFDM symbols with pilots;
+    pilot_spacing: each stream sends pilots there on every so-manyth of the subcarriers
+    that are its own, the others carry data.
     """
 
     symbols: Annotated[int, Field(ge=1, le=1000)] = 14
@@ -62,6 +64,7 @@ class Grid(Section):
     guard_carriers: tuple[int, int] = (4, 3)
     dc_null: bool = True
     pilot_symbols: tuple[Annotated[int, Field(ge=0)], ...] = (2, 11)
+    pilot_spacing: Annotated[int, Field(ge=1, le=256)] = 1
 
     @property
     def effective_subcarriers(self) -> int:
@@ -155,13 +158,15 @@ class Sweep(Section):
     """The points to compare at.
 
     axis: `ebno_db` (energy per image bit over no, all overheads counted), `esno_db`
-    (received energy per antenna and resource element over no), both in dB, or
-    `num_steps`: steps of the restorers that sample, at the fixed `esno_db` [dB].
+    (received energy per antenna and resource element over no), both in dB,
+    `num_steps`: steps of the restorers that sample, at the fixed `esno_db` [dB], or
+    `pilot_spacing` (see `Grid`), at the fixed `ebno_db` [dB].
     """
 
-    axis: Literal["ebno_db", "esno_db", "num_steps"] = "ebno_db"
+    axis: Literal["ebno_db", "esno_db", "num_steps", "pilot_spacing"] = "ebno_db"
     points: tuple[Annotated[float, Field(ge=-100, le=200)], ...] = Field(min_length=1)
     esno_db: Annotated[float, Field(ge=-100, le=100)] | None = None
+    ebno_db: Annotated[float, Field(ge=-100, le=100)] | None = None
 
     @model_validator(mode="after")
     def check(self):
@@ -169,9 +174,15 @@ class Sweep(Section):
             raise ValueError("points repeat a value: list each once")
         if (self.axis == "num_steps") != (self.esno_db is not None):
             raise ValueError("esno_db goes with axis num_steps: set both or neither")
-        if self.axis == "num_steps" and any(p < 1 or p % 1 for p in self.points):
+        if (self.axis == "pilot_spacing") != (self.ebno_db is not None):
             raise ValueError(
-                f"points {list(self.points)} are no numbers of steps: use 1 to 200"
+                "ebno_db goes with axis pilot_spacing: set both or neither"
+            )
+        whole = self.axis in ("num_steps", "pilot_spacing")
+        if whole and any(p < 1 or p % 1 for p in self.points):
+            raise ValueError(
+                f"points {list(self.points)} of {self.axis} must be whole numbers: "
+                "use 1 to 200"
             )
         return self
 

@@ -11,10 +11,10 @@ from sionna.phy.fec.ldpc import LDPC5GEncoder
 from sionna.phy.fec.scrambling import Descrambler, Scrambler
 from sionna.phy.mapping import Mapper
 from sionna.phy.mimo import StreamManagement
-from sionna.phy.ofdm import ResourceGrid, ResourceGridMapper
+from sionna.phy.ofdm import PilotPattern, ResourceGrid, ResourceGridMapper
 
 from link_sim.scenario import Scenario
-from link_sim.sections import Code
+from link_sim.sections import Code, Grid
 
 CRC = "CRC24A"
 CRC_BITS = 24
@@ -35,6 +35,26 @@ def segment(num_bits: int, code: Code) -> tuple[int, int, int]:
     if k / n > 948 / 1024:  # the highest rate of 5G NR
         n += code.bits_per_symbol
     return num_blocks, k, n
+
+
+def pilot_pattern(grid: Grid, streams: int) -> PilotPattern:
+    """Pilots of streams on subcarriers in turn, as Sionna's Kronecker pattern has them.
+
+    QPSK at random, of energy `streams` each, so that a symbol full of pilots has the
+    energy of one full of data.
+    """
+    carriers = grid.effective_subcarriers
+    own = np.arange(0, carriers // streams, grid.pilot_spacing) * streams
+    mask = np.zeros((streams, grid.symbols, carriers), bool)
+    where = np.ix_(grid.pilot_symbols, (own[:, None] + np.arange(streams)).reshape(-1))
+    mask[:, *where] = True
+    rng, shape = np.random.default_rng(1), (len(grid.pilot_symbols), len(own))
+    sent = np.zeros(mask.shape, "complex64")
+    for stream in range(streams):
+        turns = rng.integers(0, 4, shape) / 4 + 1 / 8
+        at = np.ix_(grid.pilot_symbols, own + stream)
+        sent[stream][at] = np.sqrt(streams) * np.exp(2j * np.pi * turns)
+    return PilotPattern(mask[None], sent[mask].reshape(1, streams, -1))
 
 
 class Transmitter:
@@ -85,8 +105,7 @@ class Transmitter:
             cyclic_prefix_length=grid.cyclic_prefix,
             num_guard_carriers=grid.guard_carriers,
             dc_null=grid.dc_null,
-            pilot_pattern="kronecker",
-            pilot_ofdm_symbol_indices=list(grid.pilot_symbols),
+            pilot_pattern=pilot_pattern(grid, scenario.antennas.streams),
         )
         self.stream_management = StreamManagement(
             np.ones([1, 1], int), scenario.antennas.streams
