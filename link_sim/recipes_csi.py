@@ -263,6 +263,7 @@ RECIPES = {
         batch=scm_batch,
         measure=scm_quality,
         layer=lambda denoiser: partial(denoiser, training=True),
+        steps=1200,
     ),
     "csi-ofdm": partial(
         train_spectral,
@@ -274,6 +275,7 @@ RECIPES = {
         batch=ofdm_batch,
         measure=ofdm_quality,
         layer=over_carriers,
+        steps=500,
     ),
     "csi-clusters": partial(
         train_spectral,

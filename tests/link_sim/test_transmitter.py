@@ -4,7 +4,7 @@ import tensorflow as tf
 
 from link_sim.scenario import load_scenario
 from link_sim.sections import Code
-from link_sim.transmitter import CRC_BITS, Transmitter, segment
+from link_sim.transmitter import CRC_BITS, Transmitter, pilot_pattern, segment
 from receivers.classical import BPDecoder
 
 
@@ -108,3 +108,18 @@ def test_image_and_block_llrs_are_two_orders_of_the_same_values(rate):
     b[:, -CRC_BITS:] = 0  # what the image does not know
     assert np.array_equal(blocks, b)
     assert np.array_equal(transmitter.image_llr(blocks), bits)
+
+
+@pytest.mark.parametrize("spacing", [1, 3, 44])
+def test_pilots_are_orthogonal_and_leave_the_rest_to_data(spacing):
+    grid = load_scenario("image", [f"grid.pilot_spacing={spacing}"]).grid
+    pattern = pilot_pattern(grid, 2)
+    mask = np.asarray(pattern.mask)[0].astype(bool)
+    sent = np.zeros(mask.shape, complex)
+    sent[mask] = np.asarray(pattern.pilots).reshape(-1)
+    own = -(-44 // spacing)
+    assert np.array_equal(mask[0], mask[1]) and mask[0].sum() == 2 * 2 * own
+    assert set(np.flatnonzero(mask[0].any(axis=1))) == {2, 11}
+    assert not np.any(sent[0] * sent[1].conj())
+    np.testing.assert_allclose(np.abs(sent[sent != 0]) ** 2, 2, rtol=1e-6)
+    assert np.all(np.count_nonzero(sent, axis=(1, 2)) == 2 * own)
