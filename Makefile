@@ -17,6 +17,13 @@ torture: .venv/installed    ## disturb runs, kill workers, feed bad input
 lint: .venv/installed       ## check style
 	$(BIN)/ruff check . && $(BIN)/ruff format --check .
 
+docs: .venv/docs            ## build the documentation in build/site
+	NO_MKDOCS_2_WARNING=1 $(BIN)/mkdocs build --strict
+
+.venv/docs: .venv/installed
+	$(BIN)/pip install --quiet -c constraints.txt -e ".[docs]"
+	touch $@
+
 .venv/installed: pyproject.toml constraints.txt
 	$(PYTHON) -m venv .venv
 	$(BIN)/pip install --quiet -c constraints.txt -e ".[dev,cluster]"
@@ -25,4 +32,4 @@ lint: .venv/installed       ## check style
 clean:                      ## remove the environment
 	rm -rf .venv
 
-.PHONY: run test torture lint clean
+.PHONY: run test torture lint docs clean

@@ -1,0 +1,53 @@
+"""The documentation names what there is, and its examples work."""
+
+import re
+from pathlib import Path
+
+import pytest
+
+from link_sim import semantic_link
+from link_sim.rates import AXES, estimate
+from link_sim.scenario import list_scenarios, load_scenario
+from models.pretrained import list_pretrained
+from receivers import chain
+
+DOCS = Path(__file__).parents[1] / "docs"
+PAGES = {path: path.read_text() for path in sorted(DOCS.rglob("*.md"))}
+EXAMPLES = [
+    x for page in PAGES.values() for x in re.findall(r"```toml\n(.*?)```", page, re.S)
+]
+NAMES = [
+    *list_scenarios(), *chain.DESCRIPTIONS, *semantic_link.DESCRIPTIONS,
+    *list_pretrained(), *AXES,
+]  # fmt: skip
+
+
+@pytest.mark.parametrize("name", NAMES)
+def test_every_name_has_a_place(name):
+    assert any(f"`{name}`" in page for page in PAGES.values())
+
+
+def test_what_is_called_missing_is_missing():
+    rows = PAGES[DOCS / "how-to/training.md"].splitlines()
+    rows = [row.split("|")[1] for row in rows if "not shipped yet" in row]
+    missing = {name for row in rows for name in re.findall("`(.+?)`", row)}
+    assert missing and not missing & list_pretrained().keys()
+
+
+@pytest.mark.parametrize("example", EXAMPLES)
+def test_example_scenarios_are_valid(example, tmp_path):
+    path = tmp_path / "mine.toml"
+    path.write_text(example)
+    assert load_scenario(str(path)).receivers
+
+
+@pytest.mark.slow
+def test_receiver_of_the_readme_works(monkeypatch):
+    readme = (DOCS.parent / "README.md").read_text()
+    code = re.search(r"start:receiver.*?```python\n(.*?)```", readme, re.S)[1]
+    monkeypatch.setattr(chain, "RESTORERS", dict(chain.RESTORERS))
+    made = {}
+    exec(code, made)
+    counts = made["link"].simulate(9.0, batch_index=0)
+    plain, median = (estimate(counts[name], "psnr") for name in counts)
+    assert median.low > plain.high
