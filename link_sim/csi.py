@@ -128,9 +128,13 @@ def observe(experiment: CsiScenario, point: float, seed: int) -> tuple:
     else:
         covariances, h = None, ensemble.draw(seed, size)
     pilots, no = ensemble.pilots(rng, size, alpha), ensemble.noise_variance(snr_db)
-    y = h @ pilots
+    return h, covariances, pilots, received(rng, h @ pilots, no), no
+
+
+def received(rng: np.random.Generator, y: np.ndarray, no: float) -> np.ndarray:
+    """`y` with complex white noise of variance `no` per element, complex64."""
     n = rng.standard_normal((2, *y.shape), "float32") * np.float32(np.sqrt(no / 2))
-    return h, covariances, pilots, y + n[0] + 1j * n[1], no
+    return y + n[0] + 1j * n[1]
 
 
 def _counts(experiment, name: str, h, covariances, pilots, y, no) -> dict:

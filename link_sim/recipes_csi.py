@@ -11,6 +11,7 @@ from sionna.phy import config
 from sionna.phy.ofdm import RemoveNulledSubcarriers
 
 from link_sim.channel import Channel
+from link_sim.csi import received
 from link_sim.ensembles import (
     ENSEMBLES,
     dft_pilots,
@@ -184,8 +185,7 @@ def scm_quality(denoiser) -> dict:
     quality = {"channels": len(h)}
     for snr_db in (0, 10, 20, 30, 40):
         no = np.float32(10 ** (-snr_db / 10))
-        n = rng.standard_normal((2, *h.shape), "float32") * np.sqrt(no / 2)
-        y = (h @ pilots + n[0] + 1j * n[1]).astype("complex64")
+        y = received(rng, h @ pilots, no)
         ours = np.asarray(tweedie(denoiser, y, pilots, no)[0])
         error, bound = (
             np.sum(np.abs(h_hat - h) ** 2)
@@ -217,9 +217,7 @@ def cluster_quality(denoiser) -> dict:
     quality = {"channels": len(h)}
     for snr_db in (0, 10, 20, 30):
         no = np.float32(64 * 10 ** (-snr_db / 10))
-        y = h @ pilots
-        n = rng.standard_normal((2, *y.shape), "float32") * np.sqrt(no / 2)
-        h_hat, _ = adaptive(denoiser, (y + n[0] + 1j * n[1]), pilots, no)
+        h_hat, _ = adaptive(denoiser, received(rng, h @ pilots, no), pilots, no)
         error = np.sum(np.abs(np.asarray(h_hat) - h) ** 2) / np.sum(np.abs(h) ** 2)
         quality[f"nmse_db_at_{snr_db}_db"] = round(float(10 * np.log10(error)), 2)
     return quality

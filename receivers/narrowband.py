@@ -21,14 +21,12 @@ from keras import ops
 from models.posterior import LinearGaussianLikelihood, PosteriorDenoiser
 from models.samplers import heun
 from models.schedules import karras_sigmas
-from models.spectral import array_response, as_complex
+from models.spectral import array_response
+from receivers.message_passing import oamp
+from receivers.narrowband_denoising import denoise, estimate, hermitian, matched
 
 DOUBT = 6.0
 """Standard deviations of `surprise` beyond which `checked` gives up the prior."""
-PROBE = 0.05
-"""Size of the step by which divergences are measured, relative to the noise."""
-ROUNDS, REFINEMENTS = 3, 7
-"""Of `oamp`, with two evaluations each."""
 LEVELS = 18
 """Noise levels of `dmse` and `posterior`."""
 DRAWS = 8
@@ -54,67 +52,12 @@ def dmse(denoiser, y, pilots, no):
     """
     x, variance = matched(y, pilots, no)
     start = x
-    for share in np.geomspace(1, 1e-3, LEVELS):
-        level, following = variance * share, variance * share * 10 ** (-3 / LEVELS)
-        x0_hat = _estimate(denoiser, x, level)
-        x = x0_hat + as_complex(following / level) * (x - x0_hat)
+    ratio = 1e-3 ** (1 / LEVELS)
+    for i in range(LEVELS):
+        x0_hat = estimate(denoiser, x, variance * ratio**i)
+        x = x0_hat + np.float32(ratio) * (x - x0_hat)
     _, err_var = denoise(denoiser, start, variance)
-    return _estimate(denoiser, x, variance * 1e-3), err_var
-
-
-def oamp(denoiser, y, pilots, no):
-    """Orthogonal approximate message passing, for any pilots: 20 evaluations.
-
-    The linear MMSE estimate under a white prior and the denoiser in turns, each given
-    only what the other adds (Ma and Ping 2017; Rangan, Schniter and Fletcher, "Vector
-    approximate message passing", 2019, algorithm 3). For a Gaussian prior the fixed
-    point is the exact LMMSE estimate, whatever the variances of the messages; so after
-    `ROUNDS` rounds these are kept, and Anderson's method finds the fixed point.
-
-    The error variance is the response of the estimate to a linear tilt of the
-    posterior, `b^H Cov(h | y) b / n` for signs b, found along with it.
-    """
-    powers, modes = ops.linalg.eigh(ops.matmul(pilots, _h(pilots)))
-    powers = ops.maximum(ops.real(powers), 0)[:, None]
-    seen = ops.matmul(ops.matmul(y, _h(pilots)), modes)
-
-    def linear(prior, variance):
-        """Estimate and variance from the pilots under a white prior, in the modes."""
-        gain = variance / (variance * powers + no)
-        x = prior + as_complex(gain) * (seen - as_complex(powers) * prior)
-        return x, ops.mean(gain * no, axis=-1, keepdims=True)
-
-    prior, variance = ops.zeros_like(seen), ops.ones_like(powers[..., :1])
-    for _ in range(ROUNDS):
-        x, kept = linear(prior, variance)
-        x, level = _extrinsic(x, kept, prior, variance)
-        x = ops.matmul(x, _h(modes))
-        h_hat, err_var = denoise(denoiser, x, level)
-        prior, variance = _extrinsic(h_hat, err_var, x, level)
-        prior = ops.matmul(prior, modes)
-
-    signs, size = _signs(h_hat.shape), PROBE / ops.sqrt(err_var)
-    tilt = as_complex(no * size) * ops.matmul(signs, modes)
-    seen = ops.concatenate([seen, seen + tilt])
-    powers, modes, variance = (
-        ops.concatenate([z, z]) for z in (powers, modes, variance)
-    )
-    estimates = []
-
-    def step(prior):
-        x, kept = linear(prior, variance)
-        x, level = _extrinsic(x, kept, prior, variance)
-        x = ops.matmul(x, _h(modes))
-        estimates.append(_estimate(denoiser, x, level))
-        ratio = variance / level
-        x = as_complex(1 + ratio) * estimates[-1] - as_complex(ratio) * x
-        return ops.matmul(x, modes)
-
-    anderson(step, ops.concatenate([prior, prior]), REFINEMENTS)
-    h_hat, tilted = ops.split(estimates[-1], 2)
-    response = ops.real(ops.conj(signs) * (tilted - h_hat)) / size
-    response = ops.mean(response, axis=(1, 2), keepdims=True)
-    return h_hat, ops.maximum(response, 1e-3 * err_var)
+    return estimate(denoiser, x, variance * 1e-3), err_var
 
 
 def adaptive(denoiser, y, pilots, no):
@@ -154,35 +97,6 @@ def checked(denoiser, fallback, y, pilots, no):
     estimates = oamp(denoiser, y, pilots, no), adaptive(fallback, y, pilots, no)
     wrong = surprise(estimates[0][0], y, pilots, no)[:, None, None] > DOUBT
     return tuple(ops.where(wrong, b, a) for a, b in zip(*estimates, strict=True))
-
-
-def anderson(step, x, steps: int):
-    """The fixed point of `step` after `steps` evaluations, by Anderson's method.
-
-    Type II (Walker and Ni, "Anderson acceleration for fixed-point iterations", 2011),
-    which is GMRES where `step` is affine; each sample of the batch by itself.
-    """
-    points, gaps = [], []
-    for _ in range(steps):
-        gap = step(x) - x
-        points.append(_flat(x))
-        gaps.append(_flat(gap))
-        moved = points[-1] + gaps[-1]
-        if len(gaps) > 1:
-            dx, dg = (
-                ops.stack([z[i + 1] - z[i] for i in range(len(z) - 1)], axis=-1)
-                for z in (points, gaps)
-            )
-            steep = ops.cast(dg, "float64")  # the normal equations square its condition
-            gram = ops.matmul(ops.swapaxes(steep, -1, -2), steep)
-            ridge = 1e-10 * ops.trace(gram, axis1=-2, axis2=-1)[:, None, None]
-            gram = gram + (ridge + 1e-30) * np.eye(gram.shape[-1])
-            gap = ops.cast(gaps[-1], "float64")[..., None]
-            weights = ops.solve(gram, ops.matmul(ops.swapaxes(steep, -1, -2), gap))
-            weights = ops.cast(weights, "float32")
-            moved = moved - ops.matmul(dx + dg, weights)[..., 0]
-        x = ops.view_as_complex(ops.reshape(moved, (*x.shape, 2)))
-    return x
 
 
 def posterior(denoiser, y, pilots, no):
@@ -227,7 +141,7 @@ def langevin(denoiser, y, pilots, no):
         step = base * (sigma / sigmas[-1]) ** 2
         score = (denoiser(h[:, None], sigma)[:, 0] - h) / sigma**2
         gap = ops.matmul(ops.view_as_complex(h), pilots) - y
-        pull = ops.view_as_real(ops.matmul(gap, _h(pilots)))
+        pull = ops.view_as_real(ops.matmul(gap, hermitian(pilots)))
         drift = score - pull / (no / 2 + sigma**2)
         return h + step * drift + ops.sqrt(2 * temper * step) * normal()
 
@@ -245,52 +159,6 @@ ESTIMATORS: dict[str, Callable] = {
     "checked": checked,
 }
 """By name; `checked` takes two denoisers."""
-
-
-def matched(y, pilots, no):
-    """`y P^H / |p|^2` and its noise variance, [batch, 1, 1], for orthogonal rows."""
-    energy = ops.mean(ops.sum(ops.abs(pilots) ** 2, axis=-1), axis=-1)[:, None, None]
-    return ops.matmul(y, _h(pilots)) / as_complex(energy), no / energy
-
-
-def denoise(denoiser, x, variance):
-    """The estimate from `x`, and the variance of its error, `variance div / n`.
-
-    By Stein's lemma the error of an MMSE estimate per real dimension is the noise times
-    its mean derivative, measured along random signs. x: [batch, receive, transmit],
-    complex; variance per complex element: [batch, 1, 1].
-    """
-    signs = _signs(x.shape)
-    step = PROBE * ops.sqrt(variance)
-    x0_hat = _estimate(denoiser, x, variance)
-    beside = _estimate(denoiser, x + as_complex(step) * signs, variance)
-    slope = ops.real(ops.conj(signs) * (beside - x0_hat)) / step
-    slope = ops.mean(slope, axis=(1, 2), keepdims=True)
-    return x0_hat, variance * ops.clip(slope, 1e-4, 0.9999)
-
-
-def _signs(shape):
-    """Complex numbers of magnitude 1 with random signs, always the same ones."""
-    signs = ops.sign(keras.random.normal((*shape, 2), seed=1))
-    return ops.view_as_complex(signs) / np.complex64(np.sqrt(2))
-
-
-def _flat(x):
-    """Real vectors [batch, n] of complex arrays [batch, ...]."""
-    return ops.reshape(ops.view_as_real(x), (x.shape[0], -1))
-
-
-def _estimate(denoiser, x, variance):
-    x = ops.view_as_real(x)[:, None]
-    sigma = ops.sqrt(variance / 2)[:, None, :, :, None]
-    return ops.view_as_complex(denoiser(x, sigma)[:, 0])
-
-
-def _extrinsic(mean, variance, prior, prior_variance):
-    """What a Gaussian estimate adds to the Gaussian message it was given."""
-    precision = 1 / variance - 1 / prior_variance
-    weighted = mean / as_complex(variance) - prior / as_complex(prior_variance)
-    return weighted / as_complex(precision), 1 / precision
 
 
 def _stacked(pilots):
@@ -315,7 +183,3 @@ def _mean_and_variance(draws):
     spread = ops.sum(ops.abs(draws - mean) ** 2, axis=0) / (number - 1)
     variance = ops.mean(spread, axis=(1, 2), keepdims=True)
     return mean, variance * (1 + 1 / number)
-
-
-def _h(x):
-    return ops.conj(ops.swapaxes(x, -1, -2))

@@ -60,7 +60,7 @@ def test_white_prior_gives_the_exact_estimate(name):
     variance = 1 - gain
     share = 1e-3 if name == "dmse" else 1 / narrowband.DRAWS
     error = np.mean(np.abs(ops.convert_to_numpy(h_hat) - exact) ** 2)
-    assert error < 1.1 * share * variance
+    assert error < 1.2 * share * variance  # 18 steps from sigma 5 leave 14 %
     if name == "posterior":  # 3,200 complex draws: four standard errors are 0.07
         expected = variance * (1 + 1 / narrowband.DRAWS)
         assert float(ops.mean(err_var)) == pytest.approx(expected, rel=0.07)
