@@ -12,8 +12,11 @@ from models import pretrained
 from models.spectral import array_response, as_complex
 from receivers.grid_config import grid_from_config, grid_to_config
 
-DELAYS = 100e-9 * (np.arange(64) - 4)
-"""Grid of the delay spectrum [s]: -0.4 to 5.9 microseconds, as UMi drops have them."""
+DELAYS = np.arange(64) - 4
+"""Grid of the delay spectrum, in steps."""
+STEP = 100e-9
+"""Of that grid [s], so that it spans -0.4 to 5.9 microseconds, as UMi drops do; less
+where pilots are so sparse in frequency that they cannot tell so many delays apart."""
 SLOW = 1e-4
 """Modes of the fading over time that carry less power than this are left out."""
 
@@ -192,16 +195,26 @@ class ScoreChannelEstimator(keras.layers.Layer):
         x = tf.reshape(x, [-1, *x.shape[1:3], x.shape[3] // p, p, x.shape[4]])
         return tf.transpose(x, [0, 1, 2, 4, 3, 5])
 
+    def _delays(self, sounding: Sounding) -> np.ndarray:
+        """The grid of delays [s]: at most one period of what the pilots can tell."""
+        if sounding.carriers.shape[1] < 2:
+            return STEP * DELAYS
+        blocks = self._frequencies[sounding.carriers[0]].mean(axis=1)
+        return min(STEP, 1 / (len(DELAYS) * np.diff(blocks).min())) * DELAYS
+
     def _response(self, sounding: Sounding):
         """Of the blocks, relative to the first carrier: complex64 [blocks, delays]."""
         carriers = sounding.carriers[0] - sounding.carriers[0].min()
-        return np.mean(delay_response(self._frequencies[carriers]), axis=1)
+        frequencies = self._frequencies[carriers]
+        return np.mean(delay_response(frequencies, self._delays(sounding)), axis=1)
 
     def _wanted(self, sounding: Sounding):
         """Of all carriers, relative to the first one of each stream, stream after
         stream: complex64 [streams * carriers, delays]."""
         first = self._frequencies[sounding.carriers.min(axis=(1, 2))]
-        return np.concatenate([delay_response(self._frequencies - f) for f in first])
+        delays = self._delays(sounding)
+        parts = [delay_response(self._frequencies - f, delays) for f in first]
+        return np.concatenate(parts)
 
     def _join(self, mean, variance, loads, scale, sounding: Sounding):
         """Picks each stream's own carriers and adds up the modes of the fading."""
@@ -235,9 +248,9 @@ class ScoreChannelEstimator(keras.layers.Layer):
         return cls(**{**config, "resource_grid": grid, "denoiser": denoiser})
 
 
-def delay_response(frequencies: np.ndarray) -> np.ndarray:
-    """`exp(-2j pi f tau)` for the delays of the grid: complex64 [..., delays]."""
-    return np.exp(-2j * np.pi * frequencies[..., None] * DELAYS).astype("complex64")
+def delay_response(frequencies: np.ndarray, delays=STEP * DELAYS) -> np.ndarray:
+    """`exp(-2j pi f tau)` for delays tau [s]: complex64 [..., delays]."""
+    return np.exp(-2j * np.pi * frequencies[..., None] * delays).astype("complex64")
 
 
 def soundings(resource_grid) -> list[Sounding]:
