@@ -14,9 +14,10 @@ import numpy as np
 
 from link_sim.bit_noise import (
     flipped_bits,
+    hard_bits,
     mixed_bits,
-    mostly_hard_bits,
     received_llr,
+    soft_bits,
 )
 from link_sim.sources import evaluation_digits, evaluation_labels, training_digits
 from models import pretrained
@@ -26,7 +27,6 @@ from models.pixel_denoiser import PixelDenoiser
 from models.training import low_discrepancy, train
 from models.unet import UNet
 from receivers.image_restoration import ConditionalDDPM, condition_planes
-from receivers.pixel_bayes import log_histograms
 
 BATCH = 128
 SIGMA_DATA = 0.6
@@ -127,9 +127,8 @@ def train_restorer(
     if start:
         denoiser = pretrained.load_model(start)
     else:
-        network = UNet((28, 28, 19), 17, (64, 128), (1, 3), "mixed_bfloat16")
-        denoiser = PixelDenoiser(network, SIGMA_DATA, (28, 28, 1))
-        denoiser.log_prior.assign(log_histograms("pixel-bayes-mnist"))
+        network = UNet((28, 28, 11), 17, (64, 128), (1, 3), "mixed_bfloat16")
+        denoiser = PixelDenoiser(network, SIGMA_DATA)
     planned = [
         (
             max(1, round(share * steps)),
@@ -247,9 +246,9 @@ RECIPES = {
         summary="Conditional DDPM on hard or soft bits of digits, any number of steps",
         soft=True,
         cycles=(
-            (6000, 1.5e-3, mixed_bits, 0.6),
-            (2000, 7.5e-4, mixed_bits, 0.8),
-            (4000, 1e-3, mostly_hard_bits, 0.85),
+            (9000, 1.5e-3, hard_bits, 0.6),
+            (4000, 1.5e-3, soft_bits, 0.6),
+            (1500, 7.5e-4, mixed_bits, 0.8),
         ),
     ),
     "regression": functools.partial(

@@ -2,12 +2,7 @@ import numpy as np
 import pytest
 
 from link_sim import recipes
-from link_sim.bit_noise import (
-    mixed_bits,
-    mostly_hard_bits,
-    received_llr,
-    soft_bits,
-)
+from link_sim.bit_noise import hard_bits, mixed_bits, received_llr, soft_bits
 from models import pretrained
 from receivers.image_restoration import ConditionalDDPM
 
@@ -64,10 +59,12 @@ def test_llrs_err_at_the_given_rate_and_are_consistent():
     assert abs(wrong[sure].mean() - exact) < 4 * np.sqrt(0.25 / sure.sum()) + 0.002
 
 
-@pytest.mark.parametrize("draw", [soft_bits, mixed_bits, mostly_hard_bits])
+@pytest.mark.parametrize("draw", [hard_bits, soft_bits, mixed_bits])
 def test_drawn_bits_cover_verified_and_guessed_ones(draw):
     sent = np.unpackbits(DIGITS[..., None], axis=-1)
     bits = draw(np.random.default_rng(0), sent)
     wrong = ((bits > 0) != sent).reshape(200, -1).mean(axis=1)
     assert bits.shape == sent.shape and np.abs(bits).max() == 1
     assert wrong.min() < 0.01 and 0.3 < wrong.max() < 0.55
+    if draw is hard_bits:
+        assert np.all(np.abs(bits) == 1)

@@ -105,7 +105,7 @@ def test_a_user_alone_is_disturbed_by_noise_only():
         ("payload.source=random", "no semantic weights"),
         ("users=3", "users"),
         ("code.rate=0.5", "code"),
-        ("kind=semantics", "link, semantic"),
+        ("kind=semantics", "link, csi, semantic"),
         ("antennas.transmit=3", "antennas"),
         ("grid.guard_carriers=[4, 4]", "guard_carriers"),
     ],
