@@ -19,12 +19,12 @@ LLR = (4 * (2.0 * BITS - 1) + 3 * RNG.standard_normal(BITS.shape)).astype("float
 
 def restorer(num_steps=1, soft=True, **options):
     """One with random weights: enough for every property but quality."""
-    network = UNet((8, 8, 19), 17, (32, 64), (1, 1), "float32")
+    network = UNet((8, 8, 11), 17, (32, 64), (1, 1), "float32")
     rng = np.random.default_rng(1)
     network.set_weights(
         [0.1 * rng.standard_normal(w.shape) for w in network.get_weights()]
     )
-    denoiser = PixelDenoiser(network, 0.6, SHAPE)
+    denoiser = PixelDenoiser(network, 0.6)
     return ConditionalDDPM(denoiser, SHAPE, soft, num_steps=num_steps, **options)
 
 
