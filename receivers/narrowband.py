@@ -126,7 +126,8 @@ def langevin(denoiser, y, pilots, no):
 
     Levels, steps and likelihood term of Arvinte and Tamir, "MIMO channel estimation
     using score-based generative models", IEEE TWC 2023, algorithm 1; from its last
-    state, not from the best along the way. The error variance is that of `oamp`.
+    state, not from the best along the way. The steps were tuned for another network:
+    here, what the pilots do not see hardly moves. The error variance is that of `oamp`.
     """
     sigma_max, rate, levels, base, temper = 39.15, 0.995, 2311, 3e-11, 0.01
     sigmas = ops.convert_to_tensor(sigma_max * rate ** np.arange(levels), "float32")
