@@ -56,6 +56,7 @@ def list_names() -> None:
     with _one_sentence_errors():
         console = _console()
         _load_tensorflow(console)
+        from link_sim import csi
         from link_sim.scenario import list_scenarios
         from link_sim.semantic_link import DESCRIPTIONS
         from models.pretrained import list_pretrained
@@ -63,7 +64,7 @@ def list_names() -> None:
 
         for title, names in (
             ("Scenarios", list_scenarios()),
-            ("Receivers", list_receivers() | DESCRIPTIONS),
+            ("Receivers", list_receivers() | csi.DESCRIPTIONS | DESCRIPTIONS),
             ("Weights", list_pretrained()),
         ):
             table = Table(

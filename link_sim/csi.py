@@ -17,11 +17,19 @@ from link_sim.sections import Section
 Name = Literal["scm", "cdl-a", "cdl-b", "cdl-c", "cdl-d"]
 TRAINING_CHANNELS = 10_000
 """Of each ensemble, for the covariances of `lmmse`."""
-BASELINES = "ls", "sparse", "lmmse", "genie"
-LEARNED = (
-    "score", "score-tweedie", "score-dmse", "score-oamp", "score-posterior",
-    "score-langevin", "score-adaptive",
-)  # fmt: skip
+TRAINING_SEED = 2**31 - 7
+"""Of these channels: none that `link_sim.link.batch_seed` is likely to give."""
+DESCRIPTIONS = {
+    "genie": "csi-scm: LMMSE that knows each covariance, the bound",
+    "sparse": "csi-…: l1 over oversampled DFT grids",
+    "score-tweedie": "csi-scm: one evaluation of the denoiser",
+    "score-dmse": "csi-scm: deterministic chain of posterior means",
+    "score-oamp": "csi-cdl: denoiser and pilots in turns",
+    "score-posterior": "csi-…: mean of 8 posterior samples",
+    "score-langevin": "csi-…: annealed Langevin, 6,933 evaluations",
+    "score-adaptive": "csi-…: spectra read off the pilots, one step",
+}
+ESTIMATORS = "ls", "lmmse", "score", *DESCRIPTIONS
 ORTHOGONAL = "genie", "score-tweedie", "score-dmse"
 """Receivers that need orthogonal pilots, which `scm` has."""
 
@@ -68,11 +76,11 @@ class CsiScenario(Experiment):
 
     @model_validator(mode="after")
     def check(self):
-        unknown = [r for r in self.receivers if r not in BASELINES + LEARNED]
+        unknown = [r for r in self.receivers if r not in ESTIMATORS]
         if unknown:
             raise ValueError(
                 f"there is no estimator '{unknown[0]}': use some of "
-                f"{', '.join(BASELINES + LEARNED)}"
+                f"{', '.join(ESTIMATORS)}"
             )
         kinds = {n[:3] for n in (*self.estimation.trained_on, self.estimation.ensemble)}
         if len(kinds) > 1:
@@ -210,7 +218,3 @@ def _covariance(name: str) -> np.ndarray:
     h = ENSEMBLES[name].draw(TRAINING_SEED, TRAINING_CHANNELS)
     h = h.reshape(TRAINING_CHANNELS, -1)
     return (h.T @ h.conj() / len(h)).astype("complex128")
-
-
-TRAINING_SEED = 2**31 - 7
-"""Of channels to learn from: none that `link_sim.link.batch_seed` is likely to give."""
