@@ -27,9 +27,10 @@ from models import pretrained
 from models.spectral import SpectralDenoiser, array_response, log_error
 from models.stationary_mixture import fit_spectrum
 from models.training import low_discrepancy, train
-from receivers.channel_estimation import delay_response, soundings
+from receivers.channel_estimation import delay_response
 from receivers.narrowband import adaptive, tweedie
 from receivers.narrowband_baselines import genie
+from receivers.soundings import soundings
 
 POINTS = 256, 64
 """Of the angle grids of 64 and 16 antennas."""

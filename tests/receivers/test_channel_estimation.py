@@ -16,8 +16,8 @@ from receivers.channel_estimation import (
     DELAYS,
     ScoreChannelEstimator,
     delay_response,
-    soundings,
 )
+from receivers.soundings import soundings
 
 RNG = np.random.default_rng(0)
 
