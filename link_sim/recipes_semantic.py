@@ -1,10 +1,10 @@
 """Training recipes of semantic communication: encoders and their decoders.
 
-Each system is trained in two stages of the same length: encoder and decoder together
-for the estimate from the symbols alone, then the decoder with the encoder frozen: for
-the same estimate (`ae`, `vae`) or for all noise levels (`cdiff`). So all three take the
-same number of steps, with the same network; `ae` and `cdiff` share the first stage and
-the encoder.
+Each system starts as the best linear analog transmission and is trained in two stages
+of the same length: encoder and decoder together for the estimate from the symbols
+alone, then the decoder with the encoder frozen: for the same estimate (`ae`, `vae`) or
+for all noise levels (`cdiff`). So all three take the same number of steps, with the
+same network; `ae` and `cdiff` share the first stage and the encoder.
 """
 
 import functools
@@ -16,6 +16,7 @@ import keras
 import numpy as np
 from keras import ops
 
+from link_sim.linear_start import start_linear
 from link_sim.recipes import (
     BATCH,
     DATA,
@@ -39,6 +40,9 @@ from receivers.semantic import SemanticDecoder, SymbolEncoder, num_symbols
 
 PICTURES = "CIFAR-10 training images (Krizhevsky 2009)"
 QUALITY_IMAGES, QUALITY_SNR_DB = 1000, 7.0
+START_BATCHES = 160
+"""Half of all ratios, half of the largest one, which is all that tells of the symbols
+that only it sends."""
 
 
 class Source(NamedTuple):
@@ -47,6 +51,7 @@ class Source(NamedTuple):
     images: Callable  # to train on, uint8 [number, height, width, channels]
     held_out: Callable  # to measure on
     sigma_data: float  # of the images scaled to [-1, 1]
+    linear_error: float  # about that of their linear estimates
     flips: bool  # whether a mirrored image is as likely
     encoder_widths: tuple
     widths: tuple
@@ -59,6 +64,7 @@ SOURCES = {
         lambda: digits()[0],
         lambda: evaluation_digits(),
         0.6,
+        0.25,
         False,
         (32, 64, 128, 128),
         (64, 128),
@@ -69,6 +75,7 @@ SOURCES = {
         lambda: training_pictures()[0],
         lambda: evaluation_pictures()[0],
         0.5,
+        0.2,
         True,
         (64, 128, 256, 256),
         (64, 128),
@@ -112,7 +119,7 @@ def train_semantic(
         shape, (4 if variational else 2) * max_symbols, made.encoder_widths
     )
     denoiser = SemanticDenoiser(
-        shape, 2 * max_symbols, 2, made.sigma_data, made.widths, made.depths,
+        shape, 2 * max_symbols, 2, made.linear_error, made.widths, made.depths,
         "mixed_bfloat16",
     )  # fmt: skip
     batch = functools.partial(
@@ -126,8 +133,12 @@ def train_semantic(
     )
     options = {"steps": steps, "learning_rate": learning_rate, "report": report}
     options |= {"ema_momentum": 0.99}
+    transmission = Transmission(encoder, denoiser, variational)
+    ratios = [ratio or i % 2 * RATIOS[1] for i in range(START_BATCHES)]
+    start = [batch(i, last_level=1.0, ratio=r) for i, r in enumerate(ratios)]
+    start_linear(transmission, start, users)
     train(
-        Transmission(encoder, denoiser, variational),
+        transmission,
         functools.partial(batch, last_level=1.0, seed=seed),
         folder=Path(folder) / f"joint-{'vae' if variational else 'ae'}",
         **options,
@@ -245,7 +256,7 @@ RECIPES = {"cifar10-classifier": train_picture_classifier} | {
         users=users,
         steps=steps,
     )
-    for source, steps in (("mnist", 4000), ("cifar10", 12000))
+    for source, steps in (("mnist", 5000), ("cifar10", 3000))
     for users, suffix in ((1, ""), (2, "-2users"))
     for kind in ("ae", "vae", "cdiff")
     if (source, users) != ("mnist", 2)

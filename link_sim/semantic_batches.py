@@ -15,7 +15,7 @@ from receivers.semantic import (
     observe,
 )
 
-BATCH = 128
+BATCH = 64
 """Images of a step, those of all users counted."""
 RATIOS = 1 / 48, 1 / 6
 """Ends of the bandwidth ratios that one network is trained for."""
@@ -138,6 +138,14 @@ class Transmission(keras.layers.Layer):
 
     def call(self, image, x, sigma, coupling, noise, no_eff, count):
         users, shape = image.shape[1], image.shape[2:]
+        vector, levels = self.observe(image, coupling, noise, no_eff, count)
+        x = ops.reshape(x, (-1, *shape))
+        x0_hat = self.denoiser(x, ops.reshape(sigma, (-1, 1, 1, 1)), vector, levels)
+        return ops.reshape(x0_hat, (-1, users, *shape))
+
+    def observe(self, image, coupling, noise, no_eff, count):
+        """What the denoiser is told after transmission: a vector, and levels."""
+        users, shape = image.shape[1], image.shape[2:]
         max_symbols = no_eff.shape[-1]
         z = self.encoder(ops.reshape(image, (-1, *shape)))
         if self.variational:
@@ -149,10 +157,7 @@ class Transmission(keras.layers.Layer):
         symbols = assign_places(ops.view_as_complex(parts))
         coupling, noise = ops.view_as_complex(coupling), ops.view_as_complex(noise)
         x_hat = ops.sum(coupling * symbols[:, None], axis=2) + noise
-        vector, levels = observe(x_hat, no_eff, max_symbols)
-        x = ops.reshape(x, (-1, *shape))
-        x0_hat = self.denoiser(x, ops.reshape(sigma, (-1, 1, 1, 1)), vector, levels)
-        return ops.reshape(x0_hat, (-1, users, *shape))
+        return observe(x_hat, no_eff, max_symbols)
 
     def _sample(self, z, dimension):
         mean, log_var = ops.split(z, 2, axis=-1)

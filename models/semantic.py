@@ -58,23 +58,25 @@ class SemanticEncoder(keras.Model):
 class SemanticDenoiser(keras.layers.Layer):
     """A denoiser of images that is told a vector: `x0_hat = denoiser(x, sigma, ...)`.
 
-    The vector becomes one feature map by a dense layer, each level a constant map; they
-    join the image as input of a U-Net, which modulates all its blocks by a context of
-    them and by `sigma`. At `x = 0, sigma = 1e4` it gives the estimate from the vector
-    alone, as the decoder of an autoencoder does.
+    A linear estimate of the image is made from the vector, quarter by quarter; what it
+    leaves is denoised by a U-Net that sees the estimate and the levels, as maps, and
+    modulates all its blocks by a context of them and by `sigma`. At `x = 0, sigma =
+    1e4` it gives the estimate from the vector alone, as the decoder of an autoencoder
+    does.
 
     Args:
         image_shape: Height, width (multiples of 4) and channels.
         num_features: Length of the vector.
         num_levels: How many levels come with it.
-        sigma_data: Standard deviation of the clean images, scaled to [-1, 1].
+        sigma_data: Standard deviation of the linear estimate's error, for images
+            scaled to [-1, 1].
         widths, depths, dtype: Of the U-Net.
 
     Call arguments:
         x: [batch, height, width, channels].
         sigma: A scalar or [batch, 1, 1, 1].
         vector: [batch, num_features].
-        levels: [batch, num_levels], each of order 1.
+        levels: [batch, num_levels], each between 0 (excluded) and 1.
     """
 
     def __init__(
@@ -99,9 +101,17 @@ class SemanticDenoiser(keras.layers.Layer):
             "depths": list(depths),
             "dtype": dtype,
         }
-        self.dense = keras.layers.Dense(height * width, dtype="float32")
-        self.dense.build((None, num_features))
-        inputs = height, width, channels + 1 + num_levels
+        sizes = 4, 4 * -(-num_features // 16), height * width * channels // 4
+        self.kernel = self.add_weight(sizes, "glorot_uniform", name="kernel")
+        self.bias = self.add_weight((4, 1, sizes[2]), "zeros", name="bias")
+        dense = keras.layers.Dense
+        self.gain = dense(num_features, kernel_initializer="zeros", dtype="float32")
+        self.gain.build((None, num_levels))
+        self.hidden = dense(32, "silu", dtype="float32")
+        self.hidden.build((None, num_features))
+        self.control = dense(1, kernel_initializer="zeros", dtype="float32")
+        self.control.build((None, 32))
+        inputs = height, width, 2 * channels + num_levels
         network = UNet(inputs, channels, widths, depths, dtype)
         self.denoiser = PreconditionedDenoiser(network, sigma_data)
         self.built = True
@@ -111,12 +121,40 @@ class SemanticDenoiser(keras.layers.Layer):
         return super().__call__(x, sigma, vector, levels, **kwargs)
 
     def call(self, x, sigma, vector, levels):
-        _, height, width, _ = x.shape
-        feature_map = ops.reshape(self.dense(vector), (-1, height, width, 1))
-        shape = ops.shape(x)[0], height, width, self.config["num_levels"]
+        linear = self.linear_estimate(self.scaled(vector, levels))
+        shape = *ops.shape(x)[:3], self.config["num_levels"]
         level_maps = ops.broadcast_to(levels[:, None, None, :], shape)
-        condition = ops.concatenate([feature_map, level_maps], axis=-1)
-        return self.denoiser(x, sigma, condition)
+        condition = ops.concatenate([linear, level_maps], axis=-1)
+        return linear + self.denoiser(x - linear, sigma, condition)
+
+    def scaled(self, vector, levels):
+        """Each feature times powers of the levels, all by a gain found from them."""
+        control = self.control(self.hidden(vector))
+        return vector * ops.exp(self.gain(ops.log(levels)) + control)
+
+    def linear_estimate(self, vector):
+        """The image as a linear function of a scaled vector, before any denoising."""
+        height, width, channels = self.config["image_shape"]
+        dealt = ops.transpose(deal(vector), (1, 0, 2))
+        parts = ops.matmul(dealt, self.kernel) + self.bias
+        parts = ops.reshape(parts, (2, 2, -1, height // 2, width // 2, channels))
+        parts = ops.transpose(parts, (2, 0, 3, 1, 4, 5))
+        return ops.reshape(parts, (-1, height, width, channels))
 
     def get_config(self):
         return {**self.config, "name": self.name}
+
+
+def deal(vector):
+    """Deals a vector out to the four quarters of an image.
+
+    vector : [batch, num_features], real parts, then imaginary parts of symbols. They
+        go round in pairs of symbols, so that the first symbols serve all quarters.
+
+    Returns [batch, 4, features], padded by zeros.
+    """
+    parts = ops.reshape(vector, (-1, 2, vector.shape[-1] // 2))
+    parts = ops.pad(parts, ((0, 0), (0, 0), (0, -parts.shape[-1] % 8)))
+    parts = ops.reshape(parts, (-1, 2, parts.shape[-1] // 8, 4, 2))
+    parts = ops.transpose(parts, (0, 3, 2, 4, 1))  # batch, quarter, round, pair, part
+    return ops.reshape(parts, (-1, 4, parts.shape[2] * 4))

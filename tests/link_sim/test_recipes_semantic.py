@@ -90,6 +90,7 @@ def test_recipe_leaves_encoder_and_decoder_that_load(kind, tmp_path, monkeypatch
     )
     monkeypatch.setitem(recipes_semantic.SOURCES, "mnist", source)
     monkeypatch.setattr(recipes_semantic, "QUALITY_IMAGES", 20)
+    monkeypatch.setattr(recipes_semantic, "START_BATCHES", 2)
     name = f"semantic-{kind}-mnist"
     recipes_semantic.RECIPES[name](tmp_path, steps=1)
     path = str(tmp_path / f"{name}.npz")

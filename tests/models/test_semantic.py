@@ -1,7 +1,7 @@
 import keras
 import numpy as np
 
-from models.semantic import SemanticDenoiser, SemanticEncoder
+from models.semantic import SemanticDenoiser, SemanticEncoder, deal
 
 NORMAL = np.random.default_rng(0).standard_normal
 
@@ -35,7 +35,7 @@ def small_denoiser():
 
 def test_denoiser_uses_all_it_is_told_and_serialises():
     denoiser = small_denoiser()
-    x, vector, levels = NORMAL((2, 8, 8, 3)), NORMAL((2, 6)), NORMAL((2, 2))
+    x, vector, levels = NORMAL((2, 8, 8, 3)), NORMAL((2, 6)), np.full((2, 2), 0.5)
     told = {"x": x, "sigma": 0.3, "vector": vector, "levels": levels}
     told = {key: np.asarray(value, "float32") for key, value in told.items()}
     estimate = np.asarray(denoiser(**told))
@@ -53,3 +53,24 @@ def test_without_noise_the_image_is_kept_and_without_an_image_it_is_ignored():
     # c_skip = (0.5 / 1e4)^2 and c_in = 1e-4
     far = [denoiser(a * x, np.float32(1e4), vector, levels) for a in (0, 1)]
     np.testing.assert_allclose(*far, atol=1e-2)
+
+
+def test_pairs_of_symbols_go_round_the_quarters():
+    vector = np.arange(40, dtype="float32")[None]  # 20 symbols: n and 20 + n
+    dealt = np.asarray(deal(vector))[0]
+    assert dealt.shape == (4, 12)
+    np.testing.assert_array_equal(dealt[1, :8], [2, 22, 3, 23, 10, 30, 11, 31])
+    np.testing.assert_array_equal(dealt[0, 8:], [16, 36, 17, 37])
+    assert not dealt[2:, 8:].any()
+
+
+def test_linear_estimate_is_one_matrix_for_each_quarter():
+    denoiser = small_denoiser()
+    vector = NORMAL((2, 6)).astype("float32")
+    image = np.asarray(denoiser.linear_estimate(vector))
+    kernel, bias = np.asarray(denoiser.kernel), np.asarray(denoiser.bias)
+    dealt = np.asarray(deal(vector))
+    for quarter, (i, j) in enumerate([(0, 0), (0, 4), (4, 0), (4, 4)]):
+        part = dealt[:, quarter] @ kernel[quarter] + bias[quarter]
+        slow = part.reshape(2, 4, 4, 3)
+        np.testing.assert_allclose(image[:, i : i + 4, j : j + 4], slow, atol=1e-5)
