@@ -136,6 +136,35 @@ def test_bad_input_is_answered_in_one_sentence(invoke, arguments, words):
     refuse(invoke(*arguments), *words)
 
 
+@pytest.mark.parametrize(
+    ("arguments", "sentence"),
+    [
+        ("--foo", "no such option: --foo; see link-sim --help"),
+        ("rum", "no such command 'rum'; see link-sim --help"),
+        ("bench --foo", "no such option: --foo; see link-sim bench --help"),
+        ("run a b", "got unexpected extra argument(s) (b); see link-sim run --help"),
+        ("run --out", "option '--out' requires an argument; see link-sim run --help"),
+        ("merge here", "missing option '--out'; see link-sim merge --help"),
+        ("train", "missing argument 'weights'; see link-sim train --help"),
+        (
+            "show here --format gif",
+            "invalid value for '--format': 'gif' is not one of 'png', 'pdf', 'svg'; "
+            "see link-sim show --help",
+        ),
+    ],
+)
+def test_wrong_usage_is_answered_in_one_sentence(invoke, arguments, sentence):
+    result = invoke(*arguments.split())
+    assert result.exit_code == 2
+    assert result.stderr == f"link-sim: {sentence}\n"
+    assert result.stdout == ""
+
+
+def test_no_arguments_show_the_help(invoke):
+    result = invoke()
+    assert "Usage: " in result.stdout and result.stderr == ""
+
+
 def test_a_folder_of_another_scenario(invoke):
     invoke("run", "smoke")
     refuse(invoke("run", "smoke", "--set", "seed=9"), "seed = 1 instead of 9", "--out")
