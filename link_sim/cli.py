@@ -92,6 +92,7 @@ def run(
 ) -> None:
     """Compares the receivers of a scenario at each point; continues what is there."""
     from link_sim import executors, results
+    from link_sim.montecarlo import Shard
     from link_sim.scenario import load_scenario
 
     overrides = list(settings)
@@ -99,7 +100,8 @@ def run(
         names = [name.strip() for name in receivers.split(",")]
         overrides.append(f"receivers={json.dumps(names)}")
     resolved = load_scenario(scenario, overrides)
-    part = _shard(shard, resolved.stop)
+    part = Shard.parse(shard)
+    part.stop(resolved.stop)  # refuses a shard without a batch
     name = f"-{part.index + 1}-of-{part.count}" if part.count > 1 else ""
     folder = out or Path("results") / f"{resolved.name}{name}"
     place = executors.open_executor(executor)
@@ -189,6 +191,7 @@ def bench(
     """Measures speed, side by side with a stock Sionna script in the same process."""
     console = _console()
     _load_tensorflow(console)
+    from link_sim import display
     from link_sim.bench import BENCHES
 
     if name not in (*BENCHES, "all"):
@@ -200,42 +203,7 @@ def bench(
         typer.echo(json.dumps(rows, indent=1))
         return
     for title, rows in results.items():
-        console.print(_bench_table(title, rows))
-
-
-def _bench_table(title: str, rows: list[dict]) -> Table:
-    """The rows with one column for each value and its spread: `226 [210, 233]`."""
-    folded = [_with_spread(row) for row in rows]
-    columns = list(dict.fromkeys(key for row in folded for key in row))
-    table = Table(*columns, title=title, title_justify="left", box=None)
-    for row in folded:
-        table.add_row(*(row.get(column, "") for column in columns))
-    return table
-
-
-def _with_spread(row: dict) -> dict[str, str]:
-    cells, last = {}, ""
-    for key, value in row.items():
-        text = f"{value:.3g}" if isinstance(value, float) else str(value)
-        if key == "fastest" or key.endswith("_low"):
-            cells[last] += f" [{text}, "
-        elif key == "slowest" or key.endswith("_high"):
-            cells[last] += f"{text}]"
-        else:
-            cells[key], last = text, key
-    return cells
-
-
-def _shard(text: str, stop):
-    """The part of a run that `--shard I/N` names; `ValueError` if it has none."""
-    from link_sim.montecarlo import Shard
-
-    index, _, count = text.partition("/")
-    if not (index.isdecimal() and count.isdecimal() and 0 < int(index) <= int(count)):
-        raise ValueError(f"--shard {text} is not known: use I/N, such as 1/4 to 4/4")
-    shard = Shard(int(index) - 1, int(count))
-    shard.stop(stop)
-    return shard
+        console.print(display.bench_table(title, rows))
 
 
 def _simulate(

@@ -85,6 +85,16 @@ class Shard(NamedTuple):
     index: int
     count: int
 
+    @classmethod
+    def parse(cls, text: str) -> "Shard":
+        """The shard that `I/N` names, with I from 1 to N; `ValueError` if none."""
+        i, _, n = text.partition("/")
+        if not (i.isdecimal() and n.isdecimal() and 0 < int(i) <= int(n)):
+            raise ValueError(
+                f"--shard {text} is not known: use I/N, such as 1/4 to 4/4"
+            )
+        return cls(int(i) - 1, int(n))
+
     def stop(self, stop: Any) -> Any:
         """The stop rules of the shard; `ValueError` if it has no batch."""
         own = len(range(self.index, stop.max_batches, self.count))

@@ -11,7 +11,7 @@ import pytest
 from typer.testing import CliRunner
 
 import link_sim
-from link_sim import cli, montecarlo, recipes, results
+from link_sim import cli, display, montecarlo, recipes, results
 
 KEYS = "scenario receiver axis point metric value low high count".split()
 
@@ -244,7 +244,7 @@ def test_merge_refuses_what_does_not_belong_together(invoke):
 def test_a_bench_shows_values_with_their_spread():
     row = {"variant": "ours", "milliseconds": 226.04, "fastest": 210.0}
     row |= {"slowest": 233.0, "speedup": 7.2, "speedup_low": 6.6, "speedup_high": 8.0}
-    cells = cli._with_spread(row)
+    cells = display._with_spread(row)
     expected = {"variant": "ours", "milliseconds": "226 [210, 233]"}
     assert cells == expected | {"speedup": "7.2 [6.6, 8]"}
 
