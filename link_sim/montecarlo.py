@@ -13,6 +13,8 @@ from concurrent.futures import FIRST_COMPLETED, Executor, wait
 from dataclasses import dataclass, field
 from typing import Any, NamedTuple
 
+import numpy as np
+
 from link_sim.rates import Counts, add_counts, estimate
 
 Line = dict[str, Any]  # {"point", "batch", "seed", "seconds", "counts"}
@@ -126,6 +128,12 @@ class Shard(NamedTuple):
 
     def _number(self, batch: int) -> int:
         return self.index + batch * self.count
+
+
+def batch_seed(seed: int, point: float, batch_index: int) -> int:
+    """Seed of the bits, channel and noise of a batch, the same for all receivers."""
+    key = [seed, round(point * 1000) % 2**32, batch_index]
+    return int(np.random.SeedSequence(key).generate_state(1)[0] >> 1)
 
 
 def tally(

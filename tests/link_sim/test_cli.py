@@ -19,8 +19,8 @@ KEYS = "scenario receiver axis point metric value low high count".split()
 @pytest.fixture
 def invoke(monkeypatch, fake_link, tmp_path):
     """Calls the command line in an empty folder, with the stand-in link."""
-    monkeypatch.setitem(sys.modules, "link_sim.link", fake_link)
-    monkeypatch.setattr(link_sim, "link", fake_link, raising=False)
+    monkeypatch.setitem(sys.modules, "link_sim.link_batches", fake_link)
+    monkeypatch.setattr(link_sim, "link_batches", fake_link, raising=False)
     monkeypatch.setattr(results, "_versions", dict)
     monkeypatch.setattr(cli, "_load_tensorflow", lambda console: None)
     monkeypatch.chdir(tmp_path)

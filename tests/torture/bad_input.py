@@ -23,8 +23,8 @@ sys.path.append(str(Path(__file__).parents[1] / "link_sim"))
 import fake_link
 
 import link_sim
-import link_sim.link as REAL_LINK
 from link_sim import cli, plots, results
+from link_sim.link import Link
 from link_sim.scenario import ScenarioError, load_scenario, parse_scenario
 from models import pretrained
 
@@ -151,7 +151,7 @@ def build_bad_link(changed: dict) -> None:
     """One case: a scenario whose link is built by Sionna, if it is accepted."""
     settings = [f"{key}={toml(value)}" for key, value in changed.items()]
     try:
-        REAL_LINK.Link(load_scenario("smoke", ["batch_size=2", *settings]))
+        Link(load_scenario("smoke", ["batch_size=2", *settings]))
     except ScenarioError as error:
         sentence(error)
 
@@ -177,7 +177,7 @@ def limited(toml: str, point: float, batch: int, run_batch=fake_link.run_batch) 
 def stand_in() -> None:
     """Has the command line use the stand-in link and draw nothing."""
     fake_link.run_batch = limited
-    sys.modules["link_sim.link"] = link_sim.link = fake_link
+    sys.modules["link_sim.link_batches"] = link_sim.link_batches = fake_link
     results._versions = dict
     cli._load_tensorflow = lambda console: None
     plots.save_plots = plots.save_strip = lambda *arguments: None
