@@ -3,15 +3,11 @@
 TensorFlow takes seconds to import, so each command imports what it needs.
 """
 
-import errno
 import importlib
 import inspect
 import json
 import os
 import sys
-from collections.abc import Iterator
-from concurrent.futures import BrokenExecutor
-from contextlib import contextmanager
 from enum import StrEnum
 from functools import partial
 from pathlib import Path
@@ -21,10 +17,14 @@ import typer
 from rich.console import Console
 from rich.table import Table
 
+from link_sim.mistakes import Commands
+
 os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
 
 app = typer.Typer(
+    cls=Commands,
     help="Compares receivers over a wireless link, per SNR.",
+    suggest_commands=False,
     no_args_is_help=True,
     add_completion=False,
     pretty_exceptions_enable=False,
@@ -53,26 +53,23 @@ def main() -> None:
 @app.command("list")
 def list_names() -> None:
     """Shows the scenarios, receivers and weights, each with one line."""
-    with _one_sentence_errors():
-        console = _console()
-        _load_tensorflow(console)
-        from link_sim import csi
-        from link_sim.scenario import list_scenarios
-        from link_sim.semantic_link import DESCRIPTIONS
-        from models.pretrained import list_pretrained
-        from receivers.chain import list_receivers
+    console = _console()
+    _load_tensorflow(console)
+    from link_sim import csi
+    from link_sim.scenario import list_scenarios
+    from link_sim.semantic_link import DESCRIPTIONS
+    from models.pretrained import list_pretrained
+    from receivers.chain import list_receivers
 
-        for title, names in (
-            ("Scenarios", list_scenarios()),
-            ("Receivers", list_receivers() | csi.DESCRIPTIONS | DESCRIPTIONS),
-            ("Weights", list_pretrained()),
-        ):
-            table = Table(
-                title=title, title_justify="left", box=None, show_header=False
-            )
-            for name, line in names.items():
-                table.add_row(f"  {name}", line)
-            console.print(table)
+    for title, names in (
+        ("Scenarios", list_scenarios()),
+        ("Receivers", list_receivers() | csi.DESCRIPTIONS | DESCRIPTIONS),
+        ("Weights", list_pretrained()),
+    ):
+        table = Table(title=title, title_justify="left", box=None, show_header=False)
+        for name, line in names.items():
+            table.add_row(f"  {name}", line)
+        console.print(table)
 
 
 @app.command()
@@ -94,26 +91,27 @@ def run(
     form: PlotFormat = Form.png,
 ) -> None:
     """Compares the receivers of a scenario at each point; continues what is there."""
-    with _one_sentence_errors():
-        from link_sim import executors, results
-        from link_sim.scenario import load_scenario
+    from link_sim import executors, results
+    from link_sim.montecarlo import Shard
+    from link_sim.scenario import load_scenario
 
-        overrides = list(settings)
-        if receivers is not None:
-            names = [name.strip() for name in receivers.split(",")]
-            overrides.append(f"receivers={json.dumps(names)}")
-        resolved = load_scenario(scenario, overrides)
-        part = _shard(shard, resolved.stop)
-        name = f"-{part.index + 1}-of-{part.count}" if part.count > 1 else ""
-        folder = out or Path("results") / f"{resolved.name}{name}"
-        place = executors.open_executor(executor)
-        console = _console()
-        _load_tensorflow(console)
-        with results.open_results(folder, resolved) as stored:
-            _simulate(console, resolved, folder, stored, place, part, form)
-        if part.count == 1:
-            _report(console, folder, form)
-        console.print(f"Results: {folder}", soft_wrap=True)
+    overrides = list(settings)
+    if receivers is not None:
+        names = [name.strip() for name in receivers.split(",")]
+        overrides.append(f"receivers={json.dumps(names)}")
+    resolved = load_scenario(scenario, overrides)
+    part = Shard.parse(shard)
+    part.stop(resolved.stop)  # refuses a shard without a batch
+    name = f"-{part.index + 1}-of-{part.count}" if part.count > 1 else ""
+    folder = out or Path("results") / f"{resolved.name}{name}"
+    place = executors.open_executor(executor)
+    console = _console()
+    _load_tensorflow(console)
+    with results.open_results(folder, resolved) as stored:
+        _simulate(console, resolved, folder, stored, place, part, form)
+    if part.count == 1:
+        _report(console, folder, form)
+    console.print(f"Results: {folder}", soft_wrap=True)
 
 
 @app.command()
@@ -124,13 +122,12 @@ def merge(
     out: Annotated[Path, typer.Option(help="Results folder for the sum.")],
 ) -> None:
     """Adds up results folders of one run, such as shards; shows table and plots."""
-    with _one_sentence_errors():
-        from link_sim import results
+    from link_sim import results
 
-        results.merge(folders, out)
-        console = _console()
-        _report(console, out)
-        console.print(f"Results: {out}", soft_wrap=True)
+    results.merge(folders, out)
+    console = _console()
+    _report(console, out)
+    console.print(f"Results: {out}", soft_wrap=True)
 
 
 @app.command()
@@ -145,15 +142,14 @@ def show(
     form: PlotFormat = Form.png,
 ) -> None:
     """Shows the table and draws the plots again from stored counts."""
-    with _one_sentence_errors():
-        if not as_json:
-            _report(_console(), folder, form, html)
-            return
-        from link_sim import montecarlo, results
+    if not as_json:
+        _report(_console(), folder, form, html)
+        return
+    from link_sim import montecarlo, results
 
-        scenario, lines = results.load_results(folder)
-        tallies = montecarlo.tally(scenario.sweep.points, scenario.stop, lines)
-        typer.echo(json.dumps(results.rows(scenario, tallies), indent=1))
+    scenario, lines = results.load_results(folder)
+    tallies = montecarlo.tally(scenario.sweep.points, scenario.stop, lines)
+    typer.echo(json.dumps(results.rows(scenario, tallies), indent=1))
 
 
 @app.command()
@@ -165,18 +161,17 @@ def train(
     ] = None,
 ) -> None:
     """Trains a shipped weight file again; continues what is there."""
-    with _one_sentence_errors():
-        _load_tensorflow(_console())
-        from link_sim import recipes, recipes_csi, recipes_joint, recipes_semantic
+    _load_tensorflow(_console())
+    from link_sim import recipes, recipes_csi, recipes_joint, recipes_semantic
 
-        known = recipes.RECIPES | recipes_joint.RECIPES | recipes_csi.RECIPES
-        known |= recipes_semantic.RECIPES
-        if weights not in known:
-            raise ValueError(f"no recipe for '{weights}': use {', '.join(known)}")
-        recipe = known[weights]
-        folder = out or Path("results") / f"train-{weights}"
-        recipe(folder, **_keywords(recipe, settings))
-        typer.echo(f"Results: {folder}")
+    known = recipes.RECIPES | recipes_joint.RECIPES | recipes_csi.RECIPES
+    known |= recipes_semantic.RECIPES
+    if weights not in known:
+        raise ValueError(f"no recipe for '{weights}': use {', '.join(known)}")
+    recipe = known[weights]
+    folder = out or Path("results") / f"train-{weights}"
+    recipe(folder, **_keywords(recipe, settings))
+    typer.echo(f"Results: {folder}")
 
 
 @app.command()
@@ -194,56 +189,21 @@ def bench(
     ] = False,
 ) -> None:
     """Measures speed, side by side with a stock Sionna script in the same process."""
-    with _one_sentence_errors():
-        console = _console()
-        _load_tensorflow(console)
-        from link_sim.bench import BENCHES
+    console = _console()
+    _load_tensorflow(console)
+    from link_sim import display
+    from link_sim.bench import BENCHES
 
-        if name not in (*BENCHES, "all"):
-            raise ValueError(f"no bench '{name}': use {', '.join(BENCHES)} or all")
-        chosen = BENCHES if name == "all" else {name: BENCHES[name]}
-        results = {title: measure() for title, measure in chosen.items()}
-        if as_json:
-            rows = results if name == "all" else results[name]
-            typer.echo(json.dumps(rows, indent=1))
-            return
-        for title, rows in results.items():
-            console.print(_bench_table(title, rows))
-
-
-def _bench_table(title: str, rows: list[dict]) -> Table:
-    """The rows with one column for each value and its spread: `226 [210, 233]`."""
-    folded = [_with_spread(row) for row in rows]
-    columns = list(dict.fromkeys(key for row in folded for key in row))
-    table = Table(*columns, title=title, title_justify="left", box=None)
-    for row in folded:
-        table.add_row(*(row.get(column, "") for column in columns))
-    return table
-
-
-def _with_spread(row: dict) -> dict[str, str]:
-    cells, last = {}, ""
-    for key, value in row.items():
-        text = f"{value:.3g}" if isinstance(value, float) else str(value)
-        if key == "fastest" or key.endswith("_low"):
-            cells[last] += f" [{text}, "
-        elif key == "slowest" or key.endswith("_high"):
-            cells[last] += f"{text}]"
-        else:
-            cells[key], last = text, key
-    return cells
-
-
-def _shard(text: str, stop):
-    """The part of a run that `--shard I/N` names; `ValueError` if it has none."""
-    from link_sim.montecarlo import Shard
-
-    index, _, count = text.partition("/")
-    if not (index.isdecimal() and count.isdecimal() and 0 < int(index) <= int(count)):
-        raise ValueError(f"--shard {text} is not known: use I/N, such as 1/4 to 4/4")
-    shard = Shard(int(index) - 1, int(count))
-    shard.stop(stop)
-    return shard
+    if name not in (*BENCHES, "all"):
+        raise ValueError(f"no bench '{name}': use {', '.join(BENCHES)} or all")
+    chosen = BENCHES if name == "all" else {name: BENCHES[name]}
+    results = {title: measure() for title, measure in chosen.items()}
+    if as_json:
+        rows = results if name == "all" else results[name]
+        typer.echo(json.dumps(rows, indent=1))
+        return
+    for title, rows in results.items():
+        console.print(display.bench_table(title, rows))
 
 
 def _simulate(
@@ -320,32 +280,6 @@ def _keywords(recipe, settings: list[str]) -> dict:
     return keywords
 
 
-@contextmanager
-def _one_sentence_errors() -> Iterator[None]:
-    """Answers what a user can mend in one sentence, with exit status 2 or 130."""
-    try:
-        yield
-    except KeyboardInterrupt:
-        _fail("stopped; finished batches are kept, the same command continues", 130)
-    except BrokenExecutor:
-        _fail(
-            "a worker process died, maybe of too little memory: finished batches are "
-            "kept, run the same command with fewer workers"
-        )
-    except ValueError as error:
-        _fail(str(error))
-    except BrokenPipeError:
-        raise  # nobody reads on: typer ends quietly
-    except OSError as error:
-        where = error.filename or "the results folder"
-        if error.errno in (errno.ENOSPC, errno.EDQUOT, errno.EFBIG):
-            _fail(
-                "the disk is full: free some space and run the same command, "
-                "finished batches are kept"
-            )
-        _fail(f"{where} cannot be used ({error.strerror}): choose another folder")
-
-
 def _load_tensorflow(console: Console) -> None:
     """Imports TensorFlow without its log, which no setting of TensorFlow 2.21 stops."""
     stderr, nothing = os.dup(2), os.open(os.devnull, os.O_WRONLY)
@@ -357,11 +291,6 @@ def _load_tensorflow(console: Console) -> None:
             os.dup2(stderr, 2)
             os.close(stderr)
             os.close(nothing)
-
-
-def _fail(sentence: str, status: int = 2) -> None:
-    typer.echo(f"link-sim: {' '.join(sentence.split())}", err=True)
-    raise typer.Exit(status)
 
 
 def _console() -> Console:

@@ -12,13 +12,14 @@ import numpy as np
 from pydantic import Field, model_validator
 
 from link_sim.experiment import Experiment
+from link_sim.montecarlo import batch_seed
 from link_sim.sections import Section
 
 Name = Literal["scm", "cdl-a", "cdl-b", "cdl-c", "cdl-d"]
 TRAINING_CHANNELS = 10_000
 """Of each ensemble, for the covariances of `lmmse`."""
 TRAINING_SEED = 2**31 - 7
-"""Of these channels: none that `link_sim.link.batch_seed` is likely to give."""
+"""Of these channels: none that `batch_seed` is likely to give."""
 DESCRIPTIONS = {
     "genie": "csi-scm: LMMSE that knows each covariance, the bound",
     "sparse": "csi-…: l1 over oversampled DFT grids",
@@ -105,7 +106,6 @@ class CsiScenario(Experiment):
 
 def run_batch(toml: str, point: float, batch_index: int) -> dict:
     """Counts of one batch: `seed`, `seconds` and `counts`, {estimator: counts}."""
-    from link_sim.link import batch_seed
     from link_sim.scenario import parse_scenario
 
     experiment = parse_scenario(toml)

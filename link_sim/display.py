@@ -1,4 +1,4 @@
-"""What a run shows: its live progress, and the final table."""
+"""What commands show: live progress, the final table of a run, tables of speed."""
 
 import math
 import statistics
@@ -143,6 +143,29 @@ def final_table(scenario, rows: Iterable[dict], tallies: dict[float, Tally]) -> 
                 values = (cells.get((point, name, metric)) for metric in columns)
                 table.add_row(f"  {name}", *map(cell, values))
     return table
+
+
+def bench_table(title: str, rows: list[dict]) -> Table:
+    """The rows with one column for each value and its spread: `226 [210, 233]`."""
+    folded = [_with_spread(row) for row in rows]
+    columns = list(dict.fromkeys(key for row in folded for key in row))
+    table = Table(*columns, title=title, title_justify="left", box=None)
+    for row in folded:
+        table.add_row(*(row.get(column, "") for column in columns))
+    return table
+
+
+def _with_spread(row: dict) -> dict[str, str]:
+    cells, last = {}, ""
+    for key, value in row.items():
+        text = f"{value:.3g}" if isinstance(value, float) else str(value)
+        if key == "fastest" or key.endswith("_low"):
+            cells[last] += f" [{text}, "
+        elif key == "slowest" or key.endswith("_high"):
+            cells[last] += f"{text}]"
+        else:
+            cells[key], last = text, key
+    return cells
 
 
 def _batches_left(tally: Tally) -> float:

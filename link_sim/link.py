@@ -1,9 +1,7 @@
 """The link: images through transmitter and channel to every receiver compared."""
 
-import math
-import time
 from contextlib import contextmanager
-from functools import lru_cache, partial
+from functools import partial
 from typing import NamedTuple
 
 import keras
@@ -14,14 +12,15 @@ from sionna.phy.ofdm import RemoveNulledSubcarriers
 from sionna.phy.utils import ebnodb2no
 
 from link_sim.channel import Channel, add_noise, apply_channel, covariances
+from link_sim.diffusion_restorers import DiffusionRestorers
 from link_sim.metrics import channel_counts, class_counts, image_counts
+from link_sim.montecarlo import batch_seed
 from link_sim.rates import add_counts
-from link_sim.scenario import Scenario, ScenarioError, parse_scenario
+from link_sim.scenario import Scenario, ScenarioError
 from link_sim.sources import load_images
 from link_sim.transmitter import Transmitter
 from models.pretrained import load_model
 from receivers.chain import Receiver, Reception, build_receivers, receive
-from receivers.image_restoration import ConditionalDDPM
 
 
 class Transmission(NamedTuple):
@@ -97,8 +96,7 @@ class Link(keras.Model):
             raise ScenarioError(str(error)) from None
         built = dict(zip(names, built, strict=True))
         self.receivers = [r if isinstance(r, Receiver) else built[r] for r in receivers]
-        restorers = {id(r.restorer): r.restorer for r in self.receivers}.values()
-        self._samplers = [r for r in restorers if isinstance(r, ConditionalDDPM)]
+        self._diffusion = DiffusionRestorers(self.receivers)
         digits = self.transmitter.image_shape == (28, 28, 1)
         self._classifier = load_model("digit-classifier") if digits else None
         # AutoGraph takes seconds; only blocks that are not ours may need it
@@ -184,9 +182,9 @@ class Link(keras.Model):
         """The first frames of a seeded batch as each receiver recovers their images."""
         size = self.scenario.batch_size
         image = self._seeded_images(point, batch_index)
-        self._set_steps(self._steps(point))
+        self._diffusion.set_steps(self._steps(point))
         sent = self._transmit_at(point, image).frames(0, number, size)
-        with self._placed((0, size * image.shape[1])):
+        with self._diffusion.placed((0, size * image.shape[1])):
             received = self.receive(sent)
         return {name: reception.image_hat for name, reception in received.items()}
 
@@ -231,7 +229,7 @@ class Link(keras.Model):
             return _numbers(self._simulate(point, image, steps))
         sent, total = self._send(point, image), {}
         for first in range(0, size, step):
-            self._reseed_samplers(self.seed(float(point), batch_index))
+            self._diffusion.reseed(self.seed(float(point), batch_index))
             last = min(first + step, size)
             place = tf.constant(first * image.shape[1]), size * image.shape[1]
             part = sent.frames(first, last, size), image[first:last]
@@ -249,9 +247,9 @@ class Link(keras.Model):
         return self.transmit(image, no)
 
     def _received_counts(self, sent: Transmission, image, num_steps, place=None):
-        """Counts of what was sent, images at a `place` in a batch (see `_placed`)."""
-        self._set_steps(num_steps)
-        with self._placed(place):
+        """Counts of what was sent; `place` as `DiffusionRestorers.placed` has it."""
+        self._diffusion.set_steps(num_steps)
+        with self._diffusion.placed(place):
             receptions = self.receive(sent)
         h, grids = self._remove_nulled(sent.h), self.transmitter.grids_per_frame
         counts = {}
@@ -269,12 +267,8 @@ class Link(keras.Model):
         """The images of a batch, whose world and samplers it seeds."""
         seed = self.seed(point, batch_index)
         config.seed = seed
-        self._reseed_samplers(seed)
+        self._diffusion.reseed(seed)
         return self.batch_images(batch_index)
-
-    def _reseed_samplers(self, seed: int):
-        for restorer in self._samplers:
-            restorer.reseed(seed)
 
     @contextmanager
     def _starting_at(self, first: int):
@@ -285,25 +279,8 @@ class Link(keras.Model):
         finally:
             self.transmitter.first_frame.assign(0)
 
-    @contextmanager
-    def _placed(self, place):
-        """Has the samplers draw the noise of images at a place in a batch.
-
-        place: (number of the first image, images in the batch), or None for a batch.
-        """
-        for restorer in self._samplers:
-            restorer.place = place
-        yield
-        for restorer in self._samplers:
-            restorer.place = None
-
     def _steps(self, point: float) -> int | None:
         return int(point) if self.scenario.sweep.axis == "num_steps" else None
-
-    def _set_steps(self, num_steps: int | None):
-        if num_steps is not None:
-            for restorer in self._samplers:
-                restorer.num_steps = num_steps
 
     def _covariances(self):
         """Arguments of `LMMSEChannelEstimator`, estimated from the channel itself."""
@@ -311,57 +288,8 @@ class Link(keras.Model):
         return covariances(lambda n: self._remove_nulled(self._draw_channel(n)))
 
 
-def batch_seed(seed: int, point: float, batch_index: int) -> int:
-    """Seed of the bits, channel and noise of a batch, the same for all receivers."""
-    key = [seed, round(point * 1000) % 2**32, batch_index]
-    return int(np.random.SeedSequence(key).generate_state(1)[0] >> 1)
-
-
-@lru_cache(maxsize=8)
-def _live_link(scenario_toml: str) -> Link:
-    return Link(parse_scenario(scenario_toml))
-
-
-def run_batch(scenario_toml: str, point: float, batch_index: int) -> dict:
-    """Counts of one batch of a scenario (TOML text), computed alone, anywhere.
-
-    Returns `seed`, `seconds`, `counts`, {receiver: counts}, and `frames_at_once` where
-    the memory did not hold the whole batch. Live links are kept for later batches.
-    """
-    scenario, point = parse_scenario(scenario_toml).at(point)
-    link = _live_link(scenario.to_toml())
-    start = time.perf_counter()
-    counts = link.simulate(point, batch_index)
-    seed = link.seed(point, batch_index)
-    batch = {"seed": seed, "seconds": time.perf_counter() - start, "counts": counts}
-    if link.frames_at_once < link.scenario.batch_size:
-        batch["frames_at_once"] = link.frames_at_once
-    return batch
-
-
-def picture_strip(scenario: Scenario, num_digits: int) -> dict:
-    """The same images as sent and as each receiver recovers them at each point.
-
-    Returns `image` [num_digits, height, width, channels] and, by (receiver, point),
-    the recovered ones.
-    """
-    strip = {}
-    for point in scenario.sweep.points:
-        one, at = scenario.at(point)
-        link = _live_link(one.to_toml())
-        strip["image"] = _first(link.batch_images(0), num_digits)
-        number = math.ceil(num_digits / link.transmitter.images_per_frame)
-        for receiver, image_hat in link.recover(at, 0, number).items():
-            strip[receiver, point] = _first(image_hat, num_digits)
-    return strip
-
-
 def _numbers(counts: dict) -> dict[str, dict[str, float]]:
     return {
         receiver: {key: value.numpy().item() for key, value in sums.items()}
         for receiver, sums in counts.items()
     }
-
-
-def _first(image, number: int) -> np.ndarray:
-    return image.numpy().reshape(-1, *image.shape[2:])[:number]

@@ -13,6 +13,8 @@ from concurrent.futures import FIRST_COMPLETED, Executor, wait
 from dataclasses import dataclass, field
 from typing import Any, NamedTuple
 
+import numpy as np
+
 from link_sim.rates import Counts, add_counts, estimate
 
 Line = dict[str, Any]  # {"point", "batch", "seed", "seconds", "counts"}
@@ -85,6 +87,16 @@ class Shard(NamedTuple):
     index: int
     count: int
 
+    @classmethod
+    def parse(cls, text: str) -> "Shard":
+        """The shard that `I/N` names, with I from 1 to N; `ValueError` if none."""
+        i, _, n = text.partition("/")
+        if not (i.isdecimal() and n.isdecimal() and 0 < int(i) <= int(n)):
+            raise ValueError(
+                f"--shard {text} is not known: use I/N, such as 1/4 to 4/4"
+            )
+        return cls(int(i) - 1, int(n))
+
     def stop(self, stop: Any) -> Any:
         """The stop rules of the shard; `ValueError` if it has no batch."""
         own = len(range(self.index, stop.max_batches, self.count))
@@ -116,6 +128,12 @@ class Shard(NamedTuple):
 
     def _number(self, batch: int) -> int:
         return self.index + batch * self.count
+
+
+def batch_seed(seed: int, point: float, batch_index: int) -> int:
+    """Seed of the bits, channel and noise of a batch, the same for all receivers."""
+    key = [seed, round(point * 1000) % 2**32, batch_index]
+    return int(np.random.SeedSequence(key).generate_state(1)[0] >> 1)
 
 
 def tally(

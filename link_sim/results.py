@@ -6,8 +6,7 @@
     summary.csv     the metrics with their intervals
 
 A line is on the disk before the next batch is taken, so a run that is killed at any
-instant loses the batch in flight and nothing else. Each line ends with its CRC-32, so
-that one which a crash garbled is known.
+instant loses the batch in flight and nothing else.
 """
 
 import fcntl
@@ -17,49 +16,20 @@ import os
 import platform
 import subprocess
 import tomllib
-import zlib
 from collections.abc import Iterator
 from contextlib import contextmanager
 from importlib import metadata
 from pathlib import Path
-from typing import BinaryIO, NotRequired
+from typing import BinaryIO
 
-from pydantic import (
-    ConfigDict,
-    FiniteFloat,
-    NonNegativeInt,
-    TypeAdapter,
-    ValidationError,
-)
-from typing_extensions import TypedDict
-
+from link_sim import count_lines
+from link_sim.count_lines import ResultsError
 from link_sim.data_files import FILES
 from link_sim.montecarlo import Line, Tally
 from link_sim.rates import METRICS, estimate, jackknife
 from link_sim.scenario import Scenario, ScenarioError, parse_scenario
 
-CHECK = ', "crc32": '
 PACKAGES = ("link-sim", "sionna-no-rt", "sionna", "tensorflow", "keras", "numpy")
-
-
-class _Batch(TypedDict):
-    """A line of counts.jsonl; the counts of a receiver that was excluded are None."""
-
-    __pydantic_config__ = ConfigDict(extra="forbid", strict=True)
-
-    point: FiniteFloat
-    batch: NonNegativeInt
-    seed: int
-    seconds: FiniteFloat
-    frames_at_once: NotRequired[int]
-    counts: dict[str, dict[str, int | FiniteFloat] | None]
-
-
-BATCH = TypeAdapter(_Batch)
-
-
-class ResultsError(ValueError):
-    """A results folder that cannot be used; one sentence with the remedy."""
 
 
 class Results:
@@ -71,7 +41,7 @@ class Results:
 
     def append(self, line: Line) -> None:
         """Puts the line on the disk before it returns."""
-        self._file.write(_encode(line))
+        self._file.write(count_lines.encode(line))
         self._file.flush()
         os.fsync(self._file.fileno())
 
@@ -93,7 +63,7 @@ def open_results(folder: Path, scenario: Scenario) -> Iterator[Results]:
                 f"another run is writing to {folder}: wait for it, "
                 "or choose another folder with --out"
             ) from None
-        lines, length = _read(folder)
+        lines, length = count_lines.read(folder / "counts.jsonl")
         _refuse_another(folder, scenario, lines)
         file.truncate(length)
         _replace(folder / "scenario.toml", scenario.to_toml())
@@ -113,7 +83,7 @@ def load_results(folder: Path) -> tuple[Scenario, list[Line]]:
         scenario = parse_scenario(path.read_text())
     except (ScenarioError, UnicodeDecodeError) as error:
         raise ResultsError(f"{path} is damaged: {error}") from None
-    return scenario, _read(folder)[0]
+    return scenario, count_lines.read(folder / "counts.jsonl")[0]
 
 
 def merge(folders: list[Path], out: Path) -> None:
@@ -129,7 +99,7 @@ def merge(folders: list[Path], out: Path) -> None:
         _refuse_another(folder, scenario, found, "leave it out")
         for line in found:
             key = line["point"], line["batch"]
-            if not _agree(lines.setdefault(key, line), line):
+            if not count_lines.agree(lines.setdefault(key, line), line):
                 raise ResultsError(
                     f"{folder} has other counts than another folder for batch {key[1]} "
                     f"at {key[0]:g}: merge folders that the same software made"
@@ -194,52 +164,6 @@ def write_summary(folder: Path, table: list[dict]) -> None:
     import pandas as pd
 
     _replace(folder / "summary.csv", pd.DataFrame(table).to_csv(index=False))
-
-
-def _read(folder: Path) -> tuple[list[Line], int]:
-    """The whole lines of counts.jsonl, and their length in bytes.
-
-    A damaged end is left out: a crash damages the line in the making.
-    """
-    path = folder / "counts.jsonl"
-    pieces = path.read_bytes().split(b"\n") if path.exists() else [b""]
-    found = [_decode(piece) for piece in pieces[:-1]]  # the rest has no line end
-    whole = next((i for i, line in enumerate(found) if line is None), len(found))
-    damaged = pieces[whole:]
-    if any(found[whole:]) or sum(piece.startswith(b'{"') for piece in damaged) > 1:
-        raise ResultsError(
-            f"line {whole + 1} of {path} is not a batch: delete that line"
-        )
-    return found[:whole], sum(len(piece) + 1 for piece in pieces[:whole])
-
-
-def _encode(line: Line) -> bytes:
-    text = json.dumps(line, allow_nan=False)
-    return f"{text[:-1]}{CHECK}{zlib.crc32(text.encode())}}}\n".encode()
-
-
-def _decode(text: bytes) -> Line | None:
-    """The batch in a line of counts.jsonl, None if there is none; the CRC may miss."""
-    batch, check, crc = text.rpartition(CHECK.encode())
-    batch = batch + b"}" if check else text
-    if check and crc != b"%d}" % zlib.crc32(batch):
-        return None
-    try:
-        return BATCH.validate_json(batch)
-    except ValidationError:
-        return None
-
-
-def _agree(line: Line, other: Line) -> bool:
-    """Whether two lines of a batch are alike but for the rounding of sums."""
-    ours, theirs = ((x["seed"], x["counts"]) for x in (line, other))
-    if ours[0] != theirs[0] or ours[1].keys() != theirs[1].keys():
-        return False
-    pairs = ((ours[1][name] or {}, theirs[1][name] or {}) for name in ours[1])
-    return all(
-        a.keys() == b.keys() and all(math.isclose(a[k], b[k], rel_tol=1e-3) for k in a)
-        for a, b in pairs
-    )
 
 
 def _refuse_another(

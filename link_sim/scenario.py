@@ -21,7 +21,7 @@ class ScenarioError(ValueError):
 class Scenario(Experiment):
     """One comparison of receivers over a link; see the sections for each part."""
 
-    runs_in: ClassVar = "link_sim.link"
+    runs_in: ClassVar = "link_sim.link_batches"
 
     payload: Payload = Payload()
     code: Code = Code()

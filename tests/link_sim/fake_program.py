@@ -7,7 +7,7 @@ import fake_link
 import link_sim
 from link_sim import cli, results
 
-sys.modules["link_sim.link"] = link_sim.link = fake_link
+sys.modules["link_sim.link_batches"] = link_sim.link_batches = fake_link
 results._versions = dict
 cli._load_tensorflow = lambda console: None
 

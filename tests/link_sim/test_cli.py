@@ -11,7 +11,7 @@ import pytest
 from typer.testing import CliRunner
 
 import link_sim
-from link_sim import cli, montecarlo, recipes, results
+from link_sim import cli, display, montecarlo, recipes, results
 
 KEYS = "scenario receiver axis point metric value low high count".split()
 
@@ -19,8 +19,8 @@ KEYS = "scenario receiver axis point metric value low high count".split()
 @pytest.fixture
 def invoke(monkeypatch, fake_link, tmp_path):
     """Calls the command line in an empty folder, with the stand-in link."""
-    monkeypatch.setitem(sys.modules, "link_sim.link", fake_link)
-    monkeypatch.setattr(link_sim, "link", fake_link, raising=False)
+    monkeypatch.setitem(sys.modules, "link_sim.link_batches", fake_link)
+    monkeypatch.setattr(link_sim, "link_batches", fake_link, raising=False)
     monkeypatch.setattr(results, "_versions", dict)
     monkeypatch.setattr(cli, "_load_tensorflow", lambda console: None)
     monkeypatch.chdir(tmp_path)
@@ -136,6 +136,35 @@ def test_bad_input_is_answered_in_one_sentence(invoke, arguments, words):
     refuse(invoke(*arguments), *words)
 
 
+@pytest.mark.parametrize(
+    ("arguments", "sentence"),
+    [
+        ("--foo", "no such option: --foo; see link-sim --help"),
+        ("rum", "no such command 'rum'; see link-sim --help"),
+        ("bench --foo", "no such option: --foo; see link-sim bench --help"),
+        ("run a b", "got unexpected extra argument(s) (b); see link-sim run --help"),
+        ("run --out", "option '--out' requires an argument; see link-sim run --help"),
+        ("merge here", "missing option '--out'; see link-sim merge --help"),
+        ("train", "missing argument 'weights'; see link-sim train --help"),
+        (
+            "show here --format gif",
+            "invalid value for '--format': 'gif' is not one of 'png', 'pdf', 'svg'; "
+            "see link-sim show --help",
+        ),
+    ],
+)
+def test_wrong_usage_is_answered_in_one_sentence(invoke, arguments, sentence):
+    result = invoke(*arguments.split())
+    assert result.exit_code == 2
+    assert result.stderr == f"link-sim: {sentence}\n"
+    assert result.stdout == ""
+
+
+def test_no_arguments_show_the_help(invoke):
+    result = invoke()
+    assert "Usage: " in result.stdout and result.stderr == ""
+
+
 def test_a_folder_of_another_scenario(invoke):
     invoke("run", "smoke")
     refuse(invoke("run", "smoke", "--set", "seed=9"), "seed = 1 instead of 9", "--out")
@@ -215,7 +244,7 @@ def test_merge_refuses_what_does_not_belong_together(invoke):
 def test_a_bench_shows_values_with_their_spread():
     row = {"variant": "ours", "milliseconds": 226.04, "fastest": 210.0}
     row |= {"slowest": 233.0, "speedup": 7.2, "speedup_low": 6.6, "speedup_high": 8.0}
-    cells = cli._with_spread(row)
+    cells = display._with_spread(row)
     expected = {"variant": "ours", "milliseconds": "226 [210, 233]"}
     assert cells == expected | {"speedup": "7.2 [6.6, 8]"}
 

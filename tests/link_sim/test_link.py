@@ -6,7 +6,9 @@ from scipy.special import erfc
 from sionna.phy import config
 from sionna.phy.utils import PlotBER, sim_ber
 
-from link_sim.link import Link, batch_seed, run_batch
+from link_sim.link import Link
+from link_sim.link_batches import run_batch
+from link_sim.montecarlo import batch_seed
 from link_sim.scenario import ScenarioError, load_scenario
 from link_sim.sources import evaluation_digits
 from receivers.chain import Receiver

@@ -11,7 +11,6 @@ import random
 import resource
 import signal
 import subprocess
-import sys
 import tempfile
 import time
 from collections.abc import Callable
@@ -27,15 +26,19 @@ class Skipped(Exception):
     """A fault that cannot be made here, and why."""
 
 
-def kill(folder: Path, rng: random.Random, times: int) -> str:
+def kill(folder: Path, rng: random.Random, times: int, real: bool = False) -> str:
     """Runs are killed, half of the times while they store batches, and begun again."""
-    whole, seconds = undisturbed(folder, 0.01)
+    whole, seconds = undisturbed(folder, 0.01, real)
     kills = runs = 0
     while kills < times:
         broken = folder / f"broken-{runs}"
-        while kills < times and killed(start(broken, 0.01), broken, seconds, rng):
+        while kills < times:
+            run = start(broken, 0.01, real=real)
+            if not killed(run, broken, seconds, rng):
+                break
             kills += 1
-        stored.finish(stored.command(broken, BATCHES), env=stored.environment())
+        again = stored.command(broken, BATCHES, real=real)
+        stored.finish(again, env=stored.environment())
         assert stored.counts(broken) == whole
         assert stored.shown(broken) == stored.shown(folder / "undisturbed")
         runs += 1
@@ -57,25 +60,8 @@ def killed(run: subprocess.Popen, out: Path, seconds: float, rng: random.Random)
 
 
 def kill_real_link(folder: Path, rng: random.Random, times: int) -> str:
-    """The same with the real link: TensorFlow, channels, receivers."""
-    options = ["run", "smoke", "--receivers", "perfect-csi,ls", "--out"]
-    command = [sys.executable, "-m", "link_sim", *options]
-    begin, environment = time.monotonic(), stored.environment()
-    stored.finish([*command, str(folder / "whole")], env=environment)
-    seconds, silent = time.monotonic() - begin, subprocess.DEVNULL
-    for _ in range(times):
-        run = subprocess.Popen(
-            [*command, str(folder / "broken")],
-            env=environment,
-            stdout=silent,
-            stderr=silent,
-        )
-        time.sleep(rng.uniform(seconds / 3, seconds))
-        run.kill()
-        run.wait()
-    stored.finish([*command, str(folder / "broken")], env=environment)
-    assert stored.counts(folder / "broken") == stored.counts(folder / "whole")
-    return f"{times} kills of the real link"
+    """The same with the real link, a third as often: each start loads TensorFlow."""
+    return kill(folder, rng, -(-times // 3), real=True)
 
 
 def pool(folder: Path, rng: random.Random, times: int) -> str:
@@ -206,16 +192,21 @@ FAULTS: dict[str, Callable[[Path, random.Random, int], str]] = {
 }  # fmt: skip
 
 
-def undisturbed(folder: Path, seconds: float = 0.0) -> tuple[dict, float]:
+def undisturbed(
+    folder: Path, seconds: float = 0.0, real: bool = False
+) -> tuple[dict, float]:
     """Counts of an undisturbed run, and how long it takes in seconds."""
     out, begin = folder / "undisturbed", time.monotonic()
-    stored.finish(stored.command(out, BATCHES), env=stored.environment(seconds))
+    command = stored.command(out, BATCHES, real=real)
+    stored.finish(command, env=stored.environment(seconds))
     return stored.counts(out), time.monotonic() - begin
 
 
-def start(out: Path, seconds: float = 0.0, *options: str) -> subprocess.Popen:
+def start(
+    out: Path, seconds: float = 0.0, *options: str, real: bool = False
+) -> subprocess.Popen:
     return subprocess.Popen(
-        stored.command(out, BATCHES, *options),
+        stored.command(out, BATCHES, *options, real=real),
         env=stored.environment(seconds),
         stdout=subprocess.DEVNULL,
         stderr=subprocess.PIPE,

@@ -10,10 +10,11 @@ ROOT = Path(__file__).parents[2]
 PROGRAM = ROOT / "tests" / "link_sim" / "fake_program.py"
 
 
-def command(out: Path, batches: int, *options: str) -> list[str]:
-    """The command that runs so many batches a point of the stand-in link."""
+def command(out: Path, batches: int, *options: str, real: bool = False) -> list[str]:
+    """The command that runs so many batches a point of the stand-in or real link."""
+    program = ["-m", "link_sim"] if real else [str(PROGRAM)]
     settings = ["--set", f"stop.max_batches={batches}", *options]
-    return [sys.executable, str(PROGRAM), "run", "smoke", "--out", str(out), *settings]
+    return [sys.executable, *program, "run", "smoke", "--out", str(out), *settings]
 
 
 def environment(seconds: float = 0.0, **variables: str) -> dict[str, str]:

@@ -1,0 +1,146 @@
+"""What no one should write, and some of what one may: drawn by hypothesis."""
+
+import io
+import json
+
+import numpy as np
+from hypothesis import strategies as st
+from hypothesis.extra.numpy import array_shapes, arrays, from_dtype
+
+from link_sim.scenario import load_scenario
+
+SECTIONS = {
+    "": ("name", "description", "seed", "batch_size", "receivers", "kind"),
+    "payload": ("source", "num_images", "sha256"),
+    "code": ("rate", "iterations", "bits_per_symbol", "reliable_bits"),
+    "grid": ("symbols", "fft_size", "subcarrier_spacing", "cyclic_prefix",
+             "guard_carriers", "dc_null", "pilot_symbols"),
+    "antennas": ("transmit", "streams", "receive", "polarisation"),
+    "channel": ("model", "carrier_frequency", "delay_spread", "speed", "file"),
+    "sweep": ("axis", "points", "esno_db"),
+    "stop": ("max_batches", "block_errors", "relative_width", "seconds"),
+}  # fmt: skip
+KEYS = [f"{s}.{k}".strip(".") for s, keys in SECTIONS.items() for k in keys]
+
+texts = st.text(max_size=20) | st.sampled_from(
+    ["", "ls", "mnist", "cdl-a", "cir", "num_steps", "../x.npz", "/etc/hostname", "\0",
+     "-", "a" * 300, "ls+", "inf", "[1", "1e400", "\x7f\n\"'\\", "{}", "[[1]]"]
+)  # fmt: skip
+numbers = st.integers() | st.floats() | st.integers(-3, 300)
+values = st.recursive(
+    numbers | st.booleans() | texts | st.dates(),
+    lambda inner: (
+        st.lists(inner, max_size=4)
+        | st.dictionaries(st.text("abc", min_size=1, max_size=3), inner, max_size=2)
+    ),
+    max_leaves=5,
+)
+keys = st.integers(0, 9).flatmap(
+    lambda i: st.sampled_from(KEYS) if i else st.text(max_size=10)
+)
+WORDS = (
+    "single dual awgn rayleigh tdl-a cdl-c umi cir mnist random information parity "
+    "esno_db ebno_db num_steps ls lmmse perfect-csi ls+turbo lmmse+ep+ddpm-4 k-best"
+).split()
+tame_numbers = st.integers(-2, 20) | st.floats(-10, 20).map(lambda x: round(x, 1))
+TAME = {
+    bool: st.booleans(),
+    int: st.integers(0, 150),
+    float: st.floats(0.1, 0.9) | st.floats(0, 1e10) | tame_numbers,
+    str: st.sampled_from(WORDS),
+    tuple: st.lists(tame_numbers, max_size=3) | st.lists(st.sampled_from(WORDS)),
+}
+EXAMPLE = load_scenario("smoke")
+
+
+def tame(key: str):
+    """Values of the type that the key has, many of them possible."""
+    value = EXAMPLE.model_dump()
+    for part in key.split("."):
+        value = value.get(part) if isinstance(value, dict) else None
+    return TAME.get(type(value), tame_numbers | TAME[str])
+
+
+@st.composite
+def changes(draw) -> dict:
+    """A few keys with new values, one of four of any kind."""
+    names = draw(st.lists(keys, max_size=3, unique=True))
+    return {name: draw(tame(name) if draw(st.integers(0, 3)) else values)
+            for name in names}  # fmt: skip
+
+
+def toml(value) -> str:
+    """A value as TOML has it."""
+    if isinstance(value, dict):
+        return "{" + ", ".join(f"{k} = {toml(v)}" for k, v in value.items()) + "}"
+    if isinstance(value, list):
+        return "[" + ", ".join(map(toml, value)) + "]"
+    if isinstance(value, (bool, str)):
+        return json.dumps(value, ensure_ascii=False).replace("\x7f", "\\u007f")
+    return str(value)
+
+
+@st.composite
+def scenario_files(draw) -> bytes:
+    """A scenario that works with some values replaced, or cut short, or garbled."""
+    text = EXAMPLE.to_toml()
+    for key, value in draw(changes()).items():
+        section, _, name = key.rpartition(".")
+        lines = [x for x in text.splitlines() if x.split(" = ")[0] != name]
+        header, name = f"[{section}]", name if key in KEYS else toml(name)
+        at = lines.index(header) + 1 if header in lines else 0
+        text = "\n".join([*lines[:at], f"{name} = {toml(value)}", *lines[at:]])
+    content = bytearray(text.encode("utf-8", "surrogatepass"))
+    harm = draw(st.sampled_from(["none"] * 9 + ["cut", "garbled", "nested"]))
+    position = draw(st.integers(0, len(content) - 1))
+    if harm == "cut":
+        return bytes(content[:position])
+    if harm == "garbled":
+        content[position] = draw(st.integers(0, 255))
+    if harm == "nested":
+        content += b"\nx = " + b"[" * draw(st.sampled_from([3, 5000]))
+    return bytes(content)
+
+
+@st.composite
+def overrides(draw) -> list[str]:
+    """Settings of the command line, as they are or as no one should write them."""
+    settings = [f"{key}={toml(value)}" for key, value in draw(changes()).items()]
+    return settings + draw(st.lists(texts, max_size=1)) * (not draw(st.integers(0, 9)))
+
+
+dtypes = st.sampled_from(["complex64", "complex128", "float64", "int8", "O", "U3"])
+shapes = st.sampled_from([(3, 1, 1, 2, 1), (1, 1, 1, 1, 14), (2, 1, 1, 2, 3)])
+
+
+@st.composite
+def archives(draw, names) -> bytes:
+    """An .npz with arrays that may fit, cut short or garbled at times."""
+    found = {}
+    for name in names:
+        kind = np.dtype(draw(dtypes if name != "images" else st.just("uint8") | dtypes))
+        shape = draw(shapes | array_shapes(max_dims=5, max_side=3, min_side=0))
+        fill = st.none() if kind.kind == "O" else from_dtype(kind)
+        found[name if draw(st.integers(0, 9)) else "other"] = draw(
+            arrays(kind, shape, elements=fill)
+        )
+    file = io.BytesIO()
+    np.savez(file, allow_pickle=True, **found)
+    content = bytearray(file.getvalue())
+    harm, position = draw(st.integers(0, 5)), draw(st.integers(0, len(content) - 1))
+    if harm == 0:
+        return bytes(content[:position])
+    if harm == 1:
+        content[position] ^= draw(st.integers(1, 255))
+    return bytes(content)
+
+
+@st.composite
+def impulse_responses(draw) -> bytes:
+    """Channel files of the right form, with any numbers."""
+    examples, paths, steps = (draw(st.integers(1, 3)) for _ in range(3))
+    a = arrays("complex128", (examples, 1, 1, paths, draw(st.sampled_from([1, steps]))))
+    tau = arrays("float64", (examples, paths), elements=st.floats(-1e-6, 1e-3))
+    file = io.BytesIO()
+    np.savez(file, a=draw(a), tau=draw(tau))
+    return file.getvalue()
