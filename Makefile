@@ -24,6 +24,13 @@ docs: .venv/docs            ## build the documentation in build/site
 	$(BIN)/pip install --quiet -c constraints.txt -e ".[docs]"
 	touch $@
 
+notebooks: .venv/notebooks  ## execute the notebooks and keep what they show
+	$(BIN)/python notebooks/execute.py
+
+.venv/notebooks: .venv/installed
+	$(BIN)/pip install --quiet -c constraints.txt -e ".[notebooks]"
+	touch $@
+
 .venv/installed: pyproject.toml constraints.txt
 	$(PYTHON) -m venv .venv
 	$(BIN)/pip install --quiet -c constraints.txt -e ".[dev,cluster]"
@@ -32,4 +39,4 @@ docs: .venv/docs            ## build the documentation in build/site
 clean:                      ## remove the environment
 	rm -rf .venv
 
-.PHONY: run test torture lint docs clean
+.PHONY: run test torture lint docs notebooks clean

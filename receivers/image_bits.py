@@ -9,9 +9,13 @@ BIT_VALUES = 2.0 ** np.arange(7, -1, -1, dtype="float32")
 
 
 def bits_from_image(image):
-    """The eight bits of each pixel, MSB first: [0, 1] -> {0., 1.}, [..., 8]."""
-    levels = ops.round(255 * ops.cast(image, "float32"))
-    return ops.mod(ops.floor(levels[..., None] / BIT_VALUES), 2)
+    """The eight bits of each pixel, MSB first: [0, 1] -> {0., 1.}, [..., 8].
+
+    In integers: of floats, TensorFlow's graph optimiser loses the rounding.
+    """
+    levels = ops.cast(ops.round(255 * ops.cast(image, "float32")), "int32")
+    bits = ops.right_shift(levels[..., None], np.arange(7, -1, -1, dtype="int32")) % 2
+    return ops.cast(bits, "float32")
 
 
 def image_from_bits(bits):
