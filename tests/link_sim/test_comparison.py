@@ -12,8 +12,8 @@ from link_sim.scenario import load_scenario
 
 @pytest.fixture(autouse=True)
 def stand_in(fake_link, monkeypatch):
-    monkeypatch.setitem(sys.modules, "link_sim.link", fake_link)
-    monkeypatch.setattr(link_sim, "link", fake_link, raising=False)
+    monkeypatch.setitem(sys.modules, "link_sim.link_batches", fake_link)
+    monkeypatch.setattr(link_sim, "link_batches", fake_link, raising=False)
     monkeypatch.setattr(results, "_versions", dict)
 
 
