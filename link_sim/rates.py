@@ -89,7 +89,7 @@ def _frechet(label: str) -> Metric:
         moments = (_gaussian(counts, name) for name in ("logit", "sent_logit"))
         return Estimate(gaussian_distance(*moments), math.nan, math.nan)
 
-    return Metric(label, "linear", "images", "logit_0", estimate)
+    return Metric(label, "log", "images", "logit_0", estimate)
 
 
 def _gaussian(counts: Counts, name: str) -> tuple[np.ndarray, np.ndarray]:
