@@ -1,6 +1,6 @@
 """The notebooks are stories: executed without a warning, small, and free of classes.
 
-`make notebooks` executes them where they are.
+`make notebooks`, which CI runs before the tests, executes them where they are.
 """
 
 import ast
