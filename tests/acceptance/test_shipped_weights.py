@@ -3,6 +3,8 @@
 import pytest
 
 from link_sim import recipes, recipes_joint
+from link_sim.comparison import compare
+from link_sim.scenario import load_scenario
 from link_sim.sources import evaluation_digits, evaluation_labels
 from models.pretrained import load_model, read_card
 
@@ -33,3 +35,17 @@ def test_classifier_is_as_good_as_its_card():
     accuracy = recipes.classifier_accuracy(classifier, *digits)
     assert accuracy == pytest.approx(stated, abs=1e-3)  # rounding flips very few
     assert accuracy >= 0.99
+
+
+def test_conditional_diffusion_equals_the_autoencoder_and_draws_truer_digits():
+    names = ["ae", "vae", "cdiff", "cdiff-8"]
+    receivers = [f"perfect-csi+{name}" for name in names]
+    settings = [f"receivers={receivers}", "sweep.points=[0.0833333]"]
+    rows = compare(load_scenario("semantic", settings))
+    values = {(row["receiver"], row["metric"]): row["value"] for row in rows}
+    psnr, distance = (
+        [values[receiver, metric] for receiver in receivers]
+        for metric in ("psnr", "fcd")
+    )
+    assert psnr[2] > psnr[0] - 0.1  # the same digits and noise
+    assert distance[3] < 0.8 * min(distance[:2])
