@@ -25,6 +25,7 @@ COLUMNS = {
 }
 
 FORMS = {"lpips": ".4f", "nmse": ".2f", "calibration": ".2f"}
+FORMS |= dict.fromkeys(("ssim", "ms_ssim", "accuracy", "fcd"), ".3f")
 
 
 class Progress:
@@ -191,7 +192,7 @@ def cell(row: dict | None) -> str:
         return "-"
     value, low, high = row["value"], row["low"], row["high"]
     form, power, ending = FORMS.get(row["metric"], ".1f"), 0, ""
-    if METRICS[row["metric"]].scale == "log":
+    if METRICS[row["metric"]].scale == "log" and row["metric"] not in FORMS:
         form = ".3f"
         if (value or high) < 0.01:
             power = math.floor(math.log10(value or high))

@@ -118,7 +118,9 @@ METRICS = {
         "Squared error over stated variance", "normalised_error", "frames"
     ),
     "class_flips": _proportion("Class flip rate", "class_flips", "images"),
-    "accuracy": _proportion("Accuracy of a classifier", "class_hits", "images"),
+    "accuracy": _proportion(
+        "Accuracy of a classifier", "class_hits", "images"
+    )._replace(scale="linear"),
     "fcd": _frechet("Fréchet classifier distance, on logits"),
 }
 
