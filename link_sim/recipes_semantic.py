@@ -210,7 +210,7 @@ def decoder_quality(encoder, decoder, images: np.ndarray, users: int) -> list[tu
 
 
 def train_picture_classifier(
-    folder: Path, steps: int = 8000, seed: int = 1, report: Callable = show_progress
+    folder: Path, steps: int = 4000, seed: int = 1, report: Callable = show_progress
 ) -> None:
     """Trains and measures the classifier of CIFAR-10 images."""
     keras.utils.set_random_seed(seed)

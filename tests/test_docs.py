@@ -27,13 +27,6 @@ def test_every_name_has_a_place(name):
     assert any(f"`{name}`" in page for page in PAGES.values())
 
 
-def test_what_is_called_missing_is_missing():
-    rows = PAGES[DOCS / "how-to/training.md"].splitlines()
-    rows = [row.split("|")[1] for row in rows if "not shipped yet" in row]
-    missing = {name for row in rows for name in re.findall("`(.+?)`", row)}
-    assert missing and not missing & list_pretrained().keys()
-
-
 @pytest.mark.parametrize("example", EXAMPLES)
 def test_example_scenarios_are_valid(example, tmp_path):
     path = tmp_path / "mine.toml"

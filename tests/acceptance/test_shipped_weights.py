@@ -1,12 +1,15 @@
 """The quality that each card states, measured again on 1,000 evaluation digits."""
 
+import os
+
 import pytest
 
-from link_sim import recipes, recipes_joint
+from link_sim import recipes, recipes_joint, recipes_semantic
 from link_sim.comparison import compare
 from link_sim.scenario import load_scenario
 from link_sim.sources import evaluation_digits, evaluation_labels
 from models.pretrained import load_model, read_card
+from receivers.semantic import SemanticDecoder, SymbolEncoder
 
 pytestmark = pytest.mark.slow
 
@@ -35,6 +38,31 @@ def test_classifier_is_as_good_as_its_card():
     accuracy = recipes.classifier_accuracy(classifier, *digits)
     assert accuracy == pytest.approx(stated, abs=1e-3)  # rounding flips very few
     assert accuracy >= 0.99
+
+
+PICTURES = pytest.mark.skipif(
+    "LINK_SIM_DATA" not in os.environ, reason="needs CIFAR-10 in LINK_SIM_DATA"
+)
+
+
+@pytest.mark.parametrize(
+    ("source", "users"),
+    [
+        ("mnist", 1),
+        pytest.param("cifar10", 1, marks=PICTURES),
+        pytest.param("cifar10", 2, marks=PICTURES),
+    ],
+)
+def test_semantic_decoders_are_as_good_as_their_card(source, users):
+    name = f"semantic-cdiff-{source}" + ("-2users" if users == 2 else "")
+    card = read_card(name)
+    encoder = SymbolEncoder.from_preset(card["encoder"])
+    decoder = SemanticDecoder.from_preset(name)
+    images = recipes_semantic.SOURCES[source].held_out()
+    for k, psnr_db in recipes_semantic.decoder_quality(encoder, decoder, images, users):
+        # the same images and noise: what is left is rounding
+        stated = card["quality"][f"psnr_db_of_{k}_symbols_1_steps"]
+        assert psnr_db == pytest.approx(stated, abs=0.05)
 
 
 def test_conditional_diffusion_equals_the_autoencoder_and_draws_truer_digits():
