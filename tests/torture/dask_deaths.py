@@ -1,7 +1,8 @@
 """Kills Dask workers in mid-batch: `python tests/torture/dask_deaths.py --deaths 20`.
 
 A real scheduler and two workers on loopback carry one run. Each death is a SIGKILL of a
-worker that is computing a batch, and another worker takes its place.
+worker that is computing a batch, and another worker takes its place. The scheduler is
+told to allow for so many, since the same batch may be hit again and again.
 """
 
 import argparse
@@ -25,12 +26,14 @@ PATIENCE = 120  # seconds
 
 
 @contextmanager
-def cluster(folder: Path) -> Iterator[tuple[str, dict[str, subprocess.Popen]]]:
+def cluster(
+    folder: Path, **variables: str
+) -> Iterator[tuple[str, dict[str, subprocess.Popen]]]:
     """A scheduler on loopback: its address, and processes by name, workers to come."""
     file, processes = folder / "scheduler.json", {}
     options = ["--host", "127.0.0.1", "--port", "0", "--no-dashboard"]
     options += ["--scheduler-file", str(file)]
-    processes["scheduler"] = start("scheduler", *options)
+    processes["scheduler"] = start("scheduler", *options, **variables)
     try:
         yield wait_for(lambda: file.exists() and address(file)), processes
     finally:
@@ -88,7 +91,8 @@ def survive(deaths: int, folder: Path, rng: random.Random) -> int:
     batches = 10 * deaths
     whole, broken = folder / "whole", folder / "broken"
     stored.finish(stored.command(whole, batches), env=stored.environment())
-    with cluster(folder) as (scheduler, processes):
+    allowed = {"DASK_DISTRIBUTED__SCHEDULER__ALLOWED_FAILURES": str(deaths)}
+    with cluster(folder, **allowed) as (scheduler, processes):
         start_worker(scheduler, processes)
         start_worker(scheduler, processes)
         place = ["--executor", scheduler.replace("tcp", "dask")]
