@@ -259,10 +259,10 @@ def _report(
 
 
 def _keywords(recipe, settings: list[str]) -> dict:
-    """The `key=value` settings of a recipe, each a number or text as its default is."""
+    """The `key=value` settings of a recipe: its numbers."""
     parameters = inspect.signature(recipe).parameters.values()
     defaults = {p.name: p.default for p in parameters}
-    known = [k for k, v in defaults.items() if isinstance(v, (int, float, str))]
+    known = [k for k, v in defaults.items() if type(v) in (int, float)]
     keywords = {}
     for setting in settings:
         key, equals, text = setting.partition("=")

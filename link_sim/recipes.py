@@ -6,6 +6,7 @@ its quality on the 5,000 evaluation digits, which no training ever sees.
 """
 
 import functools
+import os
 from collections.abc import Callable
 from pathlib import Path
 
@@ -40,6 +41,11 @@ digits = functools.cache(training_digits)
 def show_progress(step: int, loss: float) -> None:
     """Prints a line with each checkpoint."""
     print(f"step {step}: loss {loss:.4f}", flush=True)
+
+
+def cost(seconds: float) -> dict:
+    """What a training took, for its card."""
+    return {"minutes": round(seconds / 60), "cores": len(os.sched_getaffinity(0))}
 
 
 def shifted(rng: np.random.Generator, images: np.ndarray, reach: int) -> np.ndarray:
@@ -88,14 +94,15 @@ def restoration_batch(
     return (x, sigma, np.asarray(condition)), x0, weight[..., 0]
 
 
-def train_in_cycles(denoiser, cycles: list[tuple], folder, seed, **options) -> None:
+def train_in_cycles(denoiser, cycles: list[tuple], folder, seed, **options) -> float:
     """Trains once for each `(steps, learning_rate, batch)` of `cycles`.
 
     Each cycle runs through the whole schedule, from the averaged weights that the one
-    before left. `batch(step, seed=...)` gives the data of a step.
+    before left. `batch(step, seed=...)` gives the data of a step. Returns the seconds.
     """
+    seconds = 0.0
     for cycle, (steps, learning_rate, batch) in enumerate(cycles):
-        train(
+        seconds += train(
             denoiser,
             functools.partial(batch, seed=seed + cycle),
             steps,
@@ -103,6 +110,7 @@ def train_in_cycles(denoiser, cycles: list[tuple], folder, seed, **options) -> N
             learning_rate=learning_rate,
             **options,
         )
+    return seconds
 
 
 def train_restorer(
@@ -139,7 +147,7 @@ def train_restorer(
         )
         for steps, rate, received, last_level in cycles
     ]
-    train_in_cycles(denoiser, planned, folder, seed, report=report)
+    seconds = train_in_cycles(denoiser, planned, folder, seed, report=report)
     told = [(steps, rate, draw.__name__, last) for steps, rate, draw, last in cycles]
     recipe = {"name": name, "start": start, "cycles": told, "share": share}
     card = {
@@ -150,6 +158,7 @@ def train_restorer(
             "histograms": "pixel-bayes-mnist",
         },
         "data": DATA,
+        "cost": cost(seconds),
         "recipe": recipe | {"batch": BATCH, "floor": floor, "seed": seed},
     }
     path = str(Path(folder) / f"{name}.npz")
@@ -197,9 +206,10 @@ def train_classifier(
         inputs = shifted(rng, images[chosen], 2).astype("float32") / 255
         return (inputs,), labels[chosen], None
 
-    fit_classifier(classifier, batch, folder, steps=steps, report=report)
+    seconds = fit_classifier(classifier, batch, folder, steps=steps, report=report)
     found = classifier_accuracy(classifier, evaluation_digits(), evaluation_labels())
     card = {
+        "cost": cost(seconds),
         "summary": "Digit classifier: class flips and Fréchet classifier distance",
         "data": DATA,
         "recipe": {"name": "digit-classifier", "steps": steps, "seed": seed},
@@ -209,10 +219,10 @@ def train_classifier(
     pretrained.save_model(path, classifier, card)
 
 
-def fit_classifier(classifier, batch: Callable, folder: Path, **options) -> None:
-    """Trains the logits of a classifier on the labels that `batch` gives."""
+def fit_classifier(classifier, batch: Callable, folder: Path, **options) -> float:
+    """Trains the logits of a classifier on the labels that `batch` gives: seconds."""
     loss = keras.losses.SparseCategoricalCrossentropy(from_logits=True)
-    train(
+    return train(
         lambda image: classifier(image)[0], batch, folder=folder, loss=loss, **options
     )
 

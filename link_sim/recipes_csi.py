@@ -20,7 +20,7 @@ from link_sim.ensembles import (
     qpsk_pilots,
     scm_covariances,
 )
-from link_sim.recipes import show_progress
+from link_sim.recipes import cost, show_progress
 from link_sim.scenario import load_scenario
 from link_sim.transmitter import Transmitter
 from models import pretrained
@@ -138,7 +138,7 @@ def train_spectral(
     """
     keras.utils.set_random_seed(seed)
     denoiser = SpectralDenoiser(lengths, points)
-    train(
+    seconds = train(
         layer(denoiser),
         lambda step: batch(step, seed, size),
         steps,
@@ -153,6 +153,7 @@ def train_spectral(
     card = {
         "summary": summary,
         "data": data,
+        "cost": cost(seconds),
         "recipe": recipe | {"learning_rate": learning_rate},
     }
     path = str(Path(folder) / f"{name}.npz")

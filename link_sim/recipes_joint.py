@@ -38,7 +38,7 @@ def train_bit_planes(
     network = UNet((28, 28, 24), 8, (64, 128), (1, 3), "mixed_bfloat16")
     denoiser = BitPlaneDenoiser(network, SHAPE)
     denoiser.log_prior.assign(log_histograms("pixel-bayes-mnist"))
-    recipes.train_in_cycles(
+    seconds = recipes.train_in_cycles(
         denoiser,
         [(steps, learning_rate, bit_batch), (refine, learning_rate / 2, bit_batch)],
         folder,
@@ -50,6 +50,7 @@ def train_bit_planes(
     card = {
         "summary": "Bit-plane denoiser of digits: LLRs to posterior logits of all bits",
         "data": recipes.DATA,
+        "cost": recipes.cost(seconds),
         "recipe": recipe | {"batch": recipes.BATCH, "learning_rate": learning_rate},
     }
     path = str(Path(folder) / "bit-planes.npz")

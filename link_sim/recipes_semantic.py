@@ -1,7 +1,7 @@
 """Training recipes of semantic communication: encoders and their decoders.
 
-Each system starts as the best linear analog transmission and is trained in two stages
-of the same length: encoder and decoder together for the estimate from the symbols
+Each system starts as the best linear analog transmission and is trained in two stages:
+encoder and decoder together for the estimate from the symbols
 alone, then the decoder with the encoder frozen: for the same estimate (`ae`, `vae`) or
 for all noise levels (`cdiff`). So all three take the same number of steps, with the
 same network; `ae` and `cdiff` share the first stage and the encoder.
@@ -21,6 +21,7 @@ from link_sim.recipes import (
     BATCH,
     DATA,
     classifier_accuracy,
+    cost,
     digits,
     fit_classifier,
     shifted,
@@ -83,6 +84,12 @@ SOURCES = {
         PICTURES,
     ),
 }
+SYSTEMS = {
+    "mnist": ("mnist", 1),
+    "cifar10": ("cifar10", 1),
+    "cifar10-2users": ("cifar10", 2),
+}
+"""Name -> source and users."""
 SUMMARIES = {
     "ae": "Autoencoder's decoder",
     "cdiff": "Conditional diffusion decoder",
@@ -91,26 +98,31 @@ SUMMARIES = {
 
 
 def train_semantic(
-    folder: Path,
-    name: str,
     kind: str,
-    source: str,
-    users: int = 1,
-    steps: int = 4000,
+    system: str,
+    folder: Path,
+    steps: int,
+    decoder_steps: int,
     learning_rate: float = 1e-3,
     last_level: float = 0.6,
     ratio: float = 0.0,
     seed: int = 1,
     report: Callable = show_progress,
 ) -> None:
-    """Trains and measures the decoder `name`, and the encoder it goes with.
+    """Trains and measures a decoder, and the encoder that it goes with.
 
-    steps: of each stage. last_level: share of the second stage of `cdiff` that asks for
-    the estimate from the symbols alone. ratio: the only bandwidth ratio trained for; 0
-    for all. The first stage is kept in `folder/joint-ae` or `folder/joint-vae`; `ae`
-    and `cdiff` trained in the same folder share it.
+    kind: `ae`, `vae` or `cdiff`. system: of `SYSTEMS`. steps, decoder_steps: of the two
+    stages. last_level: share of the second stage of `cdiff` that asks for the estimate
+    from the symbols alone. ratio: the only bandwidth ratio trained for; 0 for all. The
+    first stage is kept in `folder/joint-ae` or `folder/joint-vae`; `ae` and `cdiff`
+    trained in the same folder share it. Raises `ValueError` for values out of range.
     """
     keras.utils.set_random_seed(seed)
+    if ratio and not RATIOS[0] <= ratio <= RATIOS[1]:
+        raise ValueError(f"ratio = {ratio} is not possible: use 1/48 to 1/6, or 0")
+    if not 0 < last_level <= 1:
+        raise ValueError(f"last_level = {last_level} is no share: use up to 1")
+    source, users = SYSTEMS[system]
     made, variational = SOURCES[source], kind == "vae"
     images = made.images()
     shape = images.shape[1:]
@@ -131,32 +143,35 @@ def train_semantic(
         ratio=ratio,
         flips=made.flips,
     )
-    options = {"steps": steps, "learning_rate": learning_rate, "report": report}
-    options |= {"ema_momentum": 0.99}
+    options = {"learning_rate": learning_rate, "report": report, "ema_momentum": 0.99}
     transmission = Transmission(encoder, denoiser, variational)
     ratios = [ratio or i % 2 * RATIOS[1] for i in range(START_BATCHES)]
     start = [batch(i, last_level=1.0, ratio=r) for i, r in enumerate(ratios)]
     start_linear(transmission, start, users)
-    train(
+    seconds = train(
         transmission,
         functools.partial(batch, last_level=1.0, seed=seed),
+        steps=steps,
         folder=Path(folder) / f"joint-{'vae' if variational else 'ae'}",
         **options,
     )
     encoder = _means(encoder, max_symbols) if variational else encoder
     encoder.trainable = False
     last = last_level if kind == "cdiff" else 1.0
-    train(
+    seconds += train(
         Transmission(encoder, denoiser),
         functools.partial(batch, last_level=last, seed=seed + 1),
+        steps=decoder_steps,
         folder=Path(folder) / f"decoder-{kind}",
         **options,
     )
+    name = f"semantic-{kind}-{system}"
     card = {
         "data": made.data,
+        "cost": cost(seconds),
         "recipe": {
             "name": name,
-            "steps": [steps, steps],
+            "steps": [steps, decoder_steps],
             "last_level": [1.0, last],
             "learning_rate": learning_rate,
             "ratio": ratio,
@@ -225,9 +240,10 @@ def train_picture_classifier(
         inputs = np.where(mirrored, inputs[:, :, ::-1], inputs)
         return (inputs.astype("float32") / 255,), labels[chosen], None
 
-    fit_classifier(classifier, batch, folder, steps=steps, report=report)
+    seconds = fit_classifier(classifier, batch, folder, steps=steps, report=report)
     found = classifier_accuracy(classifier, *evaluation_pictures())
     card = {
+        "cost": cost(seconds),
         "summary": "CIFAR-10 classifier: accuracy and Fréchet classifier distance",
         "data": PICTURES,
         "recipe": {"name": "cifar10-classifier", "steps": steps, "seed": seed},
@@ -248,17 +264,10 @@ def _means(encoder: SemanticEncoder, max_symbols: int) -> SemanticEncoder:
 
 
 RECIPES = {"cifar10-classifier": train_picture_classifier} | {
-    f"semantic-{kind}-{source}{suffix}": functools.partial(
-        train_semantic,
-        name=f"semantic-{kind}-{source}{suffix}",
-        kind=kind,
-        source=source,
-        users=users,
-        steps=steps,
+    f"semantic-{kind}-{system}": functools.partial(
+        train_semantic, kind, system, steps=steps, decoder_steps=steps
     )
-    for source, steps in (("mnist", 5000), ("cifar10", 3000))
-    for users, suffix in ((1, ""), (2, "-2users"))
+    for system, steps in (("mnist", 5000), ("cifar10", 3000), ("cifar10-2users", 3000))
     for kind in ("ae", "vae", "cdiff")
-    if (source, users) != ("mnist", 2)
 }
 """Weights name -> function(folder, **overrides)."""

@@ -259,7 +259,8 @@ def test_train_runs_a_recipe_with_its_settings(invoke, monkeypatch):
     assert invoke("train", "ddpm", "--set", "steps=5").exit_code == 0
     assert calls == [(Path("results/train-ddpm"), 5, "mnist")]
     refuse(invoke("train", "dpm"), "'dpm'", "ddpm")
-    refuse(invoke("train", "ddpm", "--set", "step=5"), "step=5", "steps, dataset")
+    refuse(invoke("train", "ddpm", "--set", "step=5"), "step=5", "one of steps")
+    refuse(invoke("train", "ddpm", "--set", "dataset=x"), "dataset=x", "one of steps")
     refuse(invoke("train", "ddpm", "--set", "steps=x"), "steps=x", "a value like 1")
 
 
