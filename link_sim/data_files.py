@@ -10,7 +10,12 @@ from pathlib import Path
 
 from link_sim.sections import SOURCES
 
-FILES = ("channel", "file"), ("payload", "source")
+FILES = {
+    "channel.file": "channel.sha256",
+    "payload.source": "payload.sha256",
+    "lpips": "lpips_sha256",
+}
+"""Keys of a scenario that name files, each with the key for their SHA-256."""
 
 
 def place(data: dict, folder: Path) -> None:
@@ -18,22 +23,22 @@ def place(data: dict, folder: Path) -> None:
 
     Raises `ValueError` for a name that leads out of the folder.
     """
-    for section, key, name in _named(data):
+    for key, values, name in _named(data):
         path = (folder / name).resolve()
         if not path.is_relative_to(folder.resolve()):
             raise ValueError(
-                f"{section}.{key} = {name!r} leads out of the scenario's folder: put "
-                f"the file beside the scenario, or use --set {section}.{key}=PATH"
+                f"{key} = {name!r} leads out of the scenario's folder: put "
+                f"the file beside the scenario, or use --set {key}=PATH"
             )
-        data[section][key] = str(path)
+        values[_last(key)] = str(path)
 
 
 def identify(data: dict) -> None:
     """Makes the paths in a scenario's raw `data` absolute, and adds their SHA-256."""
-    for section, key, name in _named(data):
+    for key, values, name in _named(data):
         path = Path(name).absolute()
         if path.is_file():
-            data[section] |= {key: str(path), "sha256": sha256(path)}
+            values |= {_last(key): str(path), _last(FILES[key]): sha256(path)}
 
 
 def sha256(path: Path) -> str:
@@ -51,12 +56,17 @@ def check(path: str, expected: str | None) -> None:
         )
 
 
-def _named(data: dict) -> list[tuple[str, str, str]]:
-    """Section, key and name of each file in raw data, whatever else is in there."""
+def _named(data: dict) -> list[tuple[str, dict, str]]:
+    """Key of each file in raw data, the section it is in, and the name of the file."""
     found = []
-    for section, key in FILES:
-        values = data.get(section)
-        name = values.get(key) if isinstance(values, dict) else None
+    for key in FILES:
+        section = key.rpartition(".")[0]
+        values = data.get(section) if section else data
+        name = values.get(_last(key)) if isinstance(values, dict) else None
         if isinstance(name, str) and name not in SOURCES and "\0" not in name:
-            found.append((section, key, name))
+            found.append((key, values, name))
     return found
+
+
+def _last(key: str) -> str:
+    return key.rpartition(".")[2]

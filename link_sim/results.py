@@ -201,9 +201,9 @@ def _identity(toml: str) -> dict:
         else:
             flat[key] = value
     flat.pop("sweep.points", None)
-    for section, key in FILES:
-        if f"{section}.sha256" in flat:  # wherever the same file is
-            flat.pop(f"{section}.{key}", None)
+    for key, sha256 in FILES.items():
+        if sha256 in flat:  # wherever the same file is
+            flat.pop(key, None)
     return flat
 
 

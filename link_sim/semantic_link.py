@@ -76,7 +76,9 @@ class SemanticLink:
             way.name: tf.function(way.decoder) for way in self.ways if way.decoder
         }
         self._classifier = pretrained.load_model(CLASSIFIERS[scenario.payload.source])
-        self._lpips = LPIPS(scenario.lpips) if scenario.lpips else None
+        self._lpips = None
+        if scenario.lpips:
+            self._lpips = LPIPS(scenario.lpips, scenario.lpips_sha256)
         self._count = tf.function(self._counts)
 
     def conditions(self, point: float) -> tuple[int, float]:

@@ -5,7 +5,15 @@ from typing import Annotated, ClassVar, Literal
 from pydantic import Field, model_validator
 
 from link_sim.experiment import Experiment
-from link_sim.sections import Antennas, Channel, Decibels, Grid, Payload, Section
+from link_sim.sections import (
+    Antennas,
+    Channel,
+    Decibels,
+    Grid,
+    Payload,
+    Section,
+    Sha256,
+)
 
 Ratio = Annotated[float, Field(gt=0, le=1)]
 
@@ -49,8 +57,9 @@ class SemanticScenario(Experiment):
 
     users: each sends an image of its own, over the same resource elements and over a
     channel of its own. lpips: path of the AlexNet weights of LPIPS 0.1 as an `.npz`
-    (see `link_sim.lpips`); without it LPIPS is not measured. weights: folder of freshly
-    trained weights to take instead of those shipped.
+    (see `link_sim.lpips`); without it LPIPS is not measured. lpips_sha256: of that
+    file, added when the scenario is read. weights: folder of freshly trained weights to
+    take instead of those shipped.
     """
 
     runs_in: ClassVar = "link_sim.semantic_link"
@@ -59,6 +68,7 @@ class SemanticScenario(Experiment):
     kind: Literal["semantic"] = "semantic"
     users: Literal[1, 2] = 1
     lpips: str | None = None
+    lpips_sha256: Sha256 | None = None
     weights: str | None = None
     payload: Payload = Payload()
     grid: Grid = Grid()

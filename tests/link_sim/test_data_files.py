@@ -54,6 +54,22 @@ def test_a_name_in_a_scenario_cannot_leave_its_folder(place, source):
         scenario(place, source)
 
 
+def test_a_file_of_the_whole_scenario_is_treated_like_that_of_a_section(place):
+    path = place / "there" / "mine.toml"
+    text = load_scenario("semantic").to_toml()
+    path.write_text('lpips = "images.npz"\n' + text)
+    read = load_scenario(str(path))
+    assert read.lpips == str(place / "there" / "images.npz")
+    assert read.lpips_sha256 == hashlib.sha256(b"there").hexdigest()
+    chosen = load_scenario(str(path), ["lpips=images.npz"])
+    assert chosen.lpips == str(place / "here" / "images.npz")
+    assert chosen.lpips_sha256 == hashlib.sha256(b"here").hexdigest()
+    assert parse_scenario(chosen.to_toml()) == chosen
+    path.write_text('lpips = "../here/images.npz"\n' + text)
+    with pytest.raises(ScenarioError, match="lpips = .* leads out of .* --set lpips="):
+        load_scenario(str(path))
+
+
 @pytest.mark.parametrize("source", ["mnist", "cifar10", "random"])
 def test_sources_are_no_files(place, source):
     Path(place / "there" / source).write_bytes(b"a file of that name")

@@ -133,6 +133,15 @@ def test_an_unknown_receiver_is_answered_in_one_sentence(weights, name):
         SemanticLink(scenario(weights, f'receivers=["{name}"]'))
 
 
+def test_other_lpips_weights_than_the_run_began_with_are_refused(tmp_path):
+    file = tmp_path / "alex.npz"
+    file.write_bytes(b"one")
+    chosen = load_scenario("semantic", ['receivers=["ls+jpeg"]', f"lpips={file}"])
+    file.write_bytes(b"other")
+    with pytest.raises(ValueError, match="alex.npz has other content .*sha256"):
+        SemanticLink(chosen)
+
+
 def test_missing_weights_are_named(tmp_path):
     with pytest.raises(ValueError, match="semantic-ae-mnist.npz"):
         SemanticLink(scenario(tmp_path))
