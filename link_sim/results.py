@@ -24,7 +24,7 @@ from typing import BinaryIO
 
 from link_sim import count_lines
 from link_sim.count_lines import ResultsError
-from link_sim.data_files import FILES
+from link_sim.data_files import FILES, FOLDERS
 from link_sim.montecarlo import Line, Tally
 from link_sim.rates import METRICS, estimate, jackknife
 from link_sim.scenario import Scenario, ScenarioError, parse_scenario
@@ -201,8 +201,8 @@ def _identity(toml: str) -> dict:
         else:
             flat[key] = value
     flat.pop("sweep.points", None)
-    for key, sha256 in FILES.items():
-        if sha256 in flat:  # wherever the same file is
+    for key, sha256 in (FILES | FOLDERS).items():
+        if any(name.startswith(sha256) for name in flat):  # wherever the same files are
             flat.pop(key, None)
     return flat
 

@@ -92,13 +92,13 @@ def load_scenario(name: str, overrides: list[str] = ()) -> Experiment:
         for override in overrides:
             _override(data, override)
         data_files.identify(data)
+        return _validated(data).pinned()
     except (OSError, UnicodeDecodeError) as error:
         raise ScenarioError(
             f"the scenario file {name} is unreadable: {error}"
         ) from None
     except ValueError as error:
         raise ScenarioError(str(error)) from None
-    return _validated(data)
 
 
 def parse_scenario(text: str) -> Experiment:

@@ -10,6 +10,7 @@ import numpy as np
 import tensorflow as tf
 from sionna.phy import config
 
+from link_sim import data_files
 from link_sim.link import batch_seed
 from link_sim.lpips import LPIPS
 from link_sim.metrics import (
@@ -208,11 +209,11 @@ class SemanticLink:
             return Way(name, estimator, None, name, codec, design_db)
         if steps and kind != "cdiff":
             raise ScenarioError(f"'{decoder}' takes one step: use {kind} or cdiff-N")
-        users = f"-{self.scenario.users}users" if self.scenario.users > 1 else ""
-        weights = f"semantic-{kind}-{self.scenario.payload.source}{users}"
+        weights = self.scenario.system(kind)
         sender = pretrained.read_card(self._file(weights))["encoder"]
         if sender not in self._encoders:
             encoder = SymbolEncoder.from_preset(self._file(sender))
+            self._check(sender)
             self._encoders[sender] = tf.function(encoder)
         try:
             decoder = SemanticDecoder.from_preset(
@@ -220,11 +221,17 @@ class SemanticLink:
             )
         except ValueError as error:
             raise ScenarioError(f"receiver '{name}': {error}") from None
+        self._check(weights)
         return Way(name, estimator, decoder, sender, None, None)
 
     def _file(self, weights: str) -> str:
         folder = self.scenario.weights
         return str(Path(folder) / f"{weights}.npz") if folder else weights
+
+    def _check(self, weights: str) -> None:
+        """Raises `ValueError` if weights are not those the scenario was read with."""
+        expected = (self.scenario.weights_sha256 or {}).get(weights)
+        data_files.check(self._file(weights), expected)
 
     def images(self, picks):
         """The images of given numbers, in [0, 1]."""

@@ -1,9 +1,12 @@
 """The kind of experiment `semantic`: images sent as analog symbols, not as bits."""
 
+import json
+from pathlib import Path
 from typing import Annotated, ClassVar, Literal
 
 from pydantic import Field, model_validator
 
+from link_sim.data_files import sha256
 from link_sim.experiment import Experiment
 from link_sim.sections import (
     Antennas,
@@ -59,7 +62,8 @@ class SemanticScenario(Experiment):
     channel of its own. lpips: path of the AlexNet weights of LPIPS 0.1 as an `.npz`
     (see `link_sim.lpips`); without it LPIPS is not measured. lpips_sha256: of that
     file, added when the scenario is read. weights: folder of freshly trained weights to
-    take instead of those shipped.
+    take instead of those shipped. weights_sha256: of those that the receivers take from
+    it, by name, added when the scenario is read.
     """
 
     runs_in: ClassVar = "link_sim.semantic_link"
@@ -70,6 +74,7 @@ class SemanticScenario(Experiment):
     lpips: str | None = None
     lpips_sha256: Sha256 | None = None
     weights: str | None = None
+    weights_sha256: dict[str, Sha256] | None = None
     payload: Payload = Payload()
     grid: Grid = Grid()
     antennas: Antennas = Antennas()
@@ -92,6 +97,28 @@ class SemanticScenario(Experiment):
             )
         return self
 
+    def system(self, kind: str) -> str:
+        """Name of the weights of a kind of decoder: `ae`, `vae` or `cdiff`."""
+        users = f"-{self.users}users" if self.users > 1 else ""
+        return f"semantic-{kind}-{self.payload.source}{users}"
+
+    def pinned(self) -> "SemanticScenario":
+        if not self.weights:
+            return self
+        folder, found = Path(self.weights).absolute(), {}
+        if not folder.is_dir():
+            raise ValueError(
+                f"weights = '{self.weights}' is not a folder: name one with trained "
+                "weights, or leave weights out"
+            )
+        for receiver in self.receivers:
+            kind = receiver.partition("+")[2].partition("-")[0]
+            decoder = folder / f"{self.system(kind)}.npz"
+            for file in (decoder, folder / f"{_encoder_of(decoder)}.npz"):
+                if file.is_file():
+                    found[file.stem] = sha256(file)
+        return self.model_copy(update={"weights": str(folder), "weights_sha256": found})
+
     @property
     def remark(self) -> str | None:
         if self.lpips:
@@ -100,3 +127,11 @@ class SemanticScenario(Experiment):
             "LPIPS is not measured: it needs the published AlexNet weights, "
             "--set lpips=PATH"
         )
+
+
+def _encoder_of(decoder: Path) -> str | None:
+    """Name of the encoder that the card beside a decoder's weights gives, if any."""
+    try:
+        return json.loads(decoder.with_suffix(".json").read_text())["encoder"]
+    except (OSError, ValueError, RecursionError, KeyError, TypeError):
+        return None  # the link says what is wrong with the weights

@@ -65,9 +65,10 @@ def test_a_file_of_the_whole_scenario_is_treated_like_that_of_a_section(place):
     assert chosen.lpips == str(place / "here" / "images.npz")
     assert chosen.lpips_sha256 == hashlib.sha256(b"here").hexdigest()
     assert parse_scenario(chosen.to_toml()) == chosen
-    path.write_text('lpips = "../here/images.npz"\n' + text)
-    with pytest.raises(ScenarioError, match="lpips = .* leads out of .* --set lpips="):
-        load_scenario(str(path))
+    for key in ("lpips", "weights"):
+        path.write_text(f'{key} = "../here/images.npz"\n' + text)
+        with pytest.raises(ScenarioError, match=f"{key} = .* leads .* --set {key}="):
+            load_scenario(str(path))
 
 
 @pytest.mark.parametrize("source", ["mnist", "cifar10", "random"])

@@ -1,11 +1,14 @@
+import hashlib
 import json
+import shutil
 
 import numpy as np
 import pytest
 
 from link_sim.link import batch_seed
 from link_sim.rates import METRICS, estimate
-from link_sim.scenario import ScenarioError, load_scenario
+from link_sim.results import ResultsError, open_results
+from link_sim.scenario import ScenarioError, load_scenario, parse_scenario
 from link_sim.semantic_link import SemanticLink, picture_strip, run_batch
 from models import pretrained
 from models.semantic import SemanticDenoiser, SemanticEncoder
@@ -140,6 +143,63 @@ def test_other_lpips_weights_than_the_run_began_with_are_refused(tmp_path):
     file.write_bytes(b"other")
     with pytest.raises(ValueError, match="alex.npz has other content .*sha256"):
         SemanticLink(chosen)
+
+
+def hashes(folder, *names):
+    return {
+        name: hashlib.sha256((folder / f"{name}.npz").read_bytes()).hexdigest()
+        for name in names
+    }
+
+
+def test_a_scenario_pins_the_weights_that_its_receivers_take(weights, monkeypatch):
+    monkeypatch.chdir(weights.parent)
+    one = 'receivers=["ls+cdiff", "ls+cdiff-8", "lmmse+cdiff-8", "ls+jpeg"]'
+    chosen = scenario(weights.name, one)
+    assert chosen.weights == str(weights)
+    used = ("semantic-cdiff-mnist", "semantic-encoder-mnist")
+    assert chosen.weights_sha256 == hashes(weights, *used)
+    assert parse_scenario(chosen.to_toml()) == chosen
+    two = scenario(weights, 'receivers=["ls+vae"]', "users=2").weights_sha256
+    used = ("semantic-vae-mnist-2users", "semantic-vae-encoder-mnist-2users")
+    assert two == hashes(weights, *used)
+    assert load_scenario("semantic").weights_sha256 is None
+
+
+@pytest.mark.parametrize("name", ["semantic-ae-mnist", "semantic-encoder-mnist"])
+def test_replaced_weights_are_refused(weights, tmp_path, name):
+    folder, results = tmp_path / "weights", tmp_path / "results"
+    shutil.copytree(weights, folder)
+    chosen = scenario(folder, 'receivers=["ls+ae"]')
+    with open_results(results, chosen):
+        pass
+    file = str(folder / f"{name}.npz")
+    arrays = pretrained.load_arrays(file)
+    pretrained.save_arrays(file, {**arrays, "000": 2 * arrays["000"]}, card(file))
+    with pytest.raises(ValueError, match=f"{name}.npz has other content .*sha256"):
+        SemanticLink(chosen)
+    again = scenario(folder, 'receivers=["ls+ae"]')
+    with pytest.raises(ResultsError, match=f"another run, with weights_sha256.{name}"):
+        with open_results(results, again):
+            pass
+
+
+def card(file):
+    return {k: v for k, v in pretrained.read_card(file).items() if k != "sha256"}
+
+
+def test_a_copy_of_the_weights_elsewhere_continues_a_run(weights, tmp_path):
+    shutil.copytree(weights, tmp_path / "copy")
+    for folder in (weights, tmp_path / "copy"):
+        with open_results(tmp_path / "results", scenario(folder)):
+            pass
+
+
+def test_weights_that_are_no_folder_are_answered_in_one_sentence(tmp_path):
+    (tmp_path / "ae.npz").touch()
+    for name in ("ae.npz", "none"):
+        with pytest.raises(ScenarioError, match=f"weights = .*{name}' is not a folder"):
+            scenario(tmp_path / name)
 
 
 def test_missing_weights_are_named(tmp_path):
