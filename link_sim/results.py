@@ -22,6 +22,9 @@ from importlib import metadata
 from pathlib import Path
 from typing import BinaryIO
 
+from pydantic import ConfigDict, TypeAdapter
+from typing_extensions import TypedDict
+
 from link_sim import count_lines
 from link_sim.count_lines import ResultsError
 from link_sim.data_files import FILES, FOLDERS
@@ -30,6 +33,20 @@ from link_sim.rates import METRICS, estimate, jackknife
 from link_sim.scenario import Scenario, ScenarioError, parse_scenario
 
 PACKAGES = ("link-sim", "sionna-no-rt", "sionna", "tensorflow", "keras", "numpy")
+
+
+class _Versions(TypedDict, total=False):
+    """An entry of versions.json."""
+
+    __pydantic_config__ = ConfigDict(extra="allow", strict=True)
+
+    python: str
+    packages: dict[str, str]
+    commit: str | None
+    weights: dict[str, str]
+
+
+VERSIONS = TypeAdapter(list[_Versions])
 
 
 class Results:
@@ -47,11 +64,14 @@ class Results:
 
 
 @contextmanager
-def open_results(folder: Path, scenario: Scenario) -> Iterator[Results]:
+def open_results(
+    folder: Path, scenario: Scenario, makers: list[dict] | None = None
+) -> Iterator[Results]:
     """Opens a folder to add batches of the scenario, alone, or makes it.
 
-    A last line that was cut short or garbled by a crash is removed. Raises
-    `ResultsError` for a folder that holds another scenario or that another process
+    makers: the versions that made these batches, if not those of today. A last line
+    that was cut short or garbled by a crash is removed. Raises `ResultsError` for a
+    folder that holds another scenario, that other weights made or that another process
     writes to.
     """
     folder.mkdir(parents=True, exist_ok=True)
@@ -65,9 +85,12 @@ def open_results(folder: Path, scenario: Scenario) -> Iterator[Results]:
             ) from None
         lines, length = count_lines.read(folder / "counts.jsonl")
         _refuse_another(folder, scenario, lines)
+        known = load_versions(folder)
+        versions = _join(known, [_versions()] if makers is None else makers, folder)
         file.truncate(length)
         _replace(folder / "scenario.toml", scenario.to_toml())
-        _record_versions(folder / "versions.json")
+        if versions != known:
+            _replace(folder / "versions.json", json.dumps(versions, indent=2) + "\n")
         yield Results(lines, file)
 
 
@@ -90,13 +113,14 @@ def merge(folders: list[Path], out: Path) -> None:
     """Adds up the batches of several folders of one run, such as shards, in another.
 
     A batch that several folders have counts once. Points add up, the stop rules are
-    those of the first folder. Raises `ResultsError` if the folders hold different runs
-    or contradict each other.
+    those of the first folder. Raises `ResultsError` if the folders hold different runs,
+    were made with different weights or contradict each other.
     """
     parts = [load_results(folder) for folder in folders]
-    scenario, lines = parts[0][0], {}
+    scenario, lines, makers = parts[0][0], {}, []
     for folder, (_, found) in zip(folders, parts, strict=True):
         _refuse_another(folder, scenario, found, "leave it out")
+        makers = _join(makers, load_versions(folder), folder, "leave it out")
         for line in found:
             key = line["point"], line["batch"]
             if not count_lines.agree(lines.setdefault(key, line), line):
@@ -107,7 +131,7 @@ def merge(folders: list[Path], out: Path) -> None:
     points = sorted({point for other, _ in parts for point in other.sweep.points})
     sweep = scenario.sweep.model_copy(update={"points": tuple(points)})
     scenario = scenario.model_copy(update={"sweep": sweep})
-    with open_results(out, scenario) as stored:
+    with open_results(out, scenario, makers) as stored:
         for line in stored.lines:
             lines.pop((line["point"], line["batch"]), None)
         for key in sorted(lines):
@@ -151,8 +175,10 @@ def rows(scenario: Scenario, tallies: dict[float, Tally]) -> list[dict]:
 def load_versions(folder: Path) -> list[dict]:
     """The versions that wrote to a folder, oldest first; none where none are known."""
     path = folder / "versions.json"
+    if not path.is_file():
+        return []
     try:
-        return json.loads(path.read_text()) if path.is_file() else []
+        return VERSIONS.validate_json(path.read_bytes())
     except ValueError:
         raise ResultsError(
             f"{path} is damaged: delete it, the versions of today are written anew"
@@ -207,12 +233,22 @@ def _identity(toml: str) -> dict:
     return flat
 
 
-def _record_versions(path: Path) -> None:
-    """Adds today's versions to the list of those that wrote to the folder."""
-    known = load_versions(path.parent)
-    versions = _versions()
-    if versions not in known:
-        _replace(path, json.dumps([*known, versions], indent=2) + "\n")
+def _join(
+    known: list[dict],
+    more: list[dict],
+    folder: Path,
+    remedy: str = "install those again, or choose another folder with --out",
+) -> list[dict]:
+    """Versions with those of more batches; all must have the same weights."""
+    joined, weights = known + [each for each in more if each not in known], {}
+    for versions in joined:
+        for name, sha256 in versions.get("weights", {}).items():
+            if weights.setdefault(name, sha256) != sha256:
+                raise ResultsError(
+                    f"{folder} was made with other weights of the name {name} (sha256 "
+                    f"in versions.json): {remedy}"
+                )
+    return joined
 
 
 def _versions() -> dict:
@@ -236,15 +272,7 @@ def _versions() -> dict:
 def _commit() -> str | None:
     """The git commit of this source tree, if it is one."""
     source = Path(__file__).parent
-    command = [
-        "git",
-        "-C",
-        str(source),
-        "describe",
-        "--always",
-        "--dirty",
-        "--abbrev=40",
-    ]
+    command = "git", "-C", source, "describe", "--always", "--dirty", "--abbrev=40"
     try:
         return subprocess.check_output(
             command, text=True, stderr=subprocess.DEVNULL

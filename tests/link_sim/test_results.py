@@ -135,9 +135,10 @@ def test_a_line_without_a_check_is_read(tmp_path, fake_link):
     assert results.load_results(tmp_path) == (scenario, lines)
 
 
-def test_damaged_versions_are_named(tmp_path, fake_link):
+@pytest.mark.parametrize("text", ["[", "{}", "[1]", '[{"weights": "x"}]', "\xff"])
+def test_damaged_versions_are_named(tmp_path, fake_link, text):
     fill(tmp_path, fake_link)
-    (tmp_path / "versions.json").write_text("[")
+    (tmp_path / "versions.json").write_text(text, encoding="latin-1")
     with pytest.raises(results.ResultsError, match="versions.json is damaged: delete"):
         fill(tmp_path, fake_link)
 
@@ -202,6 +203,51 @@ def test_versions_are_kept_of_all_that_wrote(tmp_path, fake_link, monkeypatch):
         fill(tmp_path, fake_link)
     known = json.loads((tmp_path / "versions.json").read_text())
     assert known == [{"python": "3"}, {"python": "4"}]
+
+
+def made_by(monkeypatch, python, **weights):
+    """Has what is run from now on be made by these versions."""
+    versions = {"python": python, "weights": weights}
+    monkeypatch.setattr(results, "_versions", lambda: versions)
+    return versions
+
+
+def test_other_weights_are_refused_by_name(tmp_path, fake_link, monkeypatch):
+    made_by(monkeypatch, "3", ddpm="a", turbo="b")
+    fill(tmp_path, fake_link, batches=1)
+    before = {path: path.read_bytes() for path in tmp_path.iterdir()}
+    made_by(monkeypatch, "3", ddpm="a", turbo="c")
+    with pytest.raises(
+        results.ResultsError,
+        match=f"{tmp_path} was made with other weights of the name turbo .*: install",
+    ):
+        fill(tmp_path, fake_link)
+    assert {path: path.read_bytes() for path in tmp_path.iterdir()} == before
+    made_by(monkeypatch, "4", ddpm="a", turbo="b", more="d")
+    fill(tmp_path, fake_link)
+
+
+def test_a_merged_folder_has_the_versions_of_its_parts(
+    tmp_path, fake_link, monkeypatch
+):
+    parts, made = [tmp_path / name for name in "abc"], []
+    for part, python in zip(parts, ("3", "4", "3"), strict=True):
+        made.append(made_by(monkeypatch, python, ddpm="a"))
+        fill(part, fake_link)
+    made_by(monkeypatch, "5", ddpm="other weights where they are merged")
+    results.merge(parts, tmp_path / "sum")
+    assert results.load_versions(tmp_path / "sum") == made[:2]
+
+
+def test_parts_made_with_other_weights_are_not_merged(tmp_path, fake_link, monkeypatch):
+    for name, sha256 in (("a", "1"), ("b", "2")):
+        made_by(monkeypatch, "3", ddpm=sha256)
+        fill(tmp_path / name, fake_link)
+    with pytest.raises(
+        results.ResultsError, match="/b was made with other weights .* ddpm .*: leave"
+    ):
+        results.merge([tmp_path / "a", tmp_path / "b"], tmp_path / "sum")
+    assert not (tmp_path / "sum").exists()
 
 
 def test_a_killed_run_continues_to_the_same_counts(tmp_path, fake_link):
