@@ -145,10 +145,12 @@ def show(
     if not as_json:
         _report(_console(), folder, form, html)
         return
-    from link_sim import montecarlo, results
+    from link_sim import display, montecarlo, results
 
     scenario, lines = results.load_results(folder)
     tallies = montecarlo.tally(scenario.sweep.points, scenario.stop, lines)
+    for sentence in display.left_out(scenario, tallies):
+        typer.echo(sentence, err=True)
     typer.echo(json.dumps(results.rows(scenario, tallies), indent=1))
 
 

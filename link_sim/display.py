@@ -120,11 +120,17 @@ def point_name(axis: str, point: float) -> str:
 
 
 def left_out(scenario, tallies: dict[float, Tally]) -> Iterator[str]:
-    """A sentence for each receiver that is not compared at a point, and why."""
+    """Sentences on the receivers and the batches that are not shown, and why."""
     for point, tally in tallies.items():
         where = point_name(scenario.sweep.axis, point)
         for name in sorted(tally.excluded):
             yield f"{name} is left out at {where}: it gave values that are not finite"
+    waiting = sum(len(t.waiting) for t in tallies.values() if not t.finished)
+    if waiting:
+        yield (
+            f"{waiting} batches are not shown, as earlier ones are missing: add up all "
+            "shards with link-sim merge, or continue the run"
+        )
 
 
 def final_table(scenario, rows: Iterable[dict], tallies: dict[float, Tally]) -> Table:

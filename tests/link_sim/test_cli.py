@@ -210,6 +210,23 @@ def test_shards_add_up_to_the_whole_run(invoke):
     assert again.exit_code == 0 and again.stdout == result.stdout
 
 
+@pytest.mark.parametrize(
+    ("shard", "shown", "waiting"), [("1/3", 2, 2), ("2/3", 0, 4), ("3/3", 0, 2)]
+)
+def test_show_says_that_the_batches_of_a_shard_wait(invoke, shard, shown, waiting):
+    run = ("run", "smoke", "--set", "stop.max_batches=5", "--out", "part")
+    invoke(*run, "--shard", shard)
+    table, rows = invoke("show", "part"), invoke("show", "part", "--json")
+    assert table.stdout.count("(1 batches)") == shown
+    assert bool(json.loads(rows.stdout)) == bool(shown)
+    for text in (table.stdout, rows.stderr):
+        assert f"{waiting} batches are not shown, as earlier ones are missing" in text
+        assert "link-sim merge" in text
+    invoke(*run)
+    assert "not shown" not in invoke("show", "part").stdout
+    assert invoke("show", "part", "--json").stderr == ""
+
+
 def test_a_shard_continues(invoke, monkeypatch, fake_link):
     run = ("run", "smoke", "--shard", "2/2", "--set", "stop.max_batches=3")
     invoke(*run)
