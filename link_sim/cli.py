@@ -151,6 +151,10 @@ def show(
     tallies = montecarlo.tally(scenario.sweep.points, scenario.stop, lines)
     for sentence in display.left_out(scenario, tallies):
         typer.echo(sentence, err=True)
+    if html:
+        from link_sim.report import write_report
+
+        write_report(folder, scenario, tallies)
     typer.echo(json.dumps(results.rows(scenario, tallies), indent=1))
 
 

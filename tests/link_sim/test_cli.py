@@ -89,6 +89,13 @@ def test_formats_and_report(invoke):
     assert Path("here/report.html").exists() and Path("here/ber.svg").exists()
 
 
+def test_json_and_report_together(invoke):
+    invoke("run", "smoke", "--out", "here")
+    result = invoke("show", "here", "--json", "--html")
+    assert result.stdout == invoke("show", "here", "--json").stdout
+    assert Path("here/report.html").exists()
+
+
 def test_settings_and_receivers(invoke):
     chosen = ("--receivers", "ls, lmmse", "--set", "sweep.points=[1]")
     assert invoke("run", "smoke", *chosen).exit_code == 0
