@@ -111,8 +111,8 @@ class Separation:
     """Sends each image as one compressed file in one code block, and recovers it.
 
     With several users, user u sends in the places u, u + users, ... alone, with the
-    energy of all: orthogonal access, which is the best that separate codes can do at
-    equal rates.
+    energy of all: orthogonal access, which for one receive antenna is the best that
+    separate codes can do at equal rates.
 
     Parameters
     ----------
