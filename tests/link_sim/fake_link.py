@@ -1,12 +1,10 @@
 """A stand-in for `link_sim.link_batches` that draws counts instead of simulating.
 
 In the environment, `FAKE_SECONDS` makes each batch take that long, `FAKE_DEATH` makes
-it end its process, `FAKE_NAN=receiver:batch` gives a receiver NaN in that batch, and
-`FAKE_CLOCK=seed` sets the clock back at random.
+it end its process, and `FAKE_NAN=receiver:batch` gives a receiver NaN in that batch.
 """
 
 import os
-import random
 import time
 import tomllib
 
@@ -29,16 +27,7 @@ def run_batch(toml: str, point: float, batch: int) -> dict:
     name, _, number = os.environ.get("FAKE_NAN", "").partition(":")
     if number == str(batch):
         counts[name]["squared_error"] = np.nan
-    if "FAKE_CLOCK" in os.environ:
-        set_clock_back(float(os.environ["FAKE_CLOCK"]) + batch)
     return {"seed": batch, "seconds": 0.5, "counts": counts}
-
-
-def set_clock_back(seed: float) -> None:
-    """Makes `time.time` say that it is up to a day earlier than it said before."""
-    ago, earlier = random.Random(seed).uniform(0, 86400), time.time
-    time.time = lambda: earlier() - ago
-    time.time_ns = lambda: int(time.time() * 1e9)
 
 
 def frame_counts(fade, snr_db: float, seed) -> dict:

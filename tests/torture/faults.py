@@ -20,24 +20,27 @@ from pathlib import Path
 import stored
 
 BATCHES = 20  # a point
+CLOCK = Path(__file__).with_name("clock_program.py")
 
 
 class Skipped(Exception):
     """A fault that cannot be made here, and why."""
 
 
-def kill(folder: Path, rng: random.Random, times: int, real: bool = False) -> str:
+def kill(
+    folder: Path, rng: random.Random, times: int, program: Path = stored.PROGRAM
+) -> str:
     """Runs are killed, half of the times while they store batches, and begun again."""
-    whole, seconds = undisturbed(folder, 0.01, real)
+    whole, seconds = undisturbed(folder, 0.01, program)
     kills = runs = 0
     while kills < times:
         broken = folder / f"broken-{runs}"
         while kills < times:
-            run = start(broken, 0.01, real=real)
+            run = start(broken, 0.01, program=program)
             if not killed(run, broken, seconds, rng):
                 break
             kills += 1
-        again = stored.command(broken, BATCHES, real=real)
+        again = stored.command(broken, BATCHES, program=program)
         stored.finish(again, env=stored.environment())
         assert stored.counts(broken) == whole
         assert stored.shown(broken) == stored.shown(folder / "undisturbed")
@@ -61,7 +64,7 @@ def killed(run: subprocess.Popen, out: Path, seconds: float, rng: random.Random)
 
 def kill_real_link(folder: Path, rng: random.Random, times: int) -> str:
     """The same with the real link, a third as often: each start loads TensorFlow."""
-    return kill(folder, rng, -(-times // 3), real=True)
+    return kill(folder, rng, -(-times // 3), stored.REAL)
 
 
 def pool(folder: Path, rng: random.Random, times: int) -> str:
@@ -159,13 +162,20 @@ def two_runs(folder: Path, rng: random.Random, times: int) -> str:
 
 
 def clock(folder: Path, rng: random.Random, times: int) -> str:
-    """The clock is set back by up to a day whenever a batch ends."""
+    """Each batch sets the clock back by up to a day, and time allows a few of them."""
     whole, _ = undisturbed(folder)
     for number in range(times):
-        broken = folder / f"broken-{number}"
-        command = stored.command(broken, BATCHES, "--set", "stop.seconds=1000.0")
-        stored.finish(command, env=stored.environment(FAKE_CLOCK=str(rng.random())))
-        assert stored.counts(broken) == whole
+        broken, limit = folder / f"broken-{number}", rng.uniform(0.05, 0.3)
+        rule, begin = ["--set", f"stop.seconds={limit}"], time.monotonic()
+        command = stored.command(broken, BATCHES, *rule, program=CLOCK)
+        stored.finish(command, env=stored.environment(0.02))
+        passed, seconds = time.monotonic() - begin, stored.counts(broken, "seconds")
+        assert stored.counts(broken).items() <= whole.items()
+        assert sum(seconds.values()) < passed
+        for point in {point for point, _ in whole}:
+            numbers = range(sum(key[0] == point for key in seconds))
+            spent = [seconds[point, number] for number in numbers]
+            assert min(spent) >= 0.02 and sum(spent[:-1]) < limit <= sum(spent)
     return f"{times} runs"
 
 
@@ -193,20 +203,20 @@ FAULTS: dict[str, Callable[[Path, random.Random, int], str]] = {
 
 
 def undisturbed(
-    folder: Path, seconds: float = 0.0, real: bool = False
+    folder: Path, seconds: float = 0.0, program: Path = stored.PROGRAM
 ) -> tuple[dict, float]:
     """Counts of an undisturbed run, and how long it takes in seconds."""
     out, begin = folder / "undisturbed", time.monotonic()
-    command = stored.command(out, BATCHES, real=real)
+    command = stored.command(out, BATCHES, program=program)
     stored.finish(command, env=stored.environment(seconds))
     return stored.counts(out), time.monotonic() - begin
 
 
 def start(
-    out: Path, seconds: float = 0.0, *options: str, real: bool = False
+    out: Path, seconds: float = 0.0, *options: str, program: Path = stored.PROGRAM
 ) -> subprocess.Popen:
     return subprocess.Popen(
-        stored.command(out, BATCHES, *options, real=real),
+        stored.command(out, BATCHES, *options, program=program),
         env=stored.environment(seconds),
         stdout=subprocess.DEVNULL,
         stderr=subprocess.PIPE,

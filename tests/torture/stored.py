@@ -8,13 +8,15 @@ from pathlib import Path
 
 ROOT = Path(__file__).parents[2]
 PROGRAM = ROOT / "tests" / "link_sim" / "fake_program.py"
+REAL = ROOT / "link_sim" / "__main__.py"
 
 
-def command(out: Path, batches: int, *options: str, real: bool = False) -> list[str]:
-    """The command that runs so many batches a point of the stand-in or real link."""
-    program = ["-m", "link_sim"] if real else [str(PROGRAM)]
+def command(
+    out: Path, batches: int, *options: str, program: Path = PROGRAM
+) -> list[str]:
+    """The command that runs so many batches a point of the stand-in or another link."""
     settings = ["--set", f"stop.max_batches={batches}", *options]
-    return [sys.executable, *program, "run", "smoke", "--out", str(out), *settings]
+    return [sys.executable, str(program), "run", "smoke", "--out", str(out), *settings]
 
 
 def environment(seconds: float = 0.0, **variables: str) -> dict[str, str]:
@@ -31,10 +33,10 @@ def finish(arguments: list[str], **options) -> subprocess.CompletedProcess:
     return done
 
 
-def counts(folder: Path) -> dict[tuple, dict]:
-    """The counts by point and batch; none may be there twice."""
+def counts(folder: Path, key: str = "counts") -> dict[tuple, dict]:
+    """The counts by point and batch, or `key`; none may be there twice."""
     lines = [json.loads(line) for line in open(folder / "counts.jsonl")]
-    stored = {(line["point"], line["batch"]): line["counts"] for line in lines}
+    stored = {(line["point"], line["batch"]): line[key] for line in lines}
     assert len(stored) == len(lines), "a batch was counted twice"
     return stored
 
