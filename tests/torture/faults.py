@@ -21,6 +21,8 @@ import stored
 
 BATCHES = 20  # a point
 CLOCK = Path(__file__).with_name("clock_program.py")
+MEMORY = Path(__file__).with_name("memory_program.py")
+MEMORY = Path(__file__).with_name("memory_program.py")
 
 
 class Skipped(Exception):
@@ -193,11 +195,25 @@ def not_finite(folder: Path, rng: random.Random, times: int) -> str:
     return f"{times} runs"
 
 
+def memory(folder: Path, rng: random.Random, times: int) -> str:
+    """The memory does not hold the 8 frames of a batch of the real link at once."""
+    size, whole = ["--set", "batch_size=8"], folder / "undisturbed"
+    stored.finish(stored.command(whole, BATCHES, *size, program=stored.REAL))
+    times = -(-times // 3)  # each start loads TensorFlow
+    for number in range(times):
+        broken, held = folder / f"broken-{number}", rng.randint(3, 7)
+        command = stored.command(broken, BATCHES, *size, program=MEMORY)
+        run = stored.finish(command, env=stored.environment(FAKE_MEMORY=str(held)))
+        assert f"going on with {2 if held < 4 else 4} at a time" in run.stdout
+        assert stored.same(stored.counts(broken), stored.counts(whole))
+    return f"{times} runs"
+
+
 FAULTS: dict[str, Callable[[Path, random.Random, int], str]] = {
     fault.__name__.replace("_", "-"): fault
     for fault in (
         kill, kill_real_link, pool, full_disk, file_limit, last_line, two_runs, clock,
-        not_finite,
+        not_finite, memory,
     )
 }  # fmt: skip
 

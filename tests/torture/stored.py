@@ -1,6 +1,7 @@
 """Runs of the stand-in link through the real command line, and what they stored."""
 
 import json
+import math
 import os
 import subprocess
 import sys
@@ -39,6 +40,18 @@ def counts(folder: Path, key: str = "counts") -> dict[tuple, dict]:
     stored = {(line["point"], line["batch"]): line[key] for line in lines}
     assert len(stored) == len(lines), "a batch was counted twice"
     return stored
+
+
+def same(found, expected, tolerance: float = 1e-6) -> bool:
+    """Whether counts are equal, sums of float32 but for the order of their terms."""
+    if isinstance(expected, dict):
+        return found.keys() == expected.keys() and all(
+            same(found[key], x, 0.01 if "logit" in str(key) else 1e-6)
+            for key, x in expected.items()
+        )
+    if isinstance(expected, float):
+        return math.isclose(found, expected, rel_tol=1e-5, abs_tol=tolerance)
+    return found == expected
 
 
 def shown(folder: Path) -> str:
