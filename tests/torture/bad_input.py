@@ -10,11 +10,14 @@ import json
 import sys
 import tempfile
 from pathlib import Path
+from types import SimpleNamespace
+from unittest.mock import patch
 
 import numpy as np
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from strategies import (
+    EXAMPLES,
     archives,
     changes,
     impulse_responses,
@@ -29,7 +32,6 @@ sys.path.append(str(Path(__file__).parents[1] / "link_sim"))
 
 import fake_link
 
-import link_sim
 from link_sim import cli, plots, results
 from link_sim.link import Link
 from link_sim.scenario import ScenarioError, load_scenario, parse_scenario
@@ -48,7 +50,8 @@ def run_bad_scenario(content: bytes, extra: list[str]) -> None:
         arguments = ["run", str(file), "--out", str(out), *options]
         for _ in range(2):
             fake_link.started = 0
-            result = CliRunner().invoke(cli.app, arguments)
+            with patch.object(cli, "importlib", STAND_IN):
+                result = CliRunner().invoke(cli.app, arguments)
             answered(result)
         if result.exit_code != 2:
             stored = (out / "scenario.toml").read_text()
@@ -75,18 +78,24 @@ def answered(result) -> None:
         assert result.stderr.startswith("link-sim: "), about
 
 
-def limited(toml: str, point: float, batch: int, run_batch=fake_link.run_batch) -> dict:
+def limited(toml: str, point: float, batch: int) -> dict:
     """A batch of the stand-in link, or Ctrl-C once there are enough."""
     fake_link.started += 1
     if fake_link.started > BATCHES:
         raise KeyboardInterrupt
-    return run_batch(toml, point, batch)
+    return fake_link.run_batch(toml, point, batch)
+
+
+STAND_IN = SimpleNamespace(
+    import_module=lambda name: SimpleNamespace(
+        run_batch=limited, picture_strip=fake_link.picture_strip
+    )
+)
+"""Imports the stand-in link, whatever the name of the module that runs batches."""
 
 
 def stand_in() -> None:
-    """Has the command line use the stand-in link and draw nothing."""
-    fake_link.run_batch = limited
-    sys.modules["link_sim.link_batches"] = link_sim.link_batches = fake_link
+    """Has the command line draw nothing and ask for no versions."""
     results._versions = dict
     cli._load_tensorflow = lambda console: None
     plots.save_plots = plots.save_strip = lambda *arguments: None
@@ -148,29 +157,44 @@ def sentence(error: ValueError) -> None:
     assert str(error) and "Traceback" not in str(error), error
 
 
+def any_of(*strategies):
+    """A scenario, and what these functions of it draw."""
+    return st.sampled_from(EXAMPLES).flatmap(
+        lambda scenario: st.tuples(*(draw(scenario) for draw in strategies))
+    )
+
+
 KINDS = {
-    "scenarios": (run_bad_scenario, scenario_files(), overrides()),
-    "links": (build_bad_link, changes()),
-    "channels": (read_bad_channel, archives(("a", "tau")) | impulse_responses()),
+    "scenarios": (run_bad_scenario, any_of(scenario_files, overrides)),
+    "links": (build_bad_link, st.tuples(changes(EXAMPLES[0]))),
+    "channels": (
+        read_bad_channel,
+        st.tuples(archives(("a", "tau")) | impulse_responses()),
+    ),
     "images": (
         read_bad_images,
-        archives(("images",)) | st.binary(max_size=99),
-        st.sampled_from([".npz", ".png", ".bmp"]),
+        st.tuples(
+            archives(("images",)) | st.binary(max_size=99),
+            st.sampled_from([".npz", ".png", ".bmp"]),
+        ),
     ),
     "weights": (
         read_bad_weights,
-        archives(("000", "001")),
-        st.none() | st.text(max_size=9) | values.map(toml),
+        st.tuples(
+            archives(("000", "001")),
+            st.none() | st.text(max_size=9) | values.map(toml),
+        ),
     ),
 }
 SHARES = {
-    "scenarios": 0.65, "links": 0.05, "channels": 0.1, "images": 0.1, "weights": 0.1
+    "scenarios": 0.65, "links": 0.05, "channels": 0.1, "images": 0.1,
+    "weights": 0.1,
 }  # fmt: skip
 
 
 def feed(kind: str, cases: int) -> int:
     """Runs cases of one kind; how many there were."""
-    check, *strategies = KINDS[kind]
+    check, arguments = KINDS[kind]
     done = 0
 
     @settings(
@@ -180,7 +204,7 @@ def feed(kind: str, cases: int) -> int:
         database=None,
         suppress_health_check=list(HealthCheck),
     )
-    @given(st.tuples(*strategies))
+    @given(arguments)
     def case(arguments):
         nonlocal done
         done += 1
@@ -192,11 +216,12 @@ def feed(kind: str, cases: int) -> int:
 
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+    parser.add_argument("kinds", nargs="*", choices=[[], *KINDS], help="[all]")
     parser.add_argument("--cases", type=int, default=2000)
     chosen = parser.parse_args()
     stand_in()
-    for kind, share in SHARES.items():
-        cases = feed(kind, max(1, round(share * chosen.cases)))
+    for kind in chosen.kinds or KINDS:
+        cases = feed(kind, max(1, round(SHARES[kind] * chosen.cases)))
         print(f"{kind}: {cases} cases, each a success or one sentence", flush=True)
 
 

@@ -8,19 +8,27 @@ from hypothesis import strategies as st
 from hypothesis.extra.numpy import array_shapes, arrays, from_dtype
 
 from link_sim.scenario import load_scenario
+from link_sim.sections import Section
 
-SECTIONS = {
-    "": ("name", "description", "seed", "batch_size", "receivers", "kind"),
-    "payload": ("source", "num_images", "sha256"),
-    "code": ("rate", "iterations", "bits_per_symbol", "reliable_bits"),
-    "grid": ("symbols", "fft_size", "subcarrier_spacing", "cyclic_prefix",
-             "guard_carriers", "dc_null", "pilot_symbols"),
-    "antennas": ("transmit", "streams", "receive", "polarisation"),
-    "channel": ("model", "carrier_frequency", "delay_spread", "speed", "file"),
-    "sweep": ("axis", "points", "esno_db"),
-    "stop": ("max_batches", "block_errors", "relative_width", "seconds"),
-}  # fmt: skip
-KEYS = [f"{s}.{k}".strip(".") for s, keys in SECTIONS.items() for k in keys]
+EXAMPLES = (
+    load_scenario("smoke"),
+    load_scenario("semantic", ["payload.num_images=4", "sweep.points=[0.02, 0.1]"]),
+    load_scenario("csi-scm", ["sweep.points=[0, 10]"]),
+)
+"""One scenario of each kind that works."""
+
+
+def keys_of(scenario) -> list[str]:
+    """The dotted keys that a scenario knows."""
+    found = []
+    for name in type(scenario).model_fields:
+        part = getattr(scenario, name)
+        inner = type(part).model_fields if isinstance(part, Section) else ()
+        found += [f"{name}.{key}" for key in inner] or [name]
+    return found
+
+
+KEYS = ["kind", *dict.fromkeys(key for each in EXAMPLES for key in keys_of(each))]
 
 texts = st.text(max_size=20) | st.sampled_from(
     ["", "ls", "mnist", "cdl-a", "cir", "num_steps", "../x.npz", "/etc/hostname", "\0",
@@ -35,12 +43,11 @@ values = st.recursive(
     ),
     max_leaves=5,
 )
-keys = st.integers(0, 9).flatmap(
-    lambda i: st.sampled_from(KEYS) if i else st.text(max_size=10)
-)
 WORDS = (
     "single dual awgn rayleigh tdl-a cdl-c umi cir mnist random information parity "
-    "esno_db ebno_db num_steps ls lmmse perfect-csi ls+turbo lmmse+ep+ddpm-4 k-best"
+    "esno_db ebno_db num_steps ls lmmse perfect-csi ls+turbo lmmse+ep+ddpm-4 k-best "
+    "link semantic csi bandwidth_ratio snr_db alpha scm cdl-a genie sparse score "
+    "score-oamp perfect-csi+ae ls+cdiff-2 lmmse+jpeg perfect-csi+webp-at-7"
 ).split()
 tame_numbers = st.integers(-2, 20) | st.floats(-10, 20).map(lambda x: round(x, 1))
 TAME = {
@@ -50,23 +57,26 @@ TAME = {
     str: st.sampled_from(WORDS),
     tuple: st.lists(tame_numbers, max_size=3) | st.lists(st.sampled_from(WORDS)),
 }
-EXAMPLE = load_scenario("smoke")
 
 
-def tame(key: str):
+def tame(scenario, key: str):
     """Values of the type that the key has, many of them possible."""
-    value = EXAMPLE.model_dump()
+    value = scenario.model_dump()
     for part in key.split("."):
         value = value.get(part) if isinstance(value, dict) else None
     return TAME.get(type(value), tame_numbers | TAME[str])
 
 
 @st.composite
-def changes(draw) -> dict:
+def changes(draw, scenario) -> dict:
     """A few keys with new values, one of four of any kind."""
+    own, any_kind = st.sampled_from(keys_of(scenario)), st.sampled_from(KEYS)
+    keys = st.one_of(*[own] * 8, any_kind, st.text(max_size=10))
     names = draw(st.lists(keys, max_size=3, unique=True))
-    return {name: draw(tame(name) if draw(st.integers(0, 3)) else values)
-            for name in names}  # fmt: skip
+    return {
+        name: draw(tame(scenario, name) if draw(st.integers(0, 3)) else values)
+        for name in names
+    }
 
 
 def toml(value) -> str:
@@ -81,10 +91,10 @@ def toml(value) -> str:
 
 
 @st.composite
-def scenario_files(draw) -> bytes:
-    """A scenario that works with some values replaced, or cut short, or garbled."""
-    text = EXAMPLE.to_toml()
-    for key, value in draw(changes()).items():
+def scenario_files(draw, scenario) -> bytes:
+    """A scenario with some values replaced, or cut short, or garbled."""
+    text = scenario.to_toml()
+    for key, value in draw(changes(scenario)).items():
         section, _, name = key.rpartition(".")
         lines = [x for x in text.splitlines() if x.split(" = ")[0] != name]
         header, name = f"[{section}]", name if key in KEYS else toml(name)
@@ -103,9 +113,10 @@ def scenario_files(draw) -> bytes:
 
 
 @st.composite
-def overrides(draw) -> list[str]:
+def overrides(draw, scenario) -> list[str]:
     """Settings of the command line, as they are or as no one should write them."""
-    settings = [f"{key}={toml(value)}" for key, value in draw(changes()).items()]
+    changed = draw(changes(scenario))
+    settings = [f"{key}={toml(value)}" for key, value in changed.items()]
     return settings + draw(st.lists(texts, max_size=1)) * (not draw(st.integers(0, 9)))
 
 
