@@ -7,6 +7,7 @@ must be read back as it was. `--cases` is their number.
 
 import argparse
 import json
+import signal
 import sys
 import tempfile
 from pathlib import Path
@@ -39,6 +40,16 @@ from models import pretrained
 
 BATCHES = 12
 """After so many a run of the stand-in link is stopped, as by Ctrl-C."""
+SECONDS = 60
+"""A case that takes longer hangs."""
+
+
+class Hang(BaseException):
+    """What no code under test catches."""
+
+
+def hang(*_) -> None:
+    raise Hang
 
 
 def run_bad_scenario(content: bytes, extra: list[str]) -> None:
@@ -76,6 +87,7 @@ def answered(result) -> None:
     if result.exit_code == 2:
         assert result.stderr.count("\n") == 1, about
         assert result.stderr.startswith("link-sim: "), about
+        sentence(result.stderr.strip())
 
 
 def limited(toml: str, point: float, batch: int) -> dict:
@@ -153,8 +165,10 @@ def read_bad_weights(content: bytes, card: str | None) -> None:
         raise AssertionError("weights without an architecture were accepted")
 
 
-def sentence(error: ValueError) -> None:
-    assert str(error) and "Traceback" not in str(error), error
+def sentence(error: ValueError | str) -> None:
+    text = str(error)
+    assert text and "\n" not in text, error
+    assert "Traceback" not in text and "in user code" not in text, error
 
 
 def any_of(*strategies):
@@ -208,7 +222,13 @@ def feed(kind: str, cases: int) -> int:
     def case(arguments):
         nonlocal done
         done += 1
-        check(*arguments)
+        signal.alarm(SECONDS)
+        try:
+            check(*arguments)
+        except Hang:
+            raise AssertionError(f"no answer in {SECONDS} s") from None
+        finally:
+            signal.alarm(0)
 
     case()
     return done
@@ -220,6 +240,7 @@ def main() -> None:
     parser.add_argument("--cases", type=int, default=2000)
     chosen = parser.parse_args()
     stand_in()
+    signal.signal(signal.SIGALRM, hang)
     for kind in chosen.kinds or KINDS:
         cases = feed(kind, max(1, round(SHARES[kind] * chosen.cases)))
         print(f"{kind}: {cases} cases, each a success or one sentence", flush=True)
