@@ -23,6 +23,7 @@ from strategies import (
     changes,
     impulse_responses,
     overrides,
+    possible_changes,
     scenario_files,
     toml,
     values,
@@ -34,6 +35,7 @@ sys.path.append(str(Path(__file__).parents[1] / "link_sim"))
 import fake_link
 
 from link_sim import cli, plots, results
+from link_sim.experiment import Experiment
 from link_sim.link import Link
 from link_sim.scenario import ScenarioError, load_scenario, parse_scenario
 from models import pretrained
@@ -68,6 +70,19 @@ def run_bad_scenario(content: bytes, extra: list[str]) -> None:
             stored = (out / "scenario.toml").read_text()
             assert parse_scenario(stored) == load_scenario(str(file), extra)
             assert results.load_results(out)[1]
+
+
+def run_bad_batch(scenario: Experiment, changed: dict) -> None:
+    """One case: a small batch of the real program, and its pictures."""
+    with tempfile.TemporaryDirectory() as folder:
+        file, out = Path(folder) / "mine.toml", Path(folder) / "out"
+        file.write_text(scenario.to_toml())
+        changed = {"sweep.points": [scenario.sweep.points[0]], **changed}
+        changed |= {"batch_size": 2, "stop.max_batches": 1}
+        settings = [f"{key}={toml(value)}" for key, value in changed.items()]
+        options = [part for text in settings for part in ("--set", text)]
+        arguments = ["run", str(file), "--out", str(out), *options]
+        answered(CliRunner().invoke(cli.app, arguments))
 
 
 def build_bad_link(changed: dict) -> None:
@@ -180,6 +195,7 @@ def any_of(*strategies):
 
 KINDS = {
     "scenarios": (run_bad_scenario, any_of(scenario_files, overrides)),
+    "batches": (run_bad_batch, any_of(st.just, possible_changes)),
     "links": (build_bad_link, st.tuples(changes(EXAMPLES[0]))),
     "channels": (
         read_bad_channel,
@@ -201,7 +217,7 @@ KINDS = {
     ),
 }
 SHARES = {
-    "scenarios": 0.65, "links": 0.05, "channels": 0.1, "images": 0.1,
+    "scenarios": 0.63, "batches": 0.02, "links": 0.05, "channels": 0.1, "images": 0.1,
     "weights": 0.1,
 }  # fmt: skip
 

@@ -79,6 +79,54 @@ def changes(draw, scenario) -> dict:
     }
 
 
+RECEIVERS = {
+    "smoke": "perfect-csi ls+pixel-bayes lmmse+ep score ls+k-best".split(),
+    "semantic": "perfect-csi+ae ls+cdiff-2 score+ae lmmse+jpeg".split(),
+    "csi-scm": "genie ls score sparse score-oamp".split(),
+}
+small = st.integers(1, 4)
+POSSIBLE = {
+    "users": st.integers(1, 2),
+    "weights": st.just("nowhere"),
+    "lpips": st.just("nowhere.npz"),
+    "payload.num_images": st.integers(1, 9),
+    "payload.source": st.sampled_from(["mnist", "random"]),
+    "code.rate": st.floats(0.2, 0.9),
+    "code.bits_per_symbol": st.sampled_from([2, 4, 6, 8]),
+    "grid.symbols": st.integers(3, 14),
+    "grid.fft_size": st.integers(4, 80),
+    "grid.cyclic_prefix": st.integers(0, 9),
+    "grid.guard_carriers": st.lists(st.integers(0, 5), min_size=2, max_size=2),
+    "grid.dc_null": st.booleans(),
+    "grid.pilot_symbols": st.lists(st.integers(0, 11), min_size=1, max_size=3),
+    "grid.pilot_spacing": small,
+    "antennas.transmit": small,
+    "antennas.streams": small,
+    "antennas.receive": small,
+    "antennas.polarisation": st.sampled_from(["single", "dual"]),
+    "channel.model": st.sampled_from("awgn rayleigh tdl-a cdl-c umi cir".split()),
+    "channel.delay_spread": st.floats(1e-9, 1e-3),
+    "channel.speed": st.floats(0, 300),
+    "sweep.points": st.tuples(st.floats(-100, 100) | st.floats(0, 1)).map(list),
+    "sweep.bandwidth_ratio": st.floats(0, 1),
+    "sweep.esno_db": st.floats(-100, 100),
+    "estimation.ensemble": st.sampled_from(["scm", "cdl-a"]),
+    "estimation.trained_on": st.sampled_from([["scm"], ["cdl-a"], ["cdl-a", "cdl-b"]]),
+    "estimation.alpha": st.floats(0, 1),
+}  # fmt: skip
+"""Values of keys that are possible, if not with all others."""
+
+
+@st.composite
+def possible_changes(draw, scenario) -> dict:
+    """A few keys with values that are possible, and receivers."""
+    known = [key for key in keys_of(scenario) if key in POSSIBLE]
+    names = draw(st.lists(st.sampled_from(known), max_size=3, unique=True))
+    some = st.sampled_from(RECEIVERS[scenario.name])
+    receivers = draw(st.lists(some, min_size=1, max_size=2, unique=True))
+    return {name: draw(POSSIBLE[name]) for name in names} | {"receivers": receivers}
+
+
 def toml(value) -> str:
     """A value as TOML has it."""
     if isinstance(value, dict):
