@@ -22,7 +22,9 @@ from strategies import (
     archives,
     changes,
     impulse_responses,
+    one_array_changed,
     overrides,
+    perceptual_weights,
     possible_changes,
     scenario_files,
     toml,
@@ -164,6 +166,22 @@ def read_bad_images(content: bytes, suffix: str) -> None:
         assert images.dtype == np.uint8 and images.ndim == 4 and images.shape[0] == 1
 
 
+def read_bad_perceptual_weights(changed: dict, length: int | None) -> None:
+    """One case: LPIPS weights, which measure two pictures if they are accepted."""
+    from link_sim.lpips import LPIPS
+
+    with tempfile.TemporaryDirectory() as folder:
+        file = Path(folder) / "alex.npz"
+        file.write_bytes(perceptual_weights(changed)[:length])
+        image = np.zeros((2, 32, 32, 3), "float32")
+        try:
+            distance = LPIPS(str(file))(image, image)
+        except ScenarioError as error:
+            sentence(error)
+            return
+        assert np.isfinite(distance).all(), distance
+
+
 def read_bad_weights(content: bytes, card: str | None) -> None:
     """One case: a file of weights and its card, which the hash protects."""
     with tempfile.TemporaryDirectory() as folder:
@@ -215,10 +233,14 @@ KINDS = {
             st.none() | st.text(max_size=9) | values.map(toml),
         ),
     ),
+    "lpips": (
+        read_bad_perceptual_weights,
+        st.tuples(one_array_changed(), st.none() | st.integers(0, 5_000_000)),
+    ),
 }
 SHARES = {
     "scenarios": 0.63, "batches": 0.02, "links": 0.05, "channels": 0.1, "images": 0.1,
-    "weights": 0.1,
+    "weights": 0.05, "lpips": 0.05,
 }  # fmt: skip
 
 

@@ -7,6 +7,7 @@ import numpy as np
 from hypothesis import strategies as st
 from hypothesis.extra.numpy import array_shapes, arrays, from_dtype
 
+from link_sim.lpips import SHAPES
 from link_sim.scenario import load_scenario
 from link_sim.sections import Section
 
@@ -202,4 +203,34 @@ def impulse_responses(draw) -> bytes:
     tau = arrays("float64", (examples, paths), elements=st.floats(-1e-6, 1e-3))
     file = io.BytesIO()
     np.savez(file, a=draw(a), tau=draw(tau))
+    return file.getvalue()
+
+
+LPIPS_SHAPES = {f"conv{i}_kernel": shape for i, shape in enumerate(SHAPES, 1)}
+for name in "conv{}_bias", "lin{}":
+    LPIPS_SHAPES |= {name.format(i): shape[3:] for i, shape in enumerate(SHAPES, 1)}
+
+
+@st.composite
+def one_array_changed(draw) -> dict:
+    """An array of LPIPS that does not fit, by its name, or None for it to be absent."""
+    name = draw(st.sampled_from(sorted(LPIPS_SHAPES)))
+    harm = draw(st.sampled_from(["none", "absent", "shape", "number", "dtype"]))
+    shape, kind, number = LPIPS_SHAPES[name], "float16", 0
+    if harm == "shape":
+        shape = draw(array_shapes(max_dims=5, max_side=3))
+    if harm == "number":
+        number = draw(st.sampled_from([np.nan, np.inf, -np.inf]))
+    if harm == "dtype":
+        kind = draw(st.sampled_from(["O", "U3", "complex64"]))
+    array = None if harm == "absent" else np.full(shape, number).astype(kind)
+    return {} if harm == "none" else {name: array}
+
+
+def perceptual_weights(changed: dict) -> bytes:
+    """LPIPS weights, all 0, with some arrays changed."""
+    arrays = {name: np.zeros(shape, "float16") for name, shape in LPIPS_SHAPES.items()}
+    arrays = {k: x for k, x in (arrays | changed).items() if x is not None}
+    file = io.BytesIO()
+    np.savez(file, allow_pickle=True, **arrays)
     return file.getvalue()
