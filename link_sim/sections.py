@@ -9,6 +9,7 @@ Count = Annotated[int, Field(ge=1, lt=2**31)]
 Antenna = Annotated[int, Field(ge=1, le=1024)]
 Decibels = Annotated[float, Field(ge=-100, le=200)]
 Sha256 = Annotated[str, Field(pattern=r"^[0-9a-f]{64}$")]
+SPEED_OF_LIGHT = 299_792_458
 SOURCES = "mnist", "cifar10", "random"
 
 
@@ -102,6 +103,11 @@ class Antennas(Section):
     receive: Antenna = 1
     polarisation: Literal["single", "dual"] = "single"
 
+    @property
+    def polarisations(self) -> int:
+        """Polarisations between which the receive antennas alternate."""
+        return 2 if self.polarisation == "dual" and self.receive > 1 else 1
+
     @model_validator(mode="after")
     def check(self):
         if self.streams > self.receive:
@@ -143,6 +149,11 @@ class Channel(Section):
     speed: Annotated[float, Field(ge=0, le=1e4)] = 3.0
     file: str | None = None
     sha256: Sha256 | None = None
+
+    @property
+    def doppler(self) -> float:
+        """Largest Doppler shift [Hz]."""
+        return self.speed * self.carrier_frequency / SPEED_OF_LIGHT
 
     @model_validator(mode="after")
     def check(self):

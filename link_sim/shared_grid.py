@@ -15,7 +15,8 @@ class SharedGrid:
 
     A frame is one image of each user, on as many whole grids as it needs, the rest of
     them empty; users have channels of their own, streams with orthogonal pilots, and a
-    transmit energy of 1 per resource element each. `no` is per receive antenna.
+    transmit energy of 1 per resource element each. `no` is per receive antenna. The
+    estimator `score` takes the spectra of all users for one.
 
     Parameters
     ----------
@@ -26,6 +27,8 @@ class SharedGrid:
     def __init__(self, scenario, count: int):
         grid, self.users = scenario.grid, scenario.users
         self.count, self._streams = count, scenario.antennas.streams
+        self.polarisations = scenario.antennas.polarisations
+        self.doppler = scenario.channel.doppler
         self.resource_grid = ResourceGrid(
             num_ofdm_symbols=grid.symbols,
             fft_size=grid.fft_size,

@@ -4,7 +4,6 @@ import math
 
 import numpy as np
 import tensorflow as tf
-from sionna.phy import SPEED_OF_LIGHT
 from sionna.phy.fec.crc import CRCDecoder, CRCEncoder
 from sionna.phy.fec.interleaving import Deinterleaver, RandomInterleaver
 from sionna.phy.fec.ldpc import LDPC5GEncoder
@@ -91,10 +90,8 @@ class Transmitter:
         self.image_shape = tuple(image_shape)
         self.num_bits_per_symbol = code.bits_per_symbol
         self.num_iter = code.iterations
-        antennas, channel = scenario.antennas, scenario.channel
-        dual = antennas.polarisation == "dual" and antennas.receive > 1
-        self.polarisations = 2 if dual else 1
-        self.doppler = channel.speed * channel.carrier_frequency / SPEED_OF_LIGHT
+        self.polarisations = scenario.antennas.polarisations
+        self.doppler = scenario.channel.doppler
         self._parity_first = code.reliable_bits == "parity"
         self.resource_grid = ResourceGrid(
             num_ofdm_symbols=grid.symbols,

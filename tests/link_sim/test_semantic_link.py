@@ -112,7 +112,7 @@ def test_over_the_mimo_ofdm_link_with_estimated_channels(weights):
     link = SemanticLink(
         scenario(
             weights,
-            'receivers=["perfect-csi+cdiff-2", "ls+cdiff-2", "lmmse+ae", "ls+jpeg"]',
+            'receivers=["perfect-csi+cdiff-2", "ls+cdiff-2", "lmmse+ae", "score+jpeg"]',
             "users=2",
             "channel.model=tdl-a",
             "antennas={transmit=2, streams=1, receive=4}",

@@ -95,6 +95,24 @@ def test_a_user_alone_is_disturbed_by_noise_only():
     assert abs(ratio.mean() - 1) < 4 * ratio.std() / np.sqrt(50)
 
 
+@pytest.mark.parametrize("users", [1, 2])
+@pytest.mark.parametrize("esno_db", [0.0, 15.0])
+def test_the_score_estimator_saves_error_against_least_squares(users, esno_db):
+    config.seed = 5
+    arrays = "antennas.receive=8", "antennas.polarisation=dual"
+    scenario = semantic(f"users={users}", *MIMO, *arrays, "channel.model=umi")
+    grid, no = SharedGrid(scenario, 64), noise_variance(esno_db)
+    h = grid.draw_channel(tf.constant(24))
+    y = grid.send(symbols(24, users, 64), h, grid.noise(h, no))
+    error = {}
+    for name in ("ls", "score"):
+        h_hat = ESTIMATORS[name](grid, grid.covariances)(y, no)[0]
+        error[name] = tf.abs(h_hat - grid.remove_nulled(h)).numpy() ** 2
+    frames = {name: e.mean(axis=tuple(range(1, 7))) for name, e in error.items()}
+    saved = frames["ls"] - frames["score"]
+    assert saved.mean() > 4 * saved.std() / np.sqrt(24)
+
+
 @pytest.mark.parametrize(
     "override, named",
     [
