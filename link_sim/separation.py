@@ -137,7 +137,7 @@ class Separation:
         self._crc = CRCEncoder(CRC)
         self._check = CRCDecoder(self._crc)
         self._encode, self._decode = ldpc(self.k, n, mcs.bits_per_symbol)
-        self._scramble = Scrambler(seed=2, keep_batch_constant=False)
+        self._scramble = Scrambler(seed=2, keep_batch_constant=True)
         self._descramble = Descrambler(self._scramble, binary=False)
         self._map = Mapper("qam", mcs.bits_per_symbol)
         self._demap = QAMDemapper("app", mcs.bits_per_symbol)
