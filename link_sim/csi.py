@@ -106,14 +106,21 @@ class CsiScenario(Experiment):
 
 def run_batch(toml: str, point: float, batch_index: int) -> dict:
     """Counts of one batch: `seed`, `seconds` and `counts`, {estimator: counts}."""
-    from link_sim.scenario import parse_scenario
+    import tensorflow as tf
+
+    from link_sim.scenario import ScenarioError, parse_scenario
 
     experiment = parse_scenario(toml)
     seed, start = batch_seed(experiment.seed, point, batch_index), time.perf_counter()
-    observed = observe(experiment, point, seed)
-    counts = {
-        name: _counts(experiment, name, *observed) for name in experiment.receivers
-    }
+    try:
+        observed = observe(experiment, point, seed)
+        counts = {
+            name: _counts(experiment, name, *observed) for name in experiment.receivers
+        }
+    except (tf.errors.ResourceExhaustedError, MemoryError):
+        raise ScenarioError(
+            f"batch_size = {experiment.batch_size} does not fit in memory: lower it"
+        ) from None
     return {"seed": seed, "seconds": time.perf_counter() - start, "counts": counts}
 
 

@@ -2,6 +2,7 @@
 
 import numpy as np
 import pytest
+import tensorflow as tf
 
 from link_sim import csi
 from link_sim.ensembles import draw_clusters, fading, scm_covariances
@@ -59,6 +60,19 @@ def test_ensembles_have_unit_power():
 def test_bad_input_gets_one_sentence(settings, words):
     with pytest.raises(ScenarioError, match=words):
         small(*settings)
+
+
+@pytest.mark.parametrize(
+    "error",
+    [MemoryError(), tf.errors.ResourceExhaustedError(None, None, "out of memory")],
+)
+def test_a_batch_that_memory_does_not_hold_gets_one_sentence(error, monkeypatch):
+    def out_of_memory(*_):
+        raise error
+
+    monkeypatch.setattr(csi, "_counts", out_of_memory)
+    with pytest.raises(ScenarioError, match="batch_size = 40 does not fit .* lower it"):
+        csi.run_batch(small().to_toml(), 20.0, 0)
 
 
 def test_orthogonal_pilots_are_asked_for():
