@@ -13,9 +13,10 @@ from sionna.phy.utils import ebnodb2no
 
 from link_sim.channel import Channel, add_noise, apply_channel, covariances
 from link_sim.diffusion_restorers import DiffusionRestorers
-from link_sim.metrics import channel_counts, class_counts, image_counts
+from link_sim.memory import fit_into_memory, parts
+from link_sim.metrics import channel_counts, class_counts, image_counts, numbers
 from link_sim.montecarlo import batch_seed
-from link_sim.rates import add_counts
+from link_sim.rates import add_all
 from link_sim.scenario import Scenario, ScenarioError
 from link_sim.sources import load_images
 from link_sim.transmitter import Transmitter
@@ -167,16 +168,7 @@ class Link(keras.Model):
 
         Halves `frames_at_once` where the memory does not hold the batch.
         """
-        while True:
-            try:
-                return self._simulate_batch(point, batch_index)
-            except tf.errors.ResourceExhaustedError:
-                if self.frames_at_once == 1:
-                    raise ScenarioError(
-                        f"batch_size = {self.scenario.batch_size} does not fit in "
-                        "memory, even with its frames received one by one: lower it"
-                    ) from None
-            self.frames_at_once = (self.frames_at_once + 1) // 2
+        return fit_into_memory(self, partial(self._simulate_batch, point, batch_index))
 
     def recover(self, point: float, batch_index: int, number: int) -> dict:
         """The first frames of a seeded batch as each receiver recovers their images."""
@@ -226,17 +218,14 @@ class Link(keras.Model):
         image = self._seeded_images(point, batch_index)
         steps, point = self._steps(point), tf.constant(point, tf.float32)
         if step >= size:
-            return _numbers(self._simulate(point, image, steps))
+            return numbers(self._simulate(point, image, steps))
         sent, total = self._send(point, image), {}
-        for first in range(0, size, step):
+        for first, last in parts(size, step):
             self._diffusion.reseed(self.seed(float(point), batch_index))
-            last = min(first + step, size)
             place = tf.constant(first * image.shape[1]), size * image.shape[1]
             part = sent.frames(first, last, size), image[first:last]
             with self._starting_at(first):
-                counts = _numbers(self._judge(*part, steps, place))
-            for receiver, found in counts.items():
-                total[receiver] = add_counts(total.get(receiver, {}), found)
+                add_all(total, numbers(self._judge(*part, steps, place)))
         return total
 
     def _counts(self, point, image, num_steps):
@@ -286,10 +275,3 @@ class Link(keras.Model):
         """Arguments of `LMMSEChannelEstimator`, estimated from the channel itself."""
         config.seed = batch_seed(self.scenario.seed, 0.0, 2**31 - 1)
         return covariances(lambda n: self._remove_nulled(self._draw_channel(n)))
-
-
-def _numbers(counts: dict) -> dict[str, dict[str, float]]:
-    return {
-        receiver: {key: value.numpy().item() for key, value in sums.items()}
-        for receiver, sums in counts.items()
-    }

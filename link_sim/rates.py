@@ -146,6 +146,12 @@ def add_counts(total: Counts, counts: Counts) -> Counts:
     return {key: total.get(key, 0) + counts.get(key, 0) for key in keys}
 
 
+def add_all(total: dict[str, Counts], counts: dict[str, Counts]) -> None:
+    """Adds the counts of each receiver to its total."""
+    for receiver, found in counts.items():
+        total[receiver] = add_counts(total.get(receiver, {}), found)
+
+
 def paired_difference(
     lines: Iterable[dict], receiver: str, reference: str, metric: str
 ) -> dict[float, Estimate]:

@@ -13,13 +13,16 @@ from sionna.phy import config
 from link_sim import data_files
 from link_sim.link import batch_seed
 from link_sim.lpips import LPIPS
+from link_sim.memory import fit_into_memory, parts
 from link_sim.metrics import (
     class_counts,
     distance_counts,
     failure_counts,
     multiscale_counts,
+    numbers,
     picture_counts,
 )
+from link_sim.rates import add_all
 from link_sim.scenario import ScenarioError, parse_scenario
 from link_sim.semantic_scenario import SemanticScenario
 from link_sim.separation import FALLBACK, Separation, choose_mcs
@@ -56,7 +59,8 @@ class Way(NamedTuple):
 class SemanticLink:
     """Images through encoders, a shared grid and a channel to several decoders.
 
-    One pass draws channel and noise once, for all encoders and receivers.
+    One pass draws channel and noise once, for all encoders and receivers. It receives
+    `frames_at_once` frames at a time: a batch, until memory does not hold that.
 
     Parameters
     ----------
@@ -67,15 +71,14 @@ class SemanticLink:
 
     def __init__(self, scenario: SemanticScenario):
         self.scenario = scenario
+        self.frames_at_once = scenario.batch_size
         self._images = load_images(scenario.payload)
         self._labels = load_labels(scenario.payload)
         self.image_shape = self._images.shape[1:]
         self._encoders, self._separations, self._grids = {}, {}, {}
         self.ways = [self._way(name) for name in scenario.receivers]
-        self._samplers = [way.decoder for way in self.ways if way.decoder]
-        self._decode = {
-            way.name: tf.function(way.decoder) for way in self.ways if way.decoder
-        }
+        self._decoders = {way.name: way.decoder for way in self.ways if way.decoder}
+        self._decode = {n: tf.function(block) for n, block in self._decoders.items()}
         self._classifier = pretrained.load_model(CLASSIFIERS[scenario.payload.source])
         self._lpips = None
         if scenario.lpips:
@@ -104,24 +107,34 @@ class SemanticLink:
         return (picks % len(self._images)).reshape(shape)
 
     def simulate(self, point: float, batch_index: int) -> dict[str, dict[str, float]]:
-        """Counts of every receiver for one seeded batch."""
-        picks = self.batch(batch_index)
-        received, lost = self._transfer(picks, point, self.seed(point, batch_index))
-        counts = self._count(
-            self.images(picks), tf.constant(self._labels[picks]), received, lost
-        )
-        return {
-            receiver: {key: value.numpy().item() for key, value in sums.items()}
-            for receiver, sums in counts.items()
-        }
+        """Counts of every receiver for one seeded batch.
 
-    def recover(self, point: float, batch_index: int) -> dict:
-        """The images of a seeded batch as each receiver recovers them."""
-        picks = self.batch(batch_index)
-        return self._transfer(picks, point, self.seed(point, batch_index))[0]
+        Halves `frames_at_once` where the memory does not hold the batch; its world and
+        its counts do not depend on it.
+        """
+        return fit_into_memory(self, partial(self._simulate_batch, point, batch_index))
 
-    def _transfer(self, picks, point: float, seed: int):
-        """Images by receiver, and which ones the separation baseline lost."""
+    def _simulate_batch(self, point: float, batch_index: int):
+        picks, total = self.batch(batch_index), {}
+        places = list(parts(len(picks), self.frames_at_once))
+        received = self._transfer(picks, point, self.seed(point, batch_index), places)
+        for (first, last), (image_hat, lost) in zip(places, received, strict=True):
+            part = picks[first:last]
+            labels = tf.constant(self._labels[part])
+            counts = self._count(self.images(part), labels, image_hat, lost)
+            add_all(total, numbers(counts))
+        return total
+
+    def recover(self, point: float, batch_index: int, frames: int) -> dict:
+        """The first frames of a seeded batch as each receiver recovers their images."""
+        picks, seed = self.batch(batch_index), self.seed(point, batch_index)
+        return next(self._transfer(picks, point, seed, [(0, frames)]))[0]
+
+    def _transfer(self, picks, point: float, seed: int, places):
+        """Sends the images `picks`, and receives the frames of each place in turn.
+
+        Yields images by receiver, and which ones the separation baseline lost.
+        """
         count, esno_db = self.conditions(point)
         chains = {
             way.name: self._separation(way, point) for way in self.ways if way.codec
@@ -132,11 +145,18 @@ class SemanticLink:
             else self._encoders[way.sender](self.images(picks), count)
             for way in self.ways
         }
-        observe = self._grid(count)[1]  # may draw channels for covariances
-        config.seed = seed
-        for sampler in self._samplers:
-            sampler.reseed(seed)
-        observed = observe(sent, noise_variance(esno_db))
+        noise = {}
+        for name, decoder in self._decoders.items():
+            decoder.reseed(seed)
+            if decoder.num_steps > 1:
+                noise[name] = decoder.draw_noise(picks.size)
+        observed = self._observed(sent, count, esno_db, seed, places)
+        for place, seen in zip(places, observed, strict=True):
+            yield self._received(seen, chains, noise, place)
+
+    def _received(self, observed, chains, noise, place):
+        """Images by receiver, and which ones were lost, of the frames at a place."""
+        own = slice(*(frame * self.scenario.users for frame in place))
         received, lost = {}, {}
         for way in self.ways:
             x_hat, no_eff = observed[way.estimator][way.sender]
@@ -146,8 +166,19 @@ class SemanticLink:
                 received[way.name] = tf.constant(image_hat)
                 lost[way.name] = tf.constant(failed)
             else:
-                received[way.name] = self._decode[way.name](x_hat, no_eff)
+                drawn = noise[way.name][own] if way.name in noise else None
+                received[way.name] = self._decode[way.name](x_hat, no_eff, drawn)
         return received, lost
+
+    def _observed(self, sent, count: int, esno_db: float, seed: int, places):
+        """Yields (x_hat, no_eff) by estimator and sender, of each place's frames."""
+        grid, observe = self._grid(count)  # may draw channels for covariances
+        config.seed, no = seed, noise_variance(esno_db)
+        h, noise = grid.draw(len(next(iter(sent.values()))), no)
+        for first, last in places:
+            part = {sender: x[first:last] for sender, x in sent.items()}
+            rows = slice(first * grid.grids, last * grid.grids)
+            yield observe(part, h[rows], noise[rows], no)
 
     def _grid(self, count: int):
         """The grid for so many symbols, and its function from symbols to estimates."""
@@ -160,11 +191,8 @@ class SemanticLink:
             self._grids[count] = grid, tf.function(observe, reduce_retracing=True)
         return self._grids[count]
 
-    def _observe(self, grid, estimators, sent, no):
+    def _observe(self, grid, estimators, sent, h, noise, no):
         """(x_hat, no_eff) by estimator and sender."""
-        frames = tf.shape(next(iter(sent.values())))[0]
-        h = grid.draw_channel(frames)
-        noise = grid.noise(h, no)
         known = grid.remove_nulled(h), tf.zeros([1] * 7)
         digital = {way.sender for way in self.ways if way.codec}
         observed = {}
@@ -184,12 +212,14 @@ class SemanticLink:
         key = way.name, count, design_db
         if key not in self._separations:
             users = self.scenario.users
-            config.seed = self.seed(design_db, 2**31 - 2)
             x = tf.zeros([CALIBRATION_FRAMES, users, count], tf.complex64)
             sent = {other.sender: x for other in self.ways}
-            observed = self._grid(count)[1](sent, noise_variance(design_db))
-            no_eff = observed[way.estimator][way.sender][1].numpy() / users
-            mcs = choose_mcs(no_eff.reshape(-1, count)[:, ::users])
+            seed = self.seed(design_db, 2**31 - 2)
+            places = parts(CALIBRATION_FRAMES, self.frames_at_once)
+            observed = self._observed(sent, count, design_db, seed, places)
+            no_eff = [found[way.estimator][way.sender][1] for found in observed]
+            no_eff = np.concatenate(no_eff).reshape(-1, count) / users
+            mcs = choose_mcs(no_eff[:, ::users])
             fallback = FALLBACK[self.scenario.payload.source]
             chain = Separation(way.codec, mcs, count, users, fallback)
             self._separations[key] = chain
@@ -259,13 +289,17 @@ def _live_link(scenario_toml: str) -> SemanticLink:
 def run_batch(scenario_toml: str, point: float, batch_index: int) -> dict:
     """Counts of one batch of a scenario (TOML text), computed alone, anywhere.
 
-    Returns `seed`, `seconds` and `counts`, {receiver: counts}.
+    Returns `seed`, `seconds`, `counts`, {receiver: counts}, and `frames_at_once` where
+    the memory did not hold the whole batch.
     """
     link = _live_link(scenario_toml)
     start = time.perf_counter()
     counts = link.simulate(point, batch_index)
     seed = link.seed(point, batch_index)
-    return {"seed": seed, "seconds": time.perf_counter() - start, "counts": counts}
+    batch = {"seed": seed, "seconds": time.perf_counter() - start, "counts": counts}
+    if link.frames_at_once < link.scenario.batch_size:
+        batch["frames_at_once"] = link.frames_at_once
+    return batch
 
 
 def picture_strip(scenario: SemanticScenario, number: int) -> dict:
@@ -279,6 +313,6 @@ def picture_strip(scenario: SemanticScenario, number: int) -> dict:
     sent = link.images(link.batch(0)).numpy()
     strip = {"image": sent.reshape(shape)[:number]}
     for point in scenario.sweep.points:
-        for receiver, image_hat in link.recover(point, 0).items():
+        for receiver, image_hat in link.recover(point, 0, number).items():
             strip[receiver, point] = image_hat.numpy().reshape(shape)[:number]
     return strip

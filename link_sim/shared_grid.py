@@ -42,32 +42,38 @@ class SharedGrid:
             pilot_ofdm_symbol_indices=list(grid.pilot_symbols),
         )
         self._places = int(self.resource_grid.num_data_symbols)
-        self._grids = math.ceil(count / (self._places * self._streams))
-        channel = Channel(scenario, self._grids)
+        self.grids = math.ceil(count / (self._places * self._streams))
+        channel = Channel(scenario, self.grids)
         self._channel = tf.function(channel, jit_compile=True)
+        self.draw = tf.function(self._draw)
         self._mapper = ResourceGridMapper(self.resource_grid)
         self._equalise = LMMSEEqualizer(self.resource_grid)
         self.remove_nulled = RemoveNulledSubcarriers(self.resource_grid)
 
     def place(self, x):
         """Grids of symbols: complex [frames, users, count] -> [frames * grids, ...]."""
-        room = self._grids * self._places * self._streams
+        room = self.grids * self._places * self._streams
         x = tf.pad(x, [[0, 0], [0, 0], [0, room - self.count]])
-        shape = [-1, self.users, self._grids, self._places, self._streams]
+        shape = [-1, self.users, self.grids, self._places, self._streams]
         x = tf.transpose(tf.reshape(x, shape), [0, 2, 1, 4, 3])
         streams = self.users * self._streams
         return self._mapper(tf.reshape(x, [-1, 1, streams, self._places]))
 
     def collect(self, z):
         """The inverse of `place` for what an equaliser gives of each stream."""
-        shape = [-1, self._grids, self.users, self._streams, self._places]
+        shape = [-1, self.grids, self.users, self._streams, self._places]
         z = tf.transpose(tf.reshape(z, shape), [0, 2, 1, 4, 3])
-        room = self._grids * self._places * self._streams
+        room = self.grids * self._places * self._streams
         return tf.reshape(z, [-1, self.users, room])[..., : self.count]
 
     def draw_channel(self, frames):
         """Independent channels of the users, side by side as streams."""
         return tf.concat([self._channel(frames) for _ in range(self.users)], axis=4)
+
+    def _draw(self, frames, no):
+        """A channel, and noise for all that is sent over it: `grids` rows a frame."""
+        h = self.draw_channel(frames)
+        return h, self.noise(h, no)
 
     def covariances(self):
         """Arguments of `LMMSEChannelEstimator`."""

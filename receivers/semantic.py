@@ -152,6 +152,7 @@ class SemanticDecoder(keras.layers.Layer):
     Call arguments:
         x_hat: [batch, users, k], complex, unbiased estimates of symbols of energy 1.
         no_eff: The same shape, float, variance of their errors per complex dimension.
+        noise: Of the sampler, from `draw_noise`; drawn if not given.
 
     Returns images [batch, users, height, width, channels] in [0, 1]. Raises
     `ValueError` for more symbols than `max_symbols`, or other numbers of steps.
@@ -184,21 +185,25 @@ class SemanticDecoder(keras.layers.Layer):
         """Restarts the sampler's noise, so that a batch can be computed again."""
         self.noise.state.assign([seed, 0])
 
-    def __call__(self, x_hat, no_eff, **kwargs):
+    def draw_noise(self, count):
+        """The sampler's noise for so many images, [count, height, width, channels]."""
+        return keras.random.normal((count, *self.image_shape), seed=self.noise)
+
+    def __call__(self, x_hat, no_eff, noise=None, **kwargs):
         if x_hat.shape[-1] > self.max_symbols:
             raise ValueError(
                 f"{x_hat.shape[-1]} symbols per image, but the decoder was trained for "
                 f"{self.max_symbols}: lower the bandwidth ratio"
             )
-        return super().__call__(x_hat, no_eff, **kwargs)
+        return super().__call__(x_hat, no_eff, noise=noise, **kwargs)
 
-    def call(self, x_hat, no_eff):
+    def call(self, x_hat, no_eff, noise=None):
         vector, levels = observe(x_hat, no_eff, self.max_symbols)
         denoiser = functools.partial(self.denoiser, vector=vector, levels=levels)
-        zeros = ops.zeros((ops.shape(vector)[0], *self.image_shape))
-        x = denoiser(zeros, SIGMA_INFINITE)
+        count = ops.shape(vector)[0]
+        x = denoiser(ops.zeros((count, *self.image_shape)), SIGMA_INFINITE)
         if self.num_steps > 1:
-            noise = keras.random.normal(ops.shape(zeros), seed=self.noise)
+            noise = self.draw_noise(count) if noise is None else noise
             sigmas = karras_sigmas(self.num_steps - 1, SIGMA_MIN, SIGMA_MAX)
             x = euler(denoiser, x + sigmas[0] * noise, sigmas)
         image = (ops.clip(x, -1, 1) + 1) / 2

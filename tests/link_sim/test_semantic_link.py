@@ -4,6 +4,7 @@ import shutil
 
 import numpy as np
 import pytest
+import tensorflow as tf
 
 from link_sim.link import batch_seed
 from link_sim.rates import METRICS, estimate
@@ -120,6 +121,42 @@ def test_over_the_mimo_ofdm_link_with_estimated_channels(weights):
     )
     counts = link.simulate(0.0208333, 0)
     assert all(np.isfinite(list(sums.values())).all() for sums in counts.values())
+
+
+def out_of_memory(*_):
+    raise tf.errors.ResourceExhaustedError(None, None, "out of memory")
+
+
+def test_a_batch_that_memory_does_not_hold_is_received_in_parts(weights, monkeypatch):
+    names = '["ls+ae", "perfect-csi+cdiff-2", "lmmse+jpeg"]'
+    link = SemanticLink(
+        scenario(
+            weights,
+            f"receivers={names}",
+            "users=2",
+            "batch_size=5",
+            "channel.model=tdl-a",
+            "antennas.receive=2",
+        )
+    )
+    whole, count = link.simulate(0.1666667, 2), link._count
+    monkeypatch.setattr(
+        link, "_count", lambda *x: count(*x) if len(x[0]) < 3 else out_of_memory()
+    )
+    halves = link.simulate(0.1666667, 2)
+    assert link.frames_at_once == 2
+    assert halves.keys() == whole.keys()
+    for name, counts in whole.items():
+        assert halves[name] == pytest.approx(counts, rel=1e-4, abs=1e-4)
+
+
+def test_a_frame_that_memory_does_not_hold_is_answered_in_one_sentence(
+    weights, monkeypatch
+):
+    link = SemanticLink(scenario(weights, 'receivers=["perfect-csi+ae"]'))
+    monkeypatch.setattr(link, "_count", out_of_memory)
+    with pytest.raises(ScenarioError, match="batch_size = 4 does not fit .* lower it"):
+        link.simulate(0.1666667, 0)
 
 
 def test_pictures_by_receiver_and_point(weights):
