@@ -7,6 +7,7 @@ import tensorflow as tf
 from sionna.phy.ofdm import RemoveNulledSubcarriers, ResourceGrid, ResourceGridMapper
 
 from link_sim.channel import Channel, add_noise, apply_channel, covariances
+from link_sim.transmitter import pilot_pattern
 from receivers.equalization import LMMSEEqualizer
 
 
@@ -38,8 +39,7 @@ class SharedGrid:
             cyclic_prefix_length=grid.cyclic_prefix,
             num_guard_carriers=grid.guard_carriers,
             dc_null=grid.dc_null,
-            pilot_pattern="kronecker",
-            pilot_ofdm_symbol_indices=list(grid.pilot_symbols),
+            pilot_pattern=pilot_pattern(grid, self.users * self._streams),
         )
         self._places = int(self.resource_grid.num_data_symbols)
         self.grids = math.ceil(count / (self._places * self._streams))

@@ -42,6 +42,17 @@ def test_symbols_come_back_in_their_places(overrides, count):
     assert no_eff.shape == (3, 1, count)
 
 
+def test_pilots_are_as_far_apart_as_asked():
+    spaced, x = semantic("grid.pilot_spacing=4", *MIMO), symbols(3, 1, 3000)
+    full, grid = (SharedGrid(s, 3000) for s in (semantic(*MIMO), spaced))
+    # 44 subcarriers of each stream: 11 of them keep their pilots, in 2 symbols
+    freed = grid.resource_grid.num_data_symbols - full.resource_grid.num_data_symbols
+    assert freed == 2 * 2 * (44 - 11)
+    for estimator in ("perfect-csi", "ls"):
+        x_hat, _ = exchange(grid, x, 90.0, estimator)
+        np.testing.assert_allclose(x_hat, x, atol=1e-3)
+
+
 @pytest.mark.parametrize("esno_db", [0.0, 7.0, 20.0])
 def test_noise_has_the_stated_variance_over_awgn(esno_db):
     config.seed = 1
@@ -126,6 +137,7 @@ def test_the_score_estimator_saves_error_against_least_squares(users, esno_db):
         ("kind=semantics", "link, csi, semantic"),
         ("antennas.transmit=3", "antennas"),
         ("grid.guard_carriers=[4, 4]", "guard_carriers"),
+        ("antennas={receive=3, polarisation='dual'}", "receive = 3 is odd"),
     ],
 )
 def test_a_wrong_value_is_answered_in_one_sentence(override, named):
