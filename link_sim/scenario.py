@@ -38,16 +38,6 @@ class Scenario(Experiment):
                 f"antennas.streams = {streams} must divide the {carriers} usable "
                 "subcarriers: change grid.guard_carriers"
             )
-        if self.antennas.polarisation == "dual" and self.channel.model[:3] in (
-            "cdl", "umi", "uma", "rma"
-        ):  # fmt: skip
-            for key in ("transmit", "receive"):
-                count = getattr(self.antennas, key)
-                if count > 1 and count % 2:
-                    raise ValueError(
-                        f"antennas.{key} = {count} is odd: dual polarisation needs "
-                        "pairs; use an even number or polarisation = 'single'"
-                    )
         return self
 
     def at(self, point: float) -> tuple["Scenario", float]:

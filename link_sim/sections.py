@@ -120,6 +120,13 @@ class Antennas(Section):
                 f"streams = {self.streams} exceed transmit = {self.transmit} antennas: "
                 "use at most as many streams as transmit antennas"
             )
+        for key in ("transmit", "receive"):
+            count = getattr(self, key)
+            if self.polarisation == "dual" and count > 1 and count % 2:
+                raise ValueError(
+                    f"{key} = {count} is odd: dual polarisation needs pairs; use an "
+                    "even number or polarisation = 'single'"
+                )
         return self
 
 

@@ -38,7 +38,7 @@ def test_a_file_of_the_user_is_read(tmp_path):
         ("code.rate=nan", "code.rate"),
         ("code.bits_per_symbol=3", "code.bits_per_symbol"),
         ("antennas.streams=9", "streams = 9"),
-        ("antennas.receive=7", "antennas.receive = 7"),
+        ("antennas.receive=7", "receive = 7 is odd"),
         ("grid.guard_carriers=[4, 4]", "antennas.streams = 2"),
         ("grid.guard_carriers=[90, 90]", "guard_carriers"),
         ("grid.pilot_symbols=[14]", "pilot_symbols"),
