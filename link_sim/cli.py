@@ -57,7 +57,7 @@ def list_names() -> None:
     _load_tensorflow(console)
     from link_sim import csi
     from link_sim.scenario import list_scenarios
-    from link_sim.semantic_link import DESCRIPTIONS
+    from link_sim.semantic_receivers import DESCRIPTIONS
     from models.pretrained import list_pretrained
     from receivers.chain import list_receivers
 

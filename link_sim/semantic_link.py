@@ -1,16 +1,12 @@
 """The semantic link: images as symbols on a shared grid, and several ways back."""
 
-import re
 import time
 from functools import lru_cache, partial
-from pathlib import Path
-from typing import NamedTuple
 
 import numpy as np
 import tensorflow as tf
 from sionna.phy import config
 
-from link_sim import data_files
 from link_sim.link import batch_seed
 from link_sim.lpips import LPIPS
 from link_sim.memory import fit_into_memory, parts
@@ -23,37 +19,19 @@ from link_sim.metrics import (
     picture_counts,
 )
 from link_sim.rates import add_all
-from link_sim.scenario import ScenarioError, parse_scenario
+from link_sim.scenario import parse_scenario
+from link_sim.semantic_receivers import Way, load_encoder, load_way
 from link_sim.semantic_scenario import SemanticScenario
 from link_sim.separation import FALLBACK, Separation, choose_mcs
 from link_sim.shared_grid import SharedGrid, noise_variance
 from link_sim.sources import load_images, load_labels
 from models import pretrained
 from receivers.chain import ESTIMATORS
-from receivers.semantic import SemanticDecoder, SymbolEncoder, num_symbols
+from receivers.semantic import num_symbols
 
 CLASSIFIERS = {"mnist": "digit-classifier", "cifar10": "cifar10-classifier"}
 CALIBRATION_FRAMES = 64
 """Channels from which the separation baseline chooses modulation and code rate."""
-NAMES = re.compile(r"(ae|vae|cdiff)(?:-(\d+))?|(jpeg|webp)(?:-at-(-?\d+))?")
-DESCRIPTIONS = {
-    "ae": "semantic decoder: autoencoder",
-    "vae": "semantic decoder: variational autoencoder",
-    "cdiff": "semantic decoder: conditional diffusion, 1 step; cdiff-8 …",
-    "jpeg": "separation: JPEG, LDPC and QAM at the rate that the SNR allows",
-    "webp": "separation: the same with WebP; webp-at-7 keeps to the rate for 7 dB",
-}
-
-
-class Way(NamedTuple):
-    """A receiver of the semantic link: how images are sent, and how recovered."""
-
-    name: str
-    estimator: str
-    decoder: SemanticDecoder | None  # None for the separation baseline
-    sender: str  # the encoder's weights, or the baseline's own name
-    codec: str | None
-    design_db: float | None  # Es/N0 that the baseline is designed for, if fixed
 
 
 class SemanticLink:
@@ -75,8 +53,11 @@ class SemanticLink:
         self._images = load_images(scenario.payload)
         self._labels = load_labels(scenario.payload)
         self.image_shape = self._images.shape[1:]
-        self._encoders, self._separations, self._grids = {}, {}, {}
-        self.ways = [self._way(name) for name in scenario.receivers]
+        self._separations, self._grids = {}, {}
+        self.ways = [load_way(scenario, name) for name in scenario.receivers]
+        senders = {way.sender for way in self.ways if not way.codec}
+        encoders = {sender: load_encoder(scenario, sender) for sender in senders}
+        self._encoders = {sender: tf.function(e) for sender, e in encoders.items()}
         self._decoders = {way.name: way.decoder for way in self.ways if way.decoder}
         self._decode = {n: tf.function(block) for n, block in self._decoders.items()}
         self._classifier = pretrained.load_model(CLASSIFIERS[scenario.payload.source])
@@ -224,44 +205,6 @@ class SemanticLink:
             chain = Separation(way.codec, mcs, count, users, fallback)
             self._separations[key] = chain
         return self._separations[key]
-
-    def _way(self, name: str) -> Way:
-        estimator, plus, decoder = name.partition("+")
-        found = NAMES.fullmatch(decoder)
-        if estimator not in ESTIMATORS or not plus or not found:
-            raise ScenarioError(
-                f"the receiver '{name}' is not known here: join one of "
-                f"{', '.join(ESTIMATORS)} by + to one of {', '.join(DESCRIPTIONS)}"
-            )
-        kind, steps, codec, design_db = found.groups()
-        if codec:
-            design_db = None if design_db is None else float(design_db)
-            return Way(name, estimator, None, name, codec, design_db)
-        if steps and kind != "cdiff":
-            raise ScenarioError(f"'{decoder}' takes one step: use {kind} or cdiff-N")
-        weights = self.scenario.system(kind)
-        sender = pretrained.read_card(self._file(weights))["encoder"]
-        if sender not in self._encoders:
-            encoder = SymbolEncoder.from_preset(self._file(sender))
-            self._check(sender)
-            self._encoders[sender] = tf.function(encoder)
-        try:
-            decoder = SemanticDecoder.from_preset(
-                self._file(weights), num_steps=int(steps or 1)
-            )
-        except ValueError as error:
-            raise ScenarioError(f"receiver '{name}': {error}") from None
-        self._check(weights)
-        return Way(name, estimator, decoder, sender, None, None)
-
-    def _file(self, weights: str) -> str:
-        folder = self.scenario.weights
-        return str(Path(folder) / f"{weights}.npz") if folder else weights
-
-    def _check(self, weights: str) -> None:
-        """Raises `ValueError` if weights are not those the scenario was read with."""
-        expected = (self.scenario.weights_sha256 or {}).get(weights)
-        data_files.check(self._file(weights), expected)
 
     def images(self, picks):
         """The images of given numbers, in [0, 1]."""

@@ -5,7 +5,7 @@ from pathlib import Path
 
 import pytest
 
-from link_sim import semantic_link
+from link_sim import semantic_receivers
 from link_sim.rates import AXES, estimate
 from link_sim.scenario import list_scenarios, load_scenario
 from models.pretrained import list_pretrained
@@ -17,7 +17,7 @@ EXAMPLES = [
     x for page in PAGES.values() for x in re.findall(r"```toml\n(.*?)```", page, re.S)
 ]
 NAMES = [
-    *list_scenarios(), *chain.DESCRIPTIONS, *semantic_link.DESCRIPTIONS,
+    *list_scenarios(), *chain.DESCRIPTIONS, *semantic_receivers.DESCRIPTIONS,
     *list_pretrained(), *AXES,
 ]  # fmt: skip
 

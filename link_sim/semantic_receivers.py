@@ -1,0 +1,76 @@
+"""The receivers of the semantic link by name, and the weights that they load."""
+
+import re
+from pathlib import Path
+from typing import NamedTuple
+
+from link_sim import data_files
+from link_sim.scenario import ScenarioError
+from link_sim.semantic_scenario import SemanticScenario
+from models import pretrained
+from receivers.chain import ESTIMATORS
+from receivers.semantic import SemanticDecoder, SymbolEncoder
+
+NAMES = re.compile(r"(ae|vae|cdiff)(?:-(\d+))?|(jpeg|webp)(?:-at-(-?\d+))?")
+DESCRIPTIONS = {
+    "ae": "semantic decoder: autoencoder",
+    "vae": "semantic decoder: variational autoencoder",
+    "cdiff": "semantic decoder: conditional diffusion, 1 step; cdiff-8 …",
+    "jpeg": "separation: JPEG, LDPC and QAM at the rate that the SNR allows",
+    "webp": "separation: the same with WebP; webp-at-7 keeps to the rate for 7 dB",
+}
+
+
+class Way(NamedTuple):
+    """A receiver of the semantic link: how images are sent, and how recovered."""
+
+    name: str
+    estimator: str
+    decoder: SemanticDecoder | None  # None for the separation baseline
+    sender: str  # the encoder's weights, or the baseline's own name
+    codec: str | None
+    design_db: float | None  # Es/N0 that the baseline is designed for, if fixed
+
+
+def load_way(scenario: SemanticScenario, name: str) -> Way:
+    """The receiver that a name such as `ls+cdiff-8` or `perfect-csi+jpeg` stands for.
+
+    Raises `ScenarioError` for names that are not known.
+    """
+    estimator, plus, decoder = name.partition("+")
+    found = NAMES.fullmatch(decoder)
+    if estimator not in ESTIMATORS or not plus or not found:
+        raise ScenarioError(
+            f"the receiver '{name}' is not known here: join one of "
+            f"{', '.join(ESTIMATORS)} by + to one of {', '.join(DESCRIPTIONS)}"
+        )
+    kind, steps, codec, design_db = found.groups()
+    if codec:
+        design_db = None if design_db is None else float(design_db)
+        return Way(name, estimator, None, name, codec, design_db)
+    if steps and kind != "cdiff":
+        raise ScenarioError(f"'{decoder}' takes one step: use {kind} or cdiff-N")
+    weights = _file(scenario, scenario.system(kind))
+    sender = pretrained.read_card(weights)["encoder"]
+    try:
+        decoder = SemanticDecoder.from_preset(weights, num_steps=int(steps or 1))
+    except ValueError as error:
+        raise ScenarioError(f"receiver '{name}': {error}") from None
+    return Way(name, estimator, decoder, sender, None, None)
+
+
+def load_encoder(scenario: SemanticScenario, name: str) -> SymbolEncoder:
+    """The encoder with the weights `name`."""
+    return SymbolEncoder.from_preset(_file(scenario, name))
+
+
+def _file(scenario: SemanticScenario, weights: str) -> str:
+    """Weights of the scenario's folder, or those shipped.
+
+    Raises `ValueError` if they are not those the scenario was read with.
+    """
+    if not scenario.weights:
+        return weights
+    path = str(Path(scenario.weights) / f"{weights}.npz")
+    data_files.check(path, (scenario.weights_sha256 or {}).get(weights))
+    return path
