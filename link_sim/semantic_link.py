@@ -19,7 +19,7 @@ from link_sim.metrics import (
     picture_counts,
 )
 from link_sim.rates import add_all
-from link_sim.scenario import parse_scenario
+from link_sim.scenario import ScenarioError, parse_scenario
 from link_sim.semantic_receivers import Way, load_encoder, load_way
 from link_sim.semantic_scenario import SemanticScenario
 from link_sim.separation import FALLBACK, Separation, choose_mcs
@@ -44,7 +44,8 @@ class SemanticLink:
     ----------
     scenario : SemanticScenario
 
-    Raises `ScenarioError` for receivers that are not known.
+    Raises `ScenarioError` for receivers that are not known, and for more symbols than
+    they can send.
     """
 
     def __init__(self, scenario: SemanticScenario):
@@ -57,6 +58,8 @@ class SemanticLink:
         self.ways = [load_way(scenario, name) for name in scenario.receivers]
         senders = {way.sender for way in self.ways if not way.codec}
         encoders = {sender: load_encoder(scenario, sender) for sender in senders}
+        limits = {s: encoder.max_symbols for s, encoder in encoders.items()}
+        self._check_ratios(limits)
         self._encoders = {sender: tf.function(e) for sender, e in encoders.items()}
         self._decoders = {way.name: way.decoder for way in self.ways if way.decoder}
         self._decode = {n: tf.function(block) for n, block in self._decoders.items()}
@@ -75,6 +78,23 @@ class SemanticLink:
         else:
             esno_db = point
         return num_symbols(ratio, self.image_shape, self.scenario.users), esno_db
+
+    def _check_ratios(self, limits: dict[str, int]):
+        """Refuses points with more symbols than a sender's limit."""
+        axis = self.scenario.sweep.axis
+        key = "points" if axis == "bandwidth_ratio" else "bandwidth_ratio"
+        for way in self.ways:
+            if way.codec:
+                continue
+            most = min(limits[way.sender], way.decoder.max_symbols)
+            for count in (self.conditions(p)[0] for p in self.scenario.sweep.points):
+                if count > most:
+                    largest = int(1e4 * most / np.prod(self.image_shape)) / 1e4
+                    raise ScenarioError(
+                        f"sweep.{key} asks for {count} symbols an image, but "
+                        f"'{way.name}' has at most {most}: use bandwidth ratios up to "
+                        f"{largest}"
+                    )
 
     def seed(self, point: float, batch_index: int) -> int:
         """Seed of channel and noise of a batch."""

@@ -239,6 +239,23 @@ def test_weights_that_are_no_folder_are_answered_in_one_sentence(tmp_path):
             scenario(tmp_path / name)
 
 
+@pytest.mark.parametrize(
+    "sweep, named",
+    [
+        ("sweep.points=[0.1, 0.5]", "sweep.points asks for 392 symbols"),
+        (
+            "sweep={axis='esno_db', points=[4], bandwidth_ratio=0.5}",
+            "sweep.bandwidth_ratio asks for 392 symbols",
+        ),
+    ],
+)
+def test_more_symbols_than_there_are_are_refused(weights, sweep, named):
+    with pytest.raises(ScenarioError, match=f"{named}.* up to 0.167$"):
+        SemanticLink(scenario(weights, sweep))
+    largest = scenario(weights, "sweep.points=[0.167]", 'receivers=["ls+ae"]')
+    assert SemanticLink(largest).conditions(0.167)[0] == 131
+
+
 def test_missing_weights_are_named(tmp_path):
     with pytest.raises(ValueError, match="semantic-ae-mnist.npz"):
         SemanticLink(scenario(tmp_path))
