@@ -88,6 +88,11 @@ class SemanticScenario(Experiment):
                 f"payload.source = '{self.payload.source}' has no semantic weights: "
                 "use mnist or cifar10"
             )
+        if self.lpips and self.payload.source == "mnist":
+            raise ValueError(
+                "lpips needs images of at least 31 pixels, those of payload.source = "
+                "'mnist' have 28: leave lpips out, or use cifar10"
+            )
         streams = self.users * self.antennas.streams
         if self.grid.effective_subcarriers % streams:
             raise ValueError(
@@ -121,7 +126,7 @@ class SemanticScenario(Experiment):
 
     @property
     def remark(self) -> str | None:
-        if self.lpips:
+        if self.lpips or self.payload.source == "mnist":
             return None
         return (
             "LPIPS is not measured: it needs the published AlexNet weights, "

@@ -259,5 +259,10 @@ def test_more_symbols_than_there_are_are_refused(weights, sweep, named):
 def test_missing_weights_are_named(tmp_path):
     with pytest.raises(ValueError, match="semantic-ae-mnist.npz"):
         SemanticLink(scenario(tmp_path))
-    with pytest.raises(ScenarioError, match="alex.npz' is not a file"):
-        SemanticLink(scenario(tmp_path, 'receivers=["ls+jpeg"]', "lpips=alex.npz"))
+
+
+def test_lpips_is_for_images_of_its_size_only():
+    assert load_scenario("semantic").remark is None
+    assert "lpips=PATH" in load_scenario("semantic-cifar10").remark
+    with pytest.raises(ScenarioError, match="lpips needs .* 'mnist' have 28: leave"):
+        load_scenario("semantic", ["lpips=alex.npz"])
