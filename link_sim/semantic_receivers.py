@@ -50,7 +50,14 @@ def load_way(scenario: SemanticScenario, name: str) -> Way:
         return Way(name, estimator, None, name, codec, design_db)
     if steps and kind != "cdiff":
         raise ScenarioError(f"'{decoder}' takes one step: use {kind} or cdiff-N")
-    weights = _file(scenario, scenario.system(kind))
+    shipped = scenario.system(kind)
+    if not scenario.weights and shipped not in pretrained.list_pretrained():
+        raise ScenarioError(
+            f"users = {scenario.users} has no weights for payload.source = "
+            f"'{scenario.payload.source}': use users=1, payload.source=cifar10, or "
+            f"weights=FOLDER with your own {shipped}.npz"
+        )
+    weights = _file(scenario, shipped)
     sender = pretrained.read_card(weights)["encoder"]
     try:
         decoder = SemanticDecoder.from_preset(weights, num_steps=int(steps or 1))

@@ -261,6 +261,11 @@ def test_missing_weights_are_named(tmp_path):
         SemanticLink(scenario(tmp_path))
 
 
+def test_two_users_without_weights_are_answered_in_one_sentence():
+    with pytest.raises(ScenarioError, match="users = 2 .*'mnist': use users=1, .*npz$"):
+        SemanticLink(load_scenario("semantic", ["users=2"]))
+
+
 def test_lpips_is_for_images_of_its_size_only():
     assert load_scenario("semantic").remark is None
     assert "lpips=PATH" in load_scenario("semantic-cifar10").remark
