@@ -1,6 +1,7 @@
 """What a user can mend, answered in one sentence with exit status 2."""
 
 import errno
+import re
 from collections.abc import Iterator
 from concurrent.futures import BrokenExecutor
 from contextlib import contextmanager
@@ -42,7 +43,7 @@ def _one_sentence(ctx: typer.Context | None = None) -> Iterator[None]:
         sentence = sentence[0].lower() + sentence[1:].replace(": Value error,", ":")
         _fail(f"{sentence}; see {help_of}")
     except ValueError as error:
-        _fail(str(error))
+        _fail(_own_words(error))
     except BrokenPipeError:
         raise  # nobody reads on: typer ends quietly
     except OSError as error:
@@ -53,6 +54,12 @@ def _one_sentence(ctx: typer.Context | None = None) -> Iterator[None]:
                 "finished batches are kept"
             )
         _fail(f"{where} cannot be used ({error.strerror}): choose another folder")
+
+
+def _own_words(error: ValueError) -> str:
+    """The message without what TensorFlow and Keras wrap around it inside a graph."""
+    innermost = re.split(r"\n\s+\w*Error: |\x1b\[1m", str(error))[-1]
+    return innermost.partition("\x1b[0m")[0]
 
 
 def _fail(sentence: str, status: int = 2) -> None:
