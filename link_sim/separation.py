@@ -12,6 +12,7 @@ from sionna.phy.fec.scrambling import Descrambler, Scrambler
 from sionna.phy.mapping import Mapper
 
 from link_sim.picture_codec import compress, decompress
+from link_sim.scenario import ScenarioError
 from receivers.demapping import QAMDemapper
 from receivers.ldpc import LDPCDecoder
 
@@ -121,6 +122,8 @@ class Separation:
     count : channel uses of an image
     users : number of users
     fallback : colour, in 0 to 255, of an image that is not decoded
+
+    Raises `ScenarioError` for code blocks that 5G LDPC does not have.
     """
 
     def __init__(self, codec: str, mcs: Mcs, count: int, users: int, fallback: tuple):
@@ -136,7 +139,14 @@ class Separation:
             return
         self._crc = CRCEncoder(CRC)
         self._check = CRCDecoder(self._crc)
-        self._encode, self._decode = ldpc(self.k, n, mcs.bits_per_symbol)
+        try:
+            self._encode, self._decode = ldpc(self.k, n, mcs.bits_per_symbol)
+        except ValueError:
+            raise ScenarioError(
+                f"an image of {count} symbols would take a code block of {self.k} bits "
+                f"for '{codec}', but 5G LDPC has none so long: lower the bandwidth "
+                "ratio or the Es/N0 of sweep"
+            ) from None
         self._scramble = Scrambler(seed=2, keep_batch_constant=True)
         self._descramble = Descrambler(self._scramble, binary=False)
         self._map = Mapper("qam", mcs.bits_per_symbol)

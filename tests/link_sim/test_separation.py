@@ -3,6 +3,7 @@ import pytest
 import tensorflow as tf
 
 from link_sim.picture_codec import compress, decompress
+from link_sim.scenario import ScenarioError
 from link_sim.separation import (
     MCS_TABLE,
     SNRS_DB,
@@ -82,3 +83,8 @@ def test_without_room_nothing_is_sent_and_the_fallback_is_shown():
     (shown, lost), x = over_awgn(chain, IMAGES[:3], 20.0)
     assert lost.all() and not x.any()
     np.testing.assert_allclose(shown, 33 / 255, atol=1e-6)
+
+
+def test_a_code_block_that_is_too_long_is_answered_in_one_sentence():
+    with pytest.raises(ScenarioError, match="1536 symbols .* 'jpeg', .* lower the"):
+        Separation("jpeg", MCS_TABLE[-1], 1536, 1, (0, 0, 0))
