@@ -79,7 +79,7 @@ def legal_efficiency(no_eff: np.ndarray, bits_per_symbol: int) -> np.ndarray:
 
     no_eff : [blocks, symbols], of symbols of energy 1
     """
-    snr_db = -10 * np.log10(no_eff) - LOSS_DB
+    snr_db = -10 * np.log10(no_eff.astype("float64")) - LOSS_DB
     information = np.interp(snr_db, SNRS_DB, mutual_information(bits_per_symbol))
     dispersion = 1 - 1 / (1 + 10 ** (snr_db / 10)) ** 2
     spread = np.sqrt(dispersion.sum(axis=1)) / no_eff.shape[1]

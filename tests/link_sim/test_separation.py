@@ -88,3 +88,8 @@ def test_without_room_nothing_is_sent_and_the_fallback_is_shown():
 def test_a_code_block_that_is_too_long_is_answered_in_one_sentence():
     with pytest.raises(ScenarioError, match="1536 symbols .* 'jpeg', .* lower the"):
         Separation("jpeg", MCS_TABLE[-1], 1536, 1, (0, 0, 0))
+
+
+@pytest.mark.filterwarnings("error")
+def test_a_channel_without_noise_carries_the_highest_rate():
+    assert choose_mcs(np.full((4, 100), 1e-20, "float32")) == MCS_TABLE[-1]
