@@ -55,6 +55,7 @@ def test_ensembles_have_unit_power():
         (["estimation.alpha=0.5"], "orthogonal pilots"),
         (["estimation.trained_on=['cdl-a']"], "another kind"),
         (["sweep.axis=alpha"], "set both or neither"),
+        (["estimation.trained_on=['scm', 'scm']"], "trained_on repeats a name"),
     ],
 )
 def test_bad_input_gets_one_sentence(settings, words):
