@@ -94,6 +94,11 @@ class CsiScenario(Experiment):
         scm, alphas = "scm" in kinds, {self.estimation.alpha, *self._alphas()}
         if scm and alphas != {1.0}:
             raise ValueError("scm has orthogonal pilots: set estimation.alpha=1")
+        if min(alphas) < 1 / 64:
+            raise ValueError(
+                f"alpha = {min(alphas)} leaves no pilot on 64 transmit antennas: use "
+                "0.016 or more in estimation.alpha and sweep.points"
+            )
         bound = [r for r in self.receivers if r in ORTHOGONAL]
         if bound and not scm:
             raise ValueError(

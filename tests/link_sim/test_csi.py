@@ -76,6 +76,15 @@ def test_a_batch_that_memory_does_not_hold_gets_one_sentence(error, monkeypatch)
         csi.run_batch(small().to_toml(), 20.0, 0)
 
 
+def test_at_least_one_pilot_is_sent():
+    sweep = "sweep={axis='alpha', points=[1, 0.01], snr_db=0}"
+    for wrong in ("estimation.alpha=0.01", sweep):
+        with pytest.raises(ScenarioError, match="alpha = 0.01 leaves no pilot"):
+            load_scenario("csi-cdl", [wrong])
+    few = load_scenario("csi-cdl", ["estimation.alpha=0.016", "batch_size=2"])
+    assert csi.observe(few, 0.0, 1)[2].shape == (2, 64, 1)
+
+
 def test_orthogonal_pilots_are_asked_for():
     with pytest.raises(ScenarioError, match="use score-oamp"):
         load_scenario("csi-cdl", ["receivers=['score-tweedie']"])
