@@ -83,6 +83,7 @@ class CsiScenario(Experiment):
                 f"there is no estimator '{unknown[0]}': use some of "
                 f"{', '.join(ESTIMATORS)}"
             )
+        self.stop.refuse_blocks()
         if len(set(self.estimation.trained_on)) != len(self.estimation.trained_on):
             raise ValueError("estimation.trained_on repeats a name: list each once")
         kinds = {n[:3] for n in (*self.estimation.trained_on, self.estimation.ensemble)}

@@ -218,3 +218,12 @@ class Stop(Section):
     block_errors: Count | None = None
     relative_width: Positive | None = None
     seconds: Positive | None = None
+
+    def refuse_blocks(self) -> None:
+        """Raises `ValueError` if a rule counts blocks, for where there are none."""
+        for rule in ("block_errors", "relative_width"):
+            if getattr(self, rule) is not None:
+                raise ValueError(
+                    f"stop.{rule} counts code blocks, but no receiver here has any: "
+                    "use stop.max_batches or stop.seconds"
+                )

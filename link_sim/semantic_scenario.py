@@ -88,6 +88,8 @@ class SemanticScenario(Experiment):
                 f"payload.source = '{self.payload.source}' has no semantic weights: "
                 "use mnist or cifar10"
             )
+        if not any("jpeg" in r or "webp" in r for r in self.receivers):
+            self.stop.refuse_blocks()
         if self.lpips and self.payload.source == "mnist":
             raise ValueError(
                 "lpips needs images of at least 31 pixels, those of payload.source = "

@@ -55,6 +55,7 @@ def test_ensembles_have_unit_power():
         (["estimation.alpha=0.5"], "orthogonal pilots"),
         (["estimation.trained_on=['cdl-a']"], "another kind"),
         (["sweep.axis=alpha"], "set both or neither"),
+        (["stop.relative_width=0.1"], "stop.relative_width counts code blocks"),
         (["estimation.trained_on=['scm', 'scm']"], "trained_on repeats a name"),
     ],
 )

@@ -266,6 +266,13 @@ def test_two_users_without_weights_are_answered_in_one_sentence():
         SemanticLink(load_scenario("semantic", ["users=2"]))
 
 
+def test_only_a_separation_baseline_has_blocks_to_count():
+    coded = load_scenario("semantic", ["stop.block_errors=5"])
+    assert coded.stop.block_errors == 5
+    with pytest.raises(ScenarioError, match="stop.block_errors counts code blocks"):
+        load_scenario("semantic", ["stop.block_errors=5", 'receivers=["ls+ae"]'])
+
+
 def test_lpips_is_for_images_of_its_size_only():
     assert load_scenario("semantic").remark is None
     assert "lpips=PATH" in load_scenario("semantic-cifar10").remark
