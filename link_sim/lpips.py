@@ -79,7 +79,10 @@ def _read(path: str, sha256: str | None) -> list[tuple]:
     try:
         with np.load(path, allow_pickle=False) as arrays:
             layers = [
-                tuple(arrays[f"{name}"].astype("float32") for name in names)
+                tuple(
+                    arrays[name].astype("float32", casting="same_kind")
+                    for name in names
+                )
                 for names in (
                     (f"conv{i}_kernel", f"conv{i}_bias", f"lin{i}") for i in range(1, 6)
                 )
@@ -89,8 +92,11 @@ def _read(path: str, sha256: str | None) -> list[tuple]:
             f"lpips = '{path}' is not an .npz with conv1_kernel, conv1_bias, lin1 … "
             f"lin5: {error}"
         ) from None
-    if [kernel.shape for kernel, *_ in layers] != SHAPES:
+    expected = [(shape, shape[-1:], shape[-1:]) for shape in SHAPES]
+    if [tuple(array.shape for array in layer) for layer in layers] != expected:
         raise ScenarioError(
-            f"lpips = '{path}' is not AlexNet: the shapes of its kernels differ"
+            f"lpips = '{path}' is not AlexNet: the shapes of its arrays differ"
         )
+    if not all(np.isfinite(array).all() for layer in layers for array in layer):
+        raise ScenarioError(f"lpips = '{path}' has values that are not finite")
     return layers

@@ -64,9 +64,22 @@ def test_wrong_weights_are_answered_in_one_sentence(tmp_path, weights):
     np.savez(tmp_path / "other.npz", a=np.zeros(3))
     with pytest.raises(ScenarioError, match="is not an .npz with conv1_kernel"):
         LPIPS(str(tmp_path / "other.npz"))
+
+
+@pytest.mark.parametrize(
+    "name, array, said",
+    [
+        ("conv1_kernel", np.zeros((3, 3, 3, 64)), "is not AlexNet"),
+        ("conv2_bias", np.zeros(1), "is not AlexNet"),
+        ("lin3", np.full(384, np.nan), "not finite"),
+        ("lin3", np.zeros(384, complex), "Cannot cast"),
+        ("lin3", np.full(384, "1"), "Cannot cast"),
+    ],
+)
+def test_arrays_that_do_not_fit_are_refused(weights, name, array, said):
     path, arrays = weights
-    np.savez(path, **arrays | {"conv1_kernel": np.zeros((3, 3, 3, 64))})
-    with pytest.raises(ScenarioError, match="is not AlexNet"):
+    np.savez(path, **arrays | {name: array})
+    with pytest.raises(ScenarioError, match=said):
         LPIPS(str(path))
 
 
