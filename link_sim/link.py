@@ -172,13 +172,20 @@ class Link(keras.Model):
 
     def recover(self, point: float, batch_index: int, number: int) -> dict:
         """The first frames of a seeded batch as each receiver recovers their images."""
-        size = self.scenario.batch_size
+        return fit_into_memory(self, partial(self._recover, point, batch_index, number))
+
+    def _recover(self, point: float, batch_index: int, number: int) -> dict:
+        size, found = self.scenario.batch_size, {}
         image = self._seeded_images(point, batch_index)
         self._diffusion.set_steps(self._steps(point))
-        sent = self._transmit_at(point, image).frames(0, number, size)
-        with self._diffusion.placed((0, size * image.shape[1])):
-            received = self.receive(sent)
-        return {name: reception.image_hat for name, reception in received.items()}
+        whole = self._transmit_at(point, image)
+        for first, last in parts(number, self.frames_at_once):
+            place = first * image.shape[1], size * image.shape[1]
+            with self._diffusion.placed(place):
+                received = self.receive(whole.frames(first, last, size))
+            for name, reception in received.items():
+                found.setdefault(name, []).append(reception.image_hat)
+        return {name: tf.concat(images, axis=0) for name, images in found.items()}
 
     def train_step(self, data):
         ebno_db = keras.utils.unpack_x_y_sample_weight(data)[0]
