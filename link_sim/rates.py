@@ -135,7 +135,7 @@ def estimate(counts: Counts, metric: str) -> Estimate | None:
 
 def point_value(axis: str, point: float) -> str:
     """A point as text; bandwidth ratios as fractions of 1 where that is 1 % exact."""
-    share = round(1 / point) if axis == "bandwidth_ratio" else 0
+    share = round(min(1 / point, 1e9)) if axis == "bandwidth_ratio" else 0
     fraction = share and abs(share * point - 1) < 0.01
     return f"1/{share}" if fraction else f"{point:g}"
 

@@ -79,5 +79,6 @@ def _file(scenario: SemanticScenario, weights: str) -> str:
     if not scenario.weights:
         return weights
     path = str(Path(scenario.weights) / f"{weights}.npz")
-    data_files.check(path, (scenario.weights_sha256 or {}).get(weights))
+    if Path(path).is_file():
+        data_files.check(path, (scenario.weights_sha256 or {}).get(weights))
     return path
