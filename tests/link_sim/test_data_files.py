@@ -56,7 +56,7 @@ def test_a_name_in_a_scenario_cannot_leave_its_folder(place, source):
 
 def test_a_file_of_the_whole_scenario_is_treated_like_that_of_a_section(place):
     path = place / "there" / "mine.toml"
-    text = load_scenario("semantic").to_toml()
+    text = load_scenario("semantic-cifar10").to_toml()
     path.write_text('lpips = "images.npz"\n' + text)
     read = load_scenario(str(path))
     assert read.lpips == str(place / "there" / "images.npz")

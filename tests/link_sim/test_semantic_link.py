@@ -7,6 +7,7 @@ import pytest
 import tensorflow as tf
 
 from link_sim.link import batch_seed
+from link_sim.lpips import LPIPS
 from link_sim.rates import METRICS, estimate
 from link_sim.results import ResultsError, open_results
 from link_sim.scenario import ScenarioError, load_scenario, parse_scenario
@@ -176,10 +177,10 @@ def test_an_unknown_receiver_is_answered_in_one_sentence(weights, name):
 def test_other_lpips_weights_than_the_run_began_with_are_refused(tmp_path):
     file = tmp_path / "alex.npz"
     file.write_bytes(b"one")
-    chosen = load_scenario("semantic", ['receivers=["ls+jpeg"]', f"lpips={file}"])
+    chosen = load_scenario("semantic-cifar10", [f"lpips={file}"])
     file.write_bytes(b"other")
     with pytest.raises(ValueError, match="alex.npz has other content .*sha256"):
-        SemanticLink(chosen)
+        LPIPS(chosen.lpips, chosen.lpips_sha256)
 
 
 def hashes(folder, *names):
