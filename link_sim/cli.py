@@ -110,7 +110,7 @@ def run(
     with results.open_results(folder, resolved) as stored:
         _simulate(console, resolved, folder, stored, place, part, form)
     if part.count == 1:
-        _report(console, folder, form)
+        _report(console, folder, *_load(folder), form)
     console.print(f"Results: {folder}", soft_wrap=True)
 
 
@@ -126,7 +126,7 @@ def merge(
 
     results.merge(folders, out)
     console = _console()
-    _report(console, out)
+    _report(console, out, *_load(out))
     console.print(f"Results: {out}", soft_wrap=True)
 
 
@@ -142,20 +142,20 @@ def show(
     form: PlotFormat = Form.png,
 ) -> None:
     """Shows the table and draws the plots again from stored counts."""
-    if not as_json:
-        _report(_console(), folder, form, html)
-        return
-    from link_sim import display, montecarlo, results
+    from link_sim import display, results
 
-    scenario, lines = results.load_results(folder)
-    tallies = montecarlo.tally(scenario.sweep.points, scenario.stop, lines)
-    for sentence in display.left_out(scenario, tallies):
-        typer.echo(sentence, err=True)
+    scenario, tallies = _load(folder)
+    if as_json:
+        for sentence in display.left_out(scenario, tallies):
+            typer.echo(sentence, err=True)
+        typer.echo(json.dumps(results.rows(scenario, tallies), indent=1))
+    else:
+        _report(_console(), folder, scenario, tallies, form)
     if html:
         from link_sim.report import write_report
 
-        write_report(folder, scenario, tallies)
-    typer.echo(json.dumps(results.rows(scenario, tallies), indent=1))
+        path = write_report(folder, scenario, tallies)
+        typer.echo(f"Report: {path}", err=as_json)
 
 
 @app.command()
@@ -241,14 +241,20 @@ def _simulate(
             plots.save_strip(folder, pictures, scenario.sweep.axis, kind)
 
 
-def _report(
-    console: Console, folder: Path, form: str = "png", html: bool = False
-) -> None:
-    """Prints the table of a results folder, and writes its summary and plots."""
-    from link_sim import display, montecarlo, plots, results
+def _load(folder: Path) -> tuple:
+    """The scenario of a results folder, and what its lines add up to."""
+    from link_sim import montecarlo, results
 
     scenario, lines = results.load_results(folder)
-    tallies = montecarlo.tally(scenario.sweep.points, scenario.stop, lines)
+    return scenario, montecarlo.tally(scenario.sweep.points, scenario.stop, lines)
+
+
+def _report(
+    console: Console, folder: Path, scenario, tallies: dict, form: str = "png"
+) -> None:
+    """Prints the table of a results folder, and writes its summary and plots."""
+    from link_sim import display, plots, results
+
     table = results.rows(scenario, tallies)
     console.print(display.final_table(scenario, table, tallies))
     for sentence in display.left_out(scenario, tallies):
@@ -257,11 +263,6 @@ def _report(
         console.print(scenario.remark)
     results.write_summary(folder, table)
     plots.save_plots(folder, table, form)
-    if html:
-        from link_sim.report import write_report
-
-        path = write_report(folder, scenario, tallies)
-        console.print(f"Report: {path}", soft_wrap=True)
 
 
 def _keywords(recipe, settings: list[str]) -> dict:

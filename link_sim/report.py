@@ -8,7 +8,7 @@ from pathlib import Path
 import jinja2
 import matplotlib
 
-from link_sim import display, plots, results
+from link_sim import display, plots, results, versions
 from link_sim.montecarlo import Tally
 from link_sim.rates import METRICS
 
@@ -27,7 +27,7 @@ def write_report(folder: Path, scenario, tallies: dict[float, Tally]) -> Path:
         left_out=list(display.left_out(scenario, tallies)),
         plots={m: _svg(figure) for m, figure in plots.figures(rows).items()},
         strip=_data("image/png", strip.read_bytes()) if strip.is_file() else None,
-        versions=[json.dumps(v, indent=1) for v in results.load_versions(folder)],
+        versions=[json.dumps(v, indent=1) for v in versions.load(folder)],
     )
     path = folder / "report.html"
     with results.replacing(path) as draft:

@@ -13,40 +13,18 @@ import fcntl
 import json
 import math
 import os
-import platform
-import subprocess
 import tomllib
 from collections.abc import Iterator
 from contextlib import contextmanager
-from importlib import metadata
 from pathlib import Path
 from typing import BinaryIO
 
-from pydantic import ConfigDict, TypeAdapter
-from typing_extensions import TypedDict
-
-from link_sim import count_lines
+from link_sim import count_lines, versions
 from link_sim.count_lines import ResultsError
 from link_sim.data_files import FILES, FOLDERS
 from link_sim.montecarlo import Line, Tally
 from link_sim.rates import METRICS, estimate, jackknife
 from link_sim.scenario import Scenario, ScenarioError, parse_scenario
-
-PACKAGES = ("link-sim", "sionna-no-rt", "sionna", "tensorflow", "keras", "numpy")
-
-
-class _Versions(TypedDict, total=False):
-    """An entry of versions.json."""
-
-    __pydantic_config__ = ConfigDict(extra="allow", strict=True)
-
-    python: str
-    packages: dict[str, str]
-    commit: str | None
-    weights: dict[str, str]
-
-
-VERSIONS = TypeAdapter(list[_Versions])
 
 
 class Results:
@@ -85,12 +63,13 @@ def open_results(
             ) from None
         lines, length = count_lines.read(folder / "counts.jsonl")
         _refuse_another(folder, scenario, lines)
-        known = load_versions(folder)
-        versions = _join(known, [_versions()] if makers is None else makers, folder)
+        known = versions.load(folder)
+        more = [versions.of_today()] if makers is None else makers
+        joined = versions.join(known, more, folder)
         file.truncate(length)
         _replace(folder / "scenario.toml", scenario.to_toml())
-        if versions != known:
-            _replace(folder / "versions.json", json.dumps(versions, indent=2) + "\n")
+        if joined != known:
+            _replace(folder / "versions.json", json.dumps(joined, indent=2) + "\n")
         yield Results(lines, file)
 
 
@@ -120,7 +99,8 @@ def merge(folders: list[Path], out: Path) -> None:
     scenario, lines, makers = parts[0][0], {}, []
     for folder, (_, found) in zip(folders, parts, strict=True):
         _refuse_another(folder, scenario, found, "leave it out")
-        makers = _join(makers, load_versions(folder), folder, "leave it out")
+        made = versions.load(folder)
+        makers = versions.join(makers, made, folder, "leave it out")
         for line in found:
             key = line["point"], line["batch"]
             if not count_lines.agree(lines.setdefault(key, line), line):
@@ -172,19 +152,6 @@ def rows(scenario: Scenario, tallies: dict[float, Tally]) -> list[dict]:
     return table
 
 
-def load_versions(folder: Path) -> list[dict]:
-    """The versions that wrote to a folder, oldest first; none where none are known."""
-    path = folder / "versions.json"
-    if not path.is_file():
-        return []
-    try:
-        return VERSIONS.validate_json(path.read_bytes())
-    except ValueError:
-        raise ResultsError(
-            f"{path} is damaged: delete it, the versions of today are written anew"
-        ) from None
-
-
 def write_summary(folder: Path, table: list[dict]) -> None:
     """Writes the rows to summary.csv."""
     import pandas as pd
@@ -231,54 +198,6 @@ def _identity(toml: str) -> dict:
         if any(name.startswith(sha256) for name in flat):  # wherever the same files are
             flat.pop(key, None)
     return flat
-
-
-def _join(
-    known: list[dict],
-    more: list[dict],
-    folder: Path,
-    remedy: str = "install those again, or choose another folder with --out",
-) -> list[dict]:
-    """Versions with those of more batches; all must have the same weights."""
-    joined, weights = known + [each for each in more if each not in known], {}
-    for versions in joined:
-        for name, sha256 in versions.get("weights", {}).items():
-            if weights.setdefault(name, sha256) != sha256:
-                raise ResultsError(
-                    f"{folder} was made with other weights of the name {name} (sha256 "
-                    f"in versions.json): {remedy}"
-                )
-    return joined
-
-
-def _versions() -> dict:
-    from models import pretrained
-
-    packages = {}
-    for name in PACKAGES:
-        try:
-            packages[name] = metadata.version(name)
-        except metadata.PackageNotFoundError:
-            continue
-    weights = pretrained.list_pretrained()
-    return {
-        "python": platform.python_version(),
-        "packages": packages,
-        "commit": _commit(),
-        "weights": {name: pretrained.read_card(name)["sha256"] for name in weights},
-    }
-
-
-def _commit() -> str | None:
-    """The git commit of this source tree, if it is one."""
-    source = Path(__file__).parent
-    command = "git", "-C", source, "describe", "--always", "--dirty", "--abbrev=40"
-    try:
-        return subprocess.check_output(
-            command, text=True, stderr=subprocess.DEVNULL
-        ).strip()
-    except (OSError, subprocess.CalledProcessError):
-        return None
 
 
 def _replace(path: Path, text: str) -> None:

@@ -5,10 +5,10 @@ import sys
 import fake_link
 
 import link_sim
-from link_sim import cli, results
+from link_sim import cli, versions
 
 sys.modules["link_sim.link_batches"] = link_sim.link_batches = fake_link
-results._versions = dict
+versions.of_today = dict
 cli._load_tensorflow = lambda console: None
 
 if __name__ == "__main__":

@@ -11,7 +11,7 @@ import pytest
 from typer.testing import CliRunner
 
 import link_sim
-from link_sim import cli, display, montecarlo, recipes, results
+from link_sim import cli, display, montecarlo, recipes, results, versions
 
 KEYS = "scenario receiver axis point metric value low high count".split()
 
@@ -21,7 +21,7 @@ def invoke(monkeypatch, fake_link, tmp_path):
     """Calls the command line in an empty folder, with the stand-in link."""
     monkeypatch.setitem(sys.modules, "link_sim.link_batches", fake_link)
     monkeypatch.setattr(link_sim, "link_batches", fake_link, raising=False)
-    monkeypatch.setattr(results, "_versions", dict)
+    monkeypatch.setattr(versions, "of_today", dict)
     monkeypatch.setattr(cli, "_load_tensorflow", lambda console: None)
     monkeypatch.chdir(tmp_path)
     return lambda *arguments: CliRunner().invoke(cli.app, arguments)

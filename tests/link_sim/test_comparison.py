@@ -5,7 +5,7 @@ import pytest
 from typer.testing import CliRunner
 
 import link_sim
-from link_sim import cli, results
+from link_sim import cli, versions
 from link_sim.comparison import compare
 from link_sim.scenario import load_scenario
 
@@ -14,7 +14,7 @@ from link_sim.scenario import load_scenario
 def stand_in(fake_link, monkeypatch):
     monkeypatch.setitem(sys.modules, "link_sim.link_batches", fake_link)
     monkeypatch.setattr(link_sim, "link_batches", fake_link, raising=False)
-    monkeypatch.setattr(results, "_versions", dict)
+    monkeypatch.setattr(versions, "of_today", dict)
 
 
 def test_rows_are_those_of_the_command_line(tmp_path):

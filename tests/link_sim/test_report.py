@@ -5,7 +5,7 @@ from html.parser import HTMLParser
 
 import pytest
 
-from link_sim import montecarlo, results
+from link_sim import montecarlo, results, versions
 from link_sim.executors import InProcessExecutor
 from link_sim.report import write_report
 from link_sim.scenario import load_scenario
@@ -14,7 +14,7 @@ from link_sim.scenario import load_scenario
 @pytest.fixture
 def page(tmp_path, fake_link, monkeypatch):
     """The report of a run whose description is out for mischief."""
-    monkeypatch.setattr(results, "_versions", lambda: {"python": "<3>"})
+    monkeypatch.setattr(versions, "of_today", lambda: {"python": "<3>"})
     evil = "description=<script>alert(1)</script> & more"
     scenario = load_scenario("smoke", [evil])
     with results.open_results(tmp_path, scenario) as stored:

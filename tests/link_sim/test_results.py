@@ -10,7 +10,7 @@ from pathlib import Path
 
 import pytest
 
-from link_sim import montecarlo, results
+from link_sim import montecarlo, results, versions
 from link_sim.executors import InProcessExecutor
 from link_sim.scenario import load_scenario
 
@@ -23,11 +23,11 @@ from functools import partial
 from pathlib import Path
 sys.path[:0] = sys.argv[2:]
 import fake_link
-from link_sim import montecarlo, results
+from link_sim import montecarlo, results, versions
 from link_sim.executors import InProcessExecutor
 from link_sim.scenario import load_scenario
 
-results._versions = dict
+versions.of_today = dict
 scenario = load_scenario("smoke", ["stop.max_batches=6"])
 with results.open_results(Path(sys.argv[1]), scenario) as stored:
     tallies = montecarlo.tally(scenario.sweep.points, scenario.stop, stored.lines)
@@ -39,7 +39,7 @@ with results.open_results(Path(sys.argv[1]), scenario) as stored:
 
 @pytest.fixture(autouse=True)
 def fixed_versions(monkeypatch):
-    monkeypatch.setattr(results, "_versions", lambda: {"python": "3"})
+    monkeypatch.setattr(versions, "of_today", lambda: {"python": "3"})
 
 
 def fill(folder, fake_link, *overrides, batches=None):
@@ -199,7 +199,7 @@ def test_summary_holds_the_rows(tmp_path, fake_link):
 
 def test_versions_are_kept_of_all_that_wrote(tmp_path, fake_link, monkeypatch):
     for version in ("3", "3", "4"):
-        monkeypatch.setattr(results, "_versions", lambda v=version: {"python": v})
+        monkeypatch.setattr(versions, "of_today", lambda v=version: {"python": v})
         fill(tmp_path, fake_link)
     known = json.loads((tmp_path / "versions.json").read_text())
     assert known == [{"python": "3"}, {"python": "4"}]
@@ -207,9 +207,9 @@ def test_versions_are_kept_of_all_that_wrote(tmp_path, fake_link, monkeypatch):
 
 def made_by(monkeypatch, python, **weights):
     """Has what is run from now on be made by these versions."""
-    versions = {"python": python, "weights": weights}
-    monkeypatch.setattr(results, "_versions", lambda: versions)
-    return versions
+    made = {"python": python, "weights": weights}
+    monkeypatch.setattr(versions, "of_today", lambda: made)
+    return made
 
 
 def test_other_weights_are_refused_by_name(tmp_path, fake_link, monkeypatch):
@@ -236,7 +236,7 @@ def test_a_merged_folder_has_the_versions_of_its_parts(
         fill(part, fake_link)
     made_by(monkeypatch, "5", ddpm="other weights where they are merged")
     results.merge(parts, tmp_path / "sum")
-    assert results.load_versions(tmp_path / "sum") == made[:2]
+    assert versions.load(tmp_path / "sum") == made[:2]
 
 
 def test_parts_made_with_other_weights_are_not_merged(tmp_path, fake_link, monkeypatch):

@@ -36,7 +36,7 @@ sys.path.append(str(Path(__file__).parents[1] / "link_sim"))
 
 import fake_link
 
-from link_sim import cli, plots, results
+from link_sim import cli, plots, results, versions
 from link_sim.experiment import Experiment
 from link_sim.link import Link
 from link_sim.scenario import ScenarioError, load_scenario, parse_scenario
@@ -125,7 +125,7 @@ STAND_IN = SimpleNamespace(
 
 def stand_in() -> None:
     """Has the command line draw nothing and ask for no versions."""
-    results._versions = dict
+    versions.of_today = dict
     cli._load_tensorflow = lambda console: None
     plots.save_plots = plots.save_strip = lambda *arguments: None
 

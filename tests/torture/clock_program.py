@@ -11,7 +11,7 @@ from types import SimpleNamespace
 
 import fake_link
 
-from link_sim import cli, results
+from link_sim import cli, versions
 
 
 class Link:
@@ -40,6 +40,6 @@ if __name__ == "__main__":
     from link_sim import link_batches
 
     link_batches.picture_strip = fake_link.picture_strip
-    results._versions = dict
+    versions.of_today = dict
     cli._load_tensorflow = lambda console: None
     cli.main()
