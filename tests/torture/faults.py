@@ -22,7 +22,6 @@ import stored
 BATCHES = 20  # a point
 CLOCK = Path(__file__).with_name("clock_program.py")
 MEMORY = Path(__file__).with_name("memory_program.py")
-MEMORY = Path(__file__).with_name("memory_program.py")
 
 
 class Skipped(Exception):
