@@ -125,15 +125,8 @@ def train_semantic(
     source, users = SYSTEMS[system]
     made, variational = SOURCES[source], kind == "vae"
     images = made.images()
-    shape = images.shape[1:]
-    max_symbols = num_symbols(RATIOS[1], shape, users)
-    encoder = SemanticEncoder(
-        shape, (4 if variational else 2) * max_symbols, made.encoder_widths
-    )
-    denoiser = SemanticDenoiser(
-        shape, 2 * max_symbols, 2, made.linear_error, made.widths, made.depths,
-        "mixed_bfloat16",
-    )  # fmt: skip
+    max_symbols = num_symbols(RATIOS[1], images.shape[1:], users)
+    encoder, denoiser = _networks(made, images.shape[1:], max_symbols, variational)
     batch = functools.partial(
         semantic_batch,
         images=images,
@@ -165,39 +158,55 @@ def train_semantic(
         folder=Path(folder) / f"decoder-{kind}",
         **options,
     )
-    name = f"semantic-{kind}-{system}"
-    card = {
-        "data": made.data,
-        "cost": cost(seconds),
-        "recipe": {
-            "name": name,
-            "steps": [steps, decoder_steps],
-            "last_level": [1.0, last],
-            "learning_rate": learning_rate,
-            "ratio": ratio,
-            "users": users,
-            "seed": seed,
-        },
+    recipe = {
+        "steps": [steps, decoder_steps],
+        "last_level": [1.0, last],
+        "learning_rate": learning_rate,
+        "ratio": ratio,
+        "users": users,
+        "seed": seed,
     }
+    _save(Path(folder), kind, system, encoder, denoiser, cost(seconds), recipe)
+
+
+def _networks(made: Source, shape: tuple, max_symbols: int, variational: bool):
+    """An encoder and a decoder that are not trained yet."""
+    encoder = SemanticEncoder(
+        shape, (4 if variational else 2) * max_symbols, made.encoder_widths
+    )
+    denoiser = SemanticDenoiser(
+        shape, 2 * max_symbols, 2, made.linear_error, made.widths, made.depths,
+        "mixed_bfloat16",
+    )  # fmt: skip
+    return encoder, denoiser
+
+
+def _save(folder: Path, kind, system, encoder, denoiser, spent: dict, recipe: dict):
+    """Writes encoder and decoder with their cards, and measures them."""
+    source, users = SYSTEMS[system]
+    made, name = SOURCES[source], f"semantic-{kind}-{system}"
+    encoder_name = f"semantic-{'vae-' if kind == 'vae' else ''}encoder-{system}"
     what = f"of {source} images from 1/48 to 1/6 channel uses a value"
     what += f", {users} users" if users > 1 else ""
-    encoder_name = name.replace("cdiff", "encoder").replace("vae", "vae-encoder")
-    encoder_name = encoder_name.replace("-ae-", "-encoder-")
-    path = str(Path(folder) / f"{encoder_name}.npz")
+    card = {"data": made.data, "cost": spent, "recipe": {"name": name, **recipe}}
+    path = str(folder / f"{encoder_name}.npz")
     pretrained.save_model(path, encoder, card | {"summary": f"Encoder {what}"})
-    path = str(Path(folder) / f"{name}.npz")
+    config = denoiser.get_config()
     card |= {
         "summary": f"{SUMMARIES[kind]} {what}",
         "encoder": encoder_name,
-        "decoder": {"image_shape": list(shape), "max_symbols": max_symbols},
+        "decoder": {
+            "image_shape": list(config["image_shape"]),
+            "max_symbols": config["num_features"] // 2,
+        },
     }
+    path = str(folder / f"{name}.npz")
     pretrained.save_model(path, denoiser, card)
-    encoder = SymbolEncoder(encoder)
-    steps = (1, 8) if kind == "cdiff" else (1,)
     quality = {"images": QUALITY_IMAGES, "snr_db": QUALITY_SNR_DB}
-    for num_steps in steps:
+    encoder, images = SymbolEncoder(encoder), made.held_out()
+    for num_steps in (1, 8) if kind == "cdiff" else (1,):
         decoder = SemanticDecoder.from_preset(path, num_steps=num_steps)
-        for k, psnr_db in decoder_quality(encoder, decoder, made.held_out(), users):
+        for k, psnr_db in decoder_quality(encoder, decoder, images, users):
             quality[f"psnr_db_of_{k}_symbols_{num_steps}_steps"] = psnr_db
     pretrained.update_card(path, quality=quality)
 
