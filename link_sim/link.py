@@ -179,7 +179,7 @@ class Link(keras.Model):
         image = self._seeded_images(point, batch_index)
         self._diffusion.set_steps(self._steps(point))
         whole = self._transmit_at(point, image)
-        for first, last in parts(number, self.frames_at_once):
+        for first, last in parts(min(number, size), self.frames_at_once):
             place = first * image.shape[1], size * image.shape[1]
             with self._diffusion.placed(place):
                 received = self.receive(whole.frames(first, last, size))

@@ -222,6 +222,14 @@ def test_a_batch_that_memory_does_not_hold_is_received_in_parts(monkeypatch):
         assert parts[name]["bit_errors"] == counts["bit_errors"] > 0
 
 
+def test_pictures_are_those_of_the_batch_and_no_more():
+    model = link("batch_size=3", receivers=["score"])
+    whole = model.recover(8.0, 0, 5)["score"]
+    assert whole.shape == model.batch_images(0).shape
+    model.frames_at_once = 2
+    np.testing.assert_array_equal(model.recover(8.0, 0, 5)["score"], whole)
+
+
 def test_a_frame_that_memory_does_not_hold_is_answered_in_one_sentence(monkeypatch):
     model = link()
     monkeypatch.setattr(model, "_simulate", out_of_memory)
