@@ -180,8 +180,9 @@ class Link(keras.Model):
         self._diffusion.set_steps(self._steps(point))
         whole = self._transmit_at(point, image)
         for first, last in parts(min(number, size), self.frames_at_once):
+            self._diffusion.reseed(self.seed(point, batch_index))
             place = first * image.shape[1], size * image.shape[1]
-            with self._diffusion.placed(place):
+            with self._diffusion.placed(place), self._starting_at(first):
                 received = self.receive(whole.frames(first, last, size))
             for name, reception in received.items():
                 found.setdefault(name, []).append(reception.image_hat)
