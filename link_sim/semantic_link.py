@@ -128,8 +128,18 @@ class SemanticLink:
 
     def recover(self, point: float, batch_index: int, frames: int) -> dict:
         """The first frames of a seeded batch as each receiver recovers their images."""
-        picks, seed = self.batch(batch_index), self.seed(point, batch_index)
-        return next(self._transfer(picks, point, seed, [(0, frames)]))[0]
+        return fit_into_memory(self, partial(self._recover, point, batch_index, frames))
+
+    def _recover(self, point: float, batch_index: int, frames: int) -> dict:
+        picks, found = self.batch(batch_index), {}
+        places = list(parts(len(picks), self.frames_at_once))  # as `simulate` has them
+        received = self._transfer(picks, point, self.seed(point, batch_index), places)
+        for (_, last), (images, _) in zip(places, received, strict=False):
+            for name, image_hat in images.items():
+                found.setdefault(name, []).append(image_hat)
+            if last >= frames:
+                break
+        return {name: tf.concat(each, axis=0)[:frames] for name, each in found.items()}
 
     def _transfer(self, picks, point: float, seed: int, places):
         """Sends the images `picks`, and receives the frames of each place in turn.
