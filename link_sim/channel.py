@@ -288,7 +288,7 @@ def _read_file(scenario: Scenario):
             f"{symbol:.3g} s: give tau in seconds"
         )
     parts = np.maximum(np.abs(a.real), np.abs(a.imag))
-    largest = parts.max(axis=(1, 2, 3, 4), keepdims=True)
-    if not largest.all():
+    largest = parts.max(axis=(1, 2, 3, 4), keepdims=True).astype("float64")
+    if largest.min() < np.finfo("float64").tiny:
         raise ScenarioError(f"{path} holds an example without energy: remove it")
     return a.astype("complex128") / largest, tau

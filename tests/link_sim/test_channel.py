@@ -126,6 +126,7 @@ def test_an_unfit_file_is_answered_in_one_sentence(tmp_path):
         "tau": cir_file(tmp_path / "tau.npz", tau=np.zeros([5, 2])),
         "nan": cir_file(tmp_path / "nan.npz", a=nan),
         "silent": cir_file(tmp_path / "silent.npz", a=0 * np.ones(nan.shape) + 0j),
+        "faint": cir_file(tmp_path / "faint.npz", a=np.full(nan.shape, 1e-320 + 0j)),
         "late": cir_file(tmp_path / "late.npz", tau=np.full([5, 3], -1.0)),
         "nanoseconds": cir_file(tmp_path / "nanoseconds.npz", tau=np.full([5, 3], 90)),
         "text": f"channel.file={tmp_path / 'text.npz'}",
