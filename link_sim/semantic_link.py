@@ -185,7 +185,7 @@ class SemanticLink:
         """Yields (x_hat, no_eff) by estimator and sender, of each place's frames."""
         grid, observe = self._grid(count)  # may draw channels for covariances
         config.seed, no = seed, noise_variance(esno_db)
-        h, noise = grid.draw(len(next(iter(sent.values()))), no)
+        h, noise = grid.draw(tf.constant(len(next(iter(sent.values())))), no)
         for first, last in places:
             part = {sender: x[first:last] for sender, x in sent.items()}
             rows = slice(first * grid.grids, last * grid.grids)
