@@ -125,16 +125,23 @@ def add_noise(y, no):
 def covariances(draw, frames: int = 512) -> tuple[np.ndarray, ...]:
     """Arguments of `LMMSEChannelEstimator` after the grid, from channels drawn.
 
-    draw : number of frames -> h without nulled subcarriers; called several times
+    draw : number of frames -> h without nulled subcarriers; called several times.
+    Raises `ScenarioError` if memory does not hold the channels.
     """
     axes = "brxtasf,brxtauf->su", "brxtasf,brxtasg->fg", "brxtasf,brytasf->xy"
     sums = [0.0, 0.0, 0.0]
     for _ in range(frames // 32):
-        h = draw(tf.constant(32))
-        terms = (tf.einsum(axis, h, tf.math.conj(h)).numpy() for axis in axes)
+        try:
+            h = draw(tf.constant(32))
+            terms = [tf.einsum(axis, h, tf.math.conj(h)).numpy() for axis in axes]
+        except (tf.errors.ResourceExhaustedError, MemoryError):
+            raise ScenarioError(
+                "the channels from which lmmse learns their covariances do not fit in "
+                "memory: lower antennas or grid.fft_size, or leave lmmse out"
+            ) from None
         sums = [total + term for total, term in zip(sums, terms, strict=True)]
     scaled = [c / np.trace(c).real * len(c) for c in sums]
-    energy = np.trace(sums[0]).real / (frames * tf.size(h[0]).numpy())
+    energy = np.trace(sums[0]).real / (frames // 32 * tf.size(h).numpy())
     return energy * scaled[0], *scaled[1:]
 
 

@@ -3,7 +3,7 @@ import pytest
 import tensorflow as tf
 from sionna.phy import config
 
-from link_sim.channel import Channel, add_noise, apply_channel, precoder
+from link_sim.channel import Channel, add_noise, apply_channel, covariances, precoder
 from link_sim.scenario import ScenarioError, load_scenario
 from link_sim.sections import Antennas
 
@@ -142,3 +142,22 @@ def test_too_few_time_steps_are_refused(tmp_path):
     path = cir_file(tmp_path / "short.npz", a=a)
     with pytest.raises(ScenarioError, match="10 time steps, a frame takes 14"):
         channel("channel.model=cir", path)(2)
+
+
+@pytest.mark.parametrize("grids", [1, 3])
+def test_covariances_have_the_energy_of_the_channel(grids):
+    def draw(frames):
+        return tf.fill([frames * grids, 1, 2, 1, 1, 4, 5], tf.constant(2.0 + 0j))
+
+    time, frequency, space = covariances(draw, 64)
+    np.testing.assert_allclose(time, np.full((4, 4), 4.0), rtol=1e-5)
+    np.testing.assert_allclose(frequency, np.ones((5, 5)), rtol=1e-5)
+    np.testing.assert_allclose(space, np.ones((2, 2)), rtol=1e-5)
+
+
+def test_covariances_that_memory_does_not_hold_are_answered_in_one_sentence():
+    def draw(frames):
+        raise tf.errors.ResourceExhaustedError(None, None, "out of memory")
+
+    with pytest.raises(ScenarioError, match="do not fit in memory: lower antennas"):
+        covariances(draw)
