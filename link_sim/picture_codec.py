@@ -38,14 +38,17 @@ def compress(codec: str, image: np.ndarray, budget: int) -> bytes | None:
     return best.ljust(budget, b"\0") if len(best) <= budget else None
 
 
-def decompress(codec: str, data: bytes, shape: tuple[int, int, int]) -> np.ndarray:
-    """The image of `compress`, uint8 of `shape`."""
+def decompress(codec: str, data: bytes, shape: tuple) -> np.ndarray | None:
+    """The image of `compress`, uint8 of `shape`; None if the data are no image."""
     if data[0] == 0:
         colour = np.frombuffer(data[1 : 1 + shape[2]], np.uint8)
         return np.broadcast_to(colour, shape)
     restore = {"jpeg": _from_jpeg, "webp": _from_webp}[codec]
-    with Image.open(io.BytesIO(restore(data, shape))) as picture:
-        pixels = np.asarray(picture.convert("L" if shape[2] == 1 else "RGB"))
+    try:
+        with Image.open(io.BytesIO(restore(data, shape))) as picture:
+            pixels = np.asarray(picture.convert("L" if shape[2] == 1 else "RGB"))
+    except OSError:
+        return None
     return pixels.reshape(shape)
 
 

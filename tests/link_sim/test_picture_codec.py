@@ -54,3 +54,12 @@ def test_what_does_not_fit_becomes_its_mean_colour(codec):
     assert np.ptp(restored, axis=(0, 1)).max() == 0
     assert compress(codec, PICTURE, 3) is None
     assert compress(codec, GREY, 2) is not None
+
+
+@pytest.mark.parametrize("codec", ["jpeg", "webp"])
+def test_bytes_that_are_no_image_give_none(codec):
+    found = [
+        decompress(codec, bytes([40, *RNG.integers(0, 256, 80)]), (32, 32, 3))
+        for _ in range(50)
+    ]
+    assert any(image is None for image in found)

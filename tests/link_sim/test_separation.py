@@ -93,3 +93,13 @@ def test_a_code_block_that_is_too_long_is_answered_in_one_sentence():
 @pytest.mark.filterwarnings("error")
 def test_a_channel_without_noise_carries_the_highest_rate():
     assert choose_mcs(np.full((4, 100), 1e-20, "float32")) == MCS_TABLE[-1]
+
+
+def test_noise_that_passes_the_check_by_chance_is_a_lost_image():
+    chain = Separation("webp", choose_mcs(np.full((1, 512), 0.2)), 512, 1, (33,))
+    noise = RNG.integers(0, 2, (3, chain.k - 16)).astype("float32")
+    noise[:, :8] = 1  # not the byte of a mean colour
+    chain._check = lambda b: (tf.constant(noise), tf.ones([3, 1], tf.bool))
+    (shown, lost), _ = over_awgn(chain, IMAGES[:3], 7.0)
+    assert lost.all()
+    np.testing.assert_allclose(shown, 33 / 255, atol=1e-6)
