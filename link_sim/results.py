@@ -209,7 +209,7 @@ def _replace(path: Path, text: str) -> None:
 @contextmanager
 def replacing(path: Path) -> Iterator[Path]:
     """A path to write to, which replaces the file once it is whole and on the disk."""
-    draft = path.with_name(f".{path.name}.part")
+    draft = path.with_name(f".{path.name}.{os.getpid()}.part")
     yield draft
     with open(draft) as file:
         os.fsync(file.fileno())

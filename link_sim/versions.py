@@ -82,7 +82,9 @@ def of_today() -> dict:
 
 def _commit() -> str | None:
     """The git commit of this source tree, if it is one."""
-    source = Path(__file__).parent
+    source = Path(__file__).parents[1]
+    if not (source / ".git").exists():  # installed, maybe in another repository
+        return None
     command = "git", "-C", source, "describe", "--always", "--dirty", "--abbrev=40"
     try:
         return subprocess.check_output(

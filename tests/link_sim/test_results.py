@@ -10,7 +10,7 @@ from pathlib import Path
 
 import pytest
 
-from link_sim import montecarlo, results, versions
+from link_sim import count_lines, montecarlo, results, versions
 from link_sim.executors import InProcessExecutor
 from link_sim.scenario import load_scenario
 
@@ -268,3 +268,33 @@ def test_a_killed_run_continues_to_the_same_counts(tmp_path, fake_link):
     subprocess.run(command, check=True)
     fill(tmp_path / "whole", fake_link, "stop.max_batches=6")
     assert stored_counts(tmp_path / "killed") == stored_counts(tmp_path / "whole")
+
+
+def test_a_batch_agrees_with_itself_received_in_parts():
+    counts = {"images": 8, "squared_error": 7.0, "logit_0_8": -6.696}
+    line = {"seed": 1, "counts": {"ae": counts}}
+
+    def other(**changed):
+        return {"seed": 1, "counts": {"ae": counts | changed}}
+
+    assert count_lines.agree(line, other(squared_error=7.001, logit_0_8=-6.66))
+    assert not count_lines.agree(line, other(squared_error=7.1))
+    assert not count_lines.agree(line, other(images=9))
+
+
+def test_two_processes_can_replace_a_file_at_once(tmp_path, monkeypatch):
+    path = tmp_path / "summary.csv"
+    with results.replacing(path) as one:
+        one.write_text("one")
+        with monkeypatch.context() as patch:
+            patch.setattr(results.os, "getpid", lambda: 0)
+            with results.replacing(path) as other:
+                other.write_text("other")
+        assert path.read_text() == "other"
+    assert path.read_text() == "one" and list(tmp_path.iterdir()) == [path]
+
+
+def test_the_commit_of_another_repository_is_not_ours(monkeypatch):
+    inside = Path(__file__).parents[1] / "site-packages" / "versions.py"
+    monkeypatch.setattr(versions, "__file__", str(inside))
+    assert versions._commit() is None
