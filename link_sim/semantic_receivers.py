@@ -47,6 +47,8 @@ def load_way(scenario: SemanticScenario, name: str) -> Way:
     kind, steps, codec, design_db = found.groups()
     if codec:
         design_db = None if design_db is None else float(design_db)
+        if design_db is not None and not -100 <= design_db <= 200:
+            raise ScenarioError(f"'{decoder}' is no Es/N0 in dB: use -100 to 200")
         return Way(name, estimator, None, name, codec, design_db)
     if steps and kind != "cdiff":
         raise ScenarioError(f"'{decoder}' takes one step: use {kind} or cdiff-N")
@@ -58,7 +60,9 @@ def load_way(scenario: SemanticScenario, name: str) -> Way:
             f"weights=FOLDER with your own {shipped}.npz"
         )
     weights = _file(scenario, shipped)
-    sender = pretrained.read_card(weights)["encoder"]
+    sender = pretrained.read_card(weights).get("encoder")
+    if not isinstance(sender, str) or Path(sender).name != sender:
+        raise ScenarioError(f"the card of '{weights}' names no encoder: train it again")
     try:
         decoder = SemanticDecoder.from_preset(weights, num_steps=int(steps or 1))
     except ValueError as error:

@@ -15,6 +15,7 @@ from models import pretrained
 from models.samplers import euler
 from models.schedules import karras_sigmas
 
+DECODER_OPTIONS = {"image_shape", "max_symbols"}
 SIGMA_INFINITE = 1e4
 """Asks a denoiser for the estimate from the symbols alone."""
 SIGMA_MAX, SIGMA_MIN = 1.0, 0.02
@@ -101,8 +102,16 @@ class SymbolEncoder(keras.layers.Layer):
 
     @classmethod
     def from_preset(cls, name: str, **kwargs):
-        """The encoder with the shipped weights `name`, or those in an `.npz` file."""
-        return cls(pretrained.load_model(name), **kwargs)
+        """The encoder with the shipped weights `name`, or those in an `.npz` file.
+
+        Raises `ValueError` for weights of something else.
+        """
+        network = pretrained.load_model(name)
+        if not isinstance(network, keras.Model):
+            raise ValueError(
+                f"'{name}' has no weights of a semantic encoder: use semantic-encoder-…"
+            )
+        return cls(network, **kwargs)
 
     def __call__(self, image, count: int, **kwargs):
         users = image.shape[1]
@@ -177,8 +186,17 @@ class SemanticDecoder(keras.layers.Layer):
 
     @classmethod
     def from_preset(cls, name: str, num_steps: int = 1, **kwargs):
-        """The decoder with the shipped weights `name`, or those in an `.npz` file."""
-        options = pretrained.read_card(name)["decoder"] | kwargs
+        """The decoder with the shipped weights `name`, or those in an `.npz` file.
+
+        Raises `ValueError` for weights of something else.
+        """
+        options = pretrained.read_card(name).get("decoder")
+        if not isinstance(options, dict) or options.keys() != DECODER_OPTIONS:
+            raise ValueError(
+                f"'{name}' has no weights of a semantic decoder: use one whose card "
+                "has a decoder with image_shape and max_symbols"
+            )
+        options |= kwargs
         return cls(pretrained.load_model(name), **options, num_steps=num_steps)
 
     def reseed(self, seed: int) -> None:

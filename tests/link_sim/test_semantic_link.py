@@ -167,7 +167,16 @@ def test_pictures_by_receiver_and_point(weights):
 
 
 @pytest.mark.parametrize(
-    "name", ["ae", "perfect-csi+turbo", "psi+ae", "perfect-csi+ae-4", "ls+cdiff-99"]
+    "name",
+    [
+        "ae",
+        "perfect-csi+turbo",
+        "psi+ae",
+        "perfect-csi+ae-4",
+        "ls+cdiff-99",
+        "ls+jpeg-at-201",
+        "ls+webp-at--4000",
+    ],
 )
 def test_an_unknown_receiver_is_answered_in_one_sentence(weights, name):
     with pytest.raises(ScenarioError, match=r"use|join"):
@@ -279,3 +288,23 @@ def test_lpips_is_for_images_of_its_size_only():
     assert "lpips=PATH" in load_scenario("semantic-cifar10").remark
     with pytest.raises(ScenarioError, match="lpips needs .* 'mnist' have 28: leave"):
         load_scenario("semantic", ["lpips=alex.npz"])
+
+
+@pytest.mark.parametrize(
+    "changed, said",
+    [
+        ({"encoder": None}, "names no encoder: train it again"),
+        ({"encoder": "../other"}, "names no encoder: train it again"),
+        ({"encoder": "semantic-vae-mnist"}, "no weights of a semantic encoder"),
+        ({"decoder": None}, "no weights of a semantic decoder"),
+        ({"decoder": {}}, "no weights of a semantic decoder"),
+    ],
+)
+def test_cards_that_do_not_fit_are_answered_in_one_sentence(
+    weights, tmp_path, changed, said
+):
+    folder = shutil.copytree(weights, tmp_path / "copy")
+    card = folder / "semantic-ae-mnist.json"
+    card.write_text(json.dumps(json.loads(card.read_text()) | changed))
+    with pytest.raises(ValueError, match=said):
+        SemanticLink(scenario(folder, 'receivers=["ls+ae"]'))
