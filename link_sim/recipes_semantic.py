@@ -272,11 +272,16 @@ def _means(encoder: SemanticEncoder, max_symbols: int) -> SemanticEncoder:
     return means
 
 
+SETTINGS = {
+    "mnist": {"steps": 5000, "decoder_steps": 5000},
+    "cifar10": {"steps": 3000, "decoder_steps": 3000},
+    "cifar10-2users": {"steps": 3000, "decoder_steps": 24000, "last_level": 0.3},
+}
 RECIPES = {"cifar10-classifier": train_picture_classifier} | {
     f"semantic-{kind}-{system}": functools.partial(
-        train_semantic, kind, system, steps=steps, decoder_steps=steps
+        train_semantic, kind, system, **settings
     )
-    for system, steps in (("mnist", 5000), ("cifar10", 3000), ("cifar10-2users", 3000))
+    for system, settings in SETTINGS.items()
     for kind in ("ae", "vae", "cdiff")
 }
 """Weights name -> function(folder, **overrides)."""

@@ -65,15 +65,19 @@ def test_semantic_decoders_are_as_good_as_their_card(source, users):
         assert psnr_db == pytest.approx(stated, abs=0.05)
 
 
-def test_conditional_diffusion_equals_the_autoencoder_and_draws_truer_digits():
+@pytest.mark.parametrize(
+    ("name", "users"),
+    [("semantic", 1), pytest.param("semantic-cifar10", 2, marks=PICTURES)],
+)
+def test_conditional_diffusion_equals_the_autoencoder_and_draws_truer(name, users):
     names = ["ae", "vae", "cdiff", "cdiff-8"]
     receivers = [f"perfect-csi+{name}" for name in names]
-    settings = [f"receivers={receivers}", "sweep.points=[0.0833333]"]
-    rows = compare(load_scenario("semantic", settings))
+    settings = [f"receivers={receivers}", "sweep.points=[0.0833333]", f"users={users}"]
+    rows = compare(load_scenario(name, settings))
     values = {(row["receiver"], row["metric"]): row["value"] for row in rows}
     psnr, distance = (
         [values[receiver, metric] for receiver in receivers]
         for metric in ("psnr", "fcd")
     )
-    assert psnr[2] > psnr[0] - 0.1  # the same digits and noise
+    assert psnr[2] > psnr[0] - 0.1  # the same images and noise
     assert distance[3] < 0.8 * min(distance[:2])
