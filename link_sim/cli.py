@@ -55,11 +55,11 @@ def list_names() -> None:
     """Shows the scenarios, receivers and weights, each with one line."""
     console = _console()
     _load_tensorflow(console)
-    from link_sim import csi
-    from link_sim.scenario import list_scenarios
-    from link_sim.semantic_receivers import DESCRIPTIONS
-    from models.pretrained import list_pretrained
-    from receivers.chain import list_receivers
+    from link_sim.experiments import csi
+    from link_sim.experiments.semantic_receivers import DESCRIPTIONS
+    from link_sim.models.pretrained import list_pretrained
+    from link_sim.receivers.catalog import list_receivers
+    from link_sim.scenarios.loading import list_scenarios
 
     for title, names in (
         ("Scenarios", list_scenarios()),
@@ -91,9 +91,9 @@ def run(
     form: PlotFormat = Form.png,
 ) -> None:
     """Compares the receivers of a scenario at each point; continues what is there."""
-    from link_sim import executors, results
-    from link_sim.montecarlo import Shard
-    from link_sim.scenario import load_scenario
+    from link_sim.engine import executors, results
+    from link_sim.engine.montecarlo import Shard
+    from link_sim.scenarios.loading import load_scenario
 
     overrides = list(settings)
     if receivers is not None:
@@ -122,7 +122,7 @@ def merge(
     out: Annotated[Path, typer.Option(help="Results folder for the sum.")],
 ) -> None:
     """Adds up results folders of one run, such as shards; shows table and plots."""
-    from link_sim import results
+    from link_sim.engine import results
 
     results.merge(folders, out)
     console = _console()
@@ -142,7 +142,8 @@ def show(
     form: PlotFormat = Form.png,
 ) -> None:
     """Shows the table and draws the plots again from stored counts."""
-    from link_sim import display, results
+    from link_sim.engine import results
+    from link_sim.show import display
 
     scenario, tallies = _load(folder)
     if as_json:
@@ -152,7 +153,7 @@ def show(
     else:
         _report(_console(), folder, scenario, tallies, form)
     if html:
-        from link_sim.report import write_report
+        from link_sim.show.report import write_report
 
         path = write_report(folder, scenario, tallies)
         typer.echo(f"Report: {path}", err=as_json)
@@ -168,7 +169,10 @@ def train(
 ) -> None:
     """Trains a shipped weight file again; continues what is there."""
     _load_tensorflow(_console())
-    from link_sim import recipes, recipes_csi, recipes_joint, recipes_semantic
+    from link_sim.recipes import bit_planes as recipes_joint
+    from link_sim.recipes import channels as recipes_csi
+    from link_sim.recipes import restorers as recipes
+    from link_sim.recipes import semantic as recipes_semantic
 
     known = recipes.RECIPES | recipes_joint.RECIPES | recipes_csi.RECIPES
     known |= recipes_semantic.RECIPES
@@ -197,8 +201,8 @@ def bench(
     """Measures speed, side by side with a stock Sionna script in the same process."""
     console = _console()
     _load_tensorflow(console)
-    from link_sim import display
-    from link_sim.bench import BENCHES
+    from link_sim.bench.blocks import BENCHES
+    from link_sim.show import display
 
     if name not in (*BENCHES, "all"):
         raise ValueError(f"no bench '{name}': use {', '.join(BENCHES)} or all")
@@ -216,8 +220,8 @@ def _simulate(
     console: Console, scenario, folder: Path, stored, place, shard, form: str
 ) -> None:
     """Runs the batches that are missing, and keeps each in the results folder."""
-    from link_sim import executors, montecarlo
-    from link_sim.display import Progress
+    from link_sim.engine import executors, montecarlo
+    from link_sim.show.display import Progress
 
     points, toml = scenario.sweep.points, scenario.to_toml()
     known = shard.own(stored.lines)
@@ -225,7 +229,7 @@ def _simulate(
     finished = all(tally.finished for tally in tallies.values())
     if finished and (shard.count > 1 or (folder / f"strip.{form}").exists()):
         return
-    from link_sim import plots
+    from link_sim.show import plots
 
     experiment = importlib.import_module(scenario.runs_in)
     run_batch = partial(shard.run, partial(experiment.run_batch, toml))
@@ -243,7 +247,7 @@ def _simulate(
 
 def _load(folder: Path) -> tuple:
     """The scenario of a results folder, and what its lines add up to."""
-    from link_sim import montecarlo, results
+    from link_sim.engine import montecarlo, results
 
     scenario, lines = results.load_results(folder)
     return scenario, montecarlo.tally(scenario.sweep.points, scenario.stop, lines)
@@ -253,7 +257,8 @@ def _report(
     console: Console, folder: Path, scenario, tallies: dict, form: str = "png"
 ) -> None:
     """Prints the table of a results folder, and writes its summary and plots."""
-    from link_sim import display, plots, results
+    from link_sim.engine import results
+    from link_sim.show import display, plots
 
     table = results.rows(scenario, tallies)
     console.print(display.final_table(scenario, table, tallies))

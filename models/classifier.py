@@ -3,7 +3,7 @@
 import keras
 from keras import ops
 
-from models.layers import conv, space_to_depth
+from link_sim.models.layers import conv, space_to_depth
 
 
 @keras.saving.register_keras_serializable(package="link_sim")

@@ -15,7 +15,7 @@ y does not, and a single step from there is the MMSE estimate of x0 given y.
 import numpy as np
 from keras import ops
 
-from models.schedules import alpha_bars, bridge_betas
+from link_sim.models.schedules import alpha_bars, bridge_betas
 
 SIGMA_INFINITE = 1e4
 """Stands for `sigma_T`: the denoiser is asked for its estimate from y alone."""

@@ -11,7 +11,7 @@ from pathlib import Path
 import keras
 import numpy as np
 
-from models import (  # noqa: F401
+from link_sim.models import (  # noqa: F401
     bit_planes,
     classifier,
     denoiser,

@@ -3,9 +3,9 @@
 import keras
 from keras import ops
 
-from models.denoiser import PreconditionedDenoiser
-from models.layers import conv
-from models.unet import UNet
+from link_sim.models.denoiser import PreconditionedDenoiser
+from link_sim.models.layers import conv
+from link_sim.models.unet import UNet
 
 
 @keras.saving.register_keras_serializable(package="link_sim")

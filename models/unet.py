@@ -7,7 +7,7 @@ runs at full resolution, and all widths are multiples of 32.
 import keras
 from keras import ops
 
-from models.layers import (
+from link_sim.models.layers import (
     conv,
     depth_to_space,
     fourier_features,

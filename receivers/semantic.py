@@ -11,9 +11,9 @@ import keras
 import numpy as np
 from keras import ops
 
-from models import pretrained
-from models.samplers import euler
-from models.schedules import karras_sigmas
+from link_sim.models import pretrained
+from link_sim.models.samplers import euler
+from link_sim.models.schedules import karras_sigmas
 
 DECODER_OPTIONS = {"image_shape", "max_symbols"}
 SIGMA_INFINITE = 1e4
@@ -84,7 +84,7 @@ class SymbolEncoder(keras.layers.Layer):
     """Maps images to channel symbols.
 
     Args:
-        network: Image to a real vector, such as `models.semantic.SemanticEncoder`: real
+        network: Image to a real vector, such as `SemanticEncoder`: real
             parts of all symbols, then imaginary parts.
 
     Call arguments:
@@ -152,7 +152,7 @@ class SemanticDecoder(keras.layers.Layer):
 
     Args:
         denoiser: `denoiser(x, sigma, vector, levels)` of images in [-1, 1], such as
-            `models.semantic.SemanticDenoiser`.
+            `link_sim.models.semantic.SemanticDenoiser`.
         image_shape: Height, width and channels.
         max_symbols: Channel uses per image that the denoiser was trained for, at most.
         num_steps: Evaluations of the network, 1 to 50.

@@ -5,11 +5,11 @@ from pathlib import Path
 
 import pytest
 
-from link_sim import semantic_receivers
-from link_sim.rates import AXES, estimate
-from link_sim.scenario import list_scenarios, load_scenario
-from models.pretrained import list_pretrained
-from receivers import chain
+from link_sim.experiments import semantic_receivers
+from link_sim.metrics.rates import AXES, estimate
+from link_sim.models.pretrained import list_pretrained
+from link_sim.receivers import catalog
+from link_sim.scenarios.loading import list_scenarios, load_scenario
 
 DOCS = Path(__file__).parents[1] / "docs"
 PAGES = {path: path.read_text() for path in sorted(DOCS.rglob("*.md"))}
@@ -17,7 +17,7 @@ EXAMPLES = [
     x for page in PAGES.values() for x in re.findall(r"```toml\n(.*?)```", page, re.S)
 ]
 NAMES = [
-    *list_scenarios(), *chain.DESCRIPTIONS, *semantic_receivers.DESCRIPTIONS,
+    *list_scenarios(), *catalog.DESCRIPTIONS, *semantic_receivers.DESCRIPTIONS,
     *list_pretrained(), *AXES,
 ]  # fmt: skip
 
@@ -38,7 +38,7 @@ def test_example_scenarios_are_valid(example, tmp_path):
 def test_receiver_of_the_readme_works(monkeypatch):
     readme = (DOCS.parent / "README.md").read_text()
     code = re.search(r"start:receiver.*?```python\n(.*?)```", readme, re.S)[1]
-    monkeypatch.setattr(chain, "RESTORERS", dict(chain.RESTORERS))
+    monkeypatch.setattr(catalog, "RESTORERS", dict(catalog.RESTORERS))
     made = {}
     exec(code, made)
     counts = made["link"].simulate(9.0, batch_index=0)

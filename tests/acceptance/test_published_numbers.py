@@ -10,7 +10,7 @@ from sionna.phy.mapping import BinarySource, Demapper, Mapper
 from sionna.phy.mimo import lmmse_equalizer
 from sionna.phy.utils import ebnodb2no
 
-from receivers.classical import BPDecoder
+from link_sim.receivers.decoding.ldpc import BPDecoder
 
 
 def block_error_rate(simulate, batches):

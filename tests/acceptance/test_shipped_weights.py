@@ -4,12 +4,14 @@ import os
 
 import pytest
 
-from link_sim import recipes, recipes_joint, recipes_semantic
-from link_sim.comparison import compare
-from link_sim.scenario import load_scenario
-from link_sim.sources import evaluation_digits, evaluation_labels
-from models.pretrained import load_model, read_card
-from receivers.semantic import SemanticDecoder, SymbolEncoder
+from link_sim.engine.comparison import compare
+from link_sim.models.pretrained import load_model, read_card
+from link_sim.receivers.semantic import SemanticDecoder, SymbolEncoder
+from link_sim.recipes import bit_planes as recipes_joint
+from link_sim.recipes import restorers as recipes
+from link_sim.recipes import semantic as recipes_semantic
+from link_sim.scenarios.loading import load_scenario
+from link_sim.world.sources import evaluation_digits, evaluation_labels
 
 pytestmark = pytest.mark.slow
 

@@ -5,7 +5,7 @@ import pytest
 
 @pytest.fixture
 def fake_link(monkeypatch):
-    """The stand-in for `link_sim.link_batches`, importable in spawned processes too."""
+    """The stand-in for `engine.batches`, importable in spawned processes too."""
     monkeypatch.syspath_prepend(Path(__file__).parent)
     import fake_link
 

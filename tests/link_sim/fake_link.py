@@ -1,4 +1,4 @@
-"""A stand-in for `link_sim.link_batches` that draws counts instead of simulating.
+"""A stand-in for `link_sim.engine.batches` that draws counts instead of simulating.
 
 In the environment, `FAKE_SECONDS` makes each batch take that long, `FAKE_DEATH` makes
 it end its process, and `FAKE_NAN=receiver:batch` gives a receiver NaN in that batch.

@@ -5,9 +5,10 @@ import sys
 import fake_link
 
 import link_sim
-from link_sim import cli, versions
+from link_sim import cli
+from link_sim.engine import versions
 
-sys.modules["link_sim.link_batches"] = link_sim.link_batches = fake_link
+sys.modules["link_sim.engine.batches"] = link_sim.engine.batches = fake_link
 versions.of_today = dict
 cli._load_tensorflow = lambda console: None
 

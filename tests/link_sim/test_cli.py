@@ -11,7 +11,10 @@ import pytest
 from typer.testing import CliRunner
 
 import link_sim
-from link_sim import cli, display, montecarlo, recipes, results, versions
+from link_sim import cli
+from link_sim.engine import montecarlo, results, versions
+from link_sim.recipes import restorers as recipes
+from link_sim.show import display
 
 KEYS = "scenario receiver axis point metric value low high count".split()
 
@@ -19,7 +22,7 @@ KEYS = "scenario receiver axis point metric value low high count".split()
 @pytest.fixture
 def invoke(monkeypatch, fake_link, tmp_path):
     """Calls the command line in an empty folder, with the stand-in link."""
-    monkeypatch.setitem(sys.modules, "link_sim.link_batches", fake_link)
+    monkeypatch.setitem(sys.modules, "link_sim.engine.batches", fake_link)
     monkeypatch.setattr(link_sim, "link_batches", fake_link, raising=False)
     monkeypatch.setattr(versions, "of_today", dict)
     monkeypatch.setattr(cli, "_load_tensorflow", lambda console: None)

@@ -1,8 +1,8 @@
 import numpy as np
 
-from models import pretrained
-from models.bit_planes import BITS, BitPlaneDenoiser, bit_posteriors
-from models.unet import UNet
+from link_sim.models import pretrained
+from link_sim.models.bit_planes import BITS, BitPlaneDenoiser, bit_posteriors
+from link_sim.models.unet import UNet
 
 
 def small_denoiser():

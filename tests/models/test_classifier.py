@@ -2,9 +2,9 @@ import keras
 import numpy as np
 import pytest
 
-from models import pretrained
-from models.classifier import ImageClassifier
-from models.frechet import frechet_distance
+from link_sim.models import pretrained
+from link_sim.models.classifier import ImageClassifier
+from link_sim.models.frechet import frechet_distance
 
 
 def test_outputs_logits_and_features_and_serialises():

@@ -2,8 +2,12 @@ import numpy as np
 import pytest
 from keras import ops
 
-from models.conditional_chain import SIGMA_INFINITE, ConditionalChain, sample_chain
-from models.denoiser import GaussianDenoiser
+from link_sim.models.conditional_chain import (
+    SIGMA_INFINITE,
+    ConditionalChain,
+    sample_chain,
+)
+from link_sim.models.denoiser import GaussianDenoiser
 
 CHAIN = ConditionalChain(200)
 

@@ -2,13 +2,13 @@ import keras
 import numpy as np
 from keras import ops
 
-from models.denoiser import (
+from link_sim.models.denoiser import (
     GaussianDenoiser,
     GaussianMixtureDenoiser,
     PreconditionedDenoiser,
 )
-from models.layers import depth_to_space, space_to_depth
-from models.unet import UNet
+from link_sim.models.layers import depth_to_space, space_to_depth
+from link_sim.models.unet import UNet
 
 NORMAL = np.random.default_rng(0).standard_normal
 

@@ -3,8 +3,8 @@
 import numpy as np
 import pytest
 
-from models import parameterization as p
-from models import schedules
+from link_sim.models import parameterization as p
+from link_sim.models import schedules
 
 RNG = np.random.default_rng(0)
 X0, NOISE = RNG.standard_normal((2, 100))

@@ -3,8 +3,8 @@ import numpy as np
 import pytest
 from keras import ops
 
-from models.pixel_denoiser import PixelDenoiser
-from models.unet import UNet
+from link_sim.models.pixel_denoiser import PixelDenoiser
+from link_sim.models.unet import UNet
 
 RNG = np.random.default_rng(0)
 LLR = RNG.normal(0, 2, (2, 8, 8, 8)).astype("float32")

@@ -6,7 +6,7 @@ import keras
 import numpy as np
 import pytest
 
-from models import pretrained
+from link_sim.models import pretrained
 
 
 def test_arrays_round_trip_and_card(tmp_path):

@@ -4,10 +4,10 @@ import numpy as np
 import pytest
 from keras import ops
 
-from models import samplers
-from models.denoiser import GaussianDenoiser, GaussianMixtureDenoiser
-from models.posterior import LinearGaussianLikelihood, PosteriorDenoiser
-from models.schedules import geometric_sigmas, karras_sigmas
+from link_sim.models import samplers
+from link_sim.models.denoiser import GaussianDenoiser, GaussianMixtureDenoiser
+from link_sim.models.posterior import LinearGaussianLikelihood, PosteriorDenoiser
+from link_sim.models.schedules import geometric_sigmas, karras_sigmas
 
 SAMPLES = 20_000
 MEAN, VARIANCE, SIGMA_MAX = 0.5, 0.8, 20.0

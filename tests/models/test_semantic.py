@@ -1,7 +1,7 @@
 import keras
 import numpy as np
 
-from models.semantic import SemanticDenoiser, SemanticEncoder, deal
+from link_sim.models.semantic import SemanticDenoiser, SemanticEncoder, deal
 
 NORMAL = np.random.default_rng(0).standard_normal
 

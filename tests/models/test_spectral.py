@@ -5,7 +5,7 @@ import numpy as np
 import pytest
 from keras import ops
 
-from models.spectral import EXCESS, SpectralDenoiser, array_response
+from link_sim.models.spectral import EXCESS, SpectralDenoiser, array_response
 
 LENGTHS, POINTS, SNAPSHOTS, BATCH = (3, 4), (12, 16), 2, 5
 RNG = np.random.default_rng(0)

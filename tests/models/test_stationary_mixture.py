@@ -1,7 +1,7 @@
 import numpy as np
 from keras import ops
 
-from models.stationary_mixture import (
+from link_sim.models.stationary_mixture import (
     FLOOR,
     StationaryMixtureDenoiser,
     covariance,

@@ -2,7 +2,7 @@ import keras
 import numpy as np
 import pytest
 
-from models.training import low_discrepancy, train
+from link_sim.models.training import low_discrepancy, train
 
 
 def batch(step):

@@ -4,16 +4,15 @@ import tensorflow as tf
 from sionna.phy.fec.ldpc import LDPC5GDecoder
 from sionna.phy.ofdm import LSChannelEstimator
 
-from link_sim.link import Link
-from link_sim.scenario import load_scenario
-from receivers.chain import (
+from link_sim.experiments.link import Link
+from link_sim.receivers.catalog import (
     DESCRIPTIONS,
     ESTIMATORS,
-    Receiver,
     build_receivers,
     parse_receiver,
-    receive,
 )
+from link_sim.receivers.chain import Receiver, receive
+from link_sim.scenarios.loading import load_scenario
 
 
 @pytest.fixture(scope="module")

@@ -3,8 +3,8 @@ import numpy as np
 import pytest
 from keras import ops
 
-from models.semantic import SemanticDenoiser, SemanticEncoder
-from receivers.semantic import (
+from link_sim.models.semantic import SemanticDenoiser, SemanticEncoder
+from link_sim.receivers.semantic import (
     SemanticDecoder,
     SymbolEncoder,
     assign_places,

@@ -36,11 +36,13 @@ sys.path.append(str(Path(__file__).parents[1] / "link_sim"))
 
 import fake_link
 
-from link_sim import cli, plots, results, versions
-from link_sim.experiment import Experiment
-from link_sim.link import Link
-from link_sim.scenario import ScenarioError, load_scenario, parse_scenario
-from models import pretrained
+from link_sim import cli
+from link_sim.engine import results, versions
+from link_sim.experiments.link import Link
+from link_sim.models import pretrained
+from link_sim.scenarios.base import Experiment
+from link_sim.scenarios.loading import ScenarioError, load_scenario, parse_scenario
+from link_sim.show import plots
 
 BATCHES = 12
 """After so many a run of the stand-in link is stopped, as by Ctrl-C."""
@@ -132,7 +134,7 @@ def stand_in() -> None:
 
 def read_bad_channel(content: bytes) -> None:
     """One case: a channel file, whose channels have energy 1 if it is accepted."""
-    from link_sim.channel import Channel
+    from link_sim.world.channel import Channel
 
     with tempfile.TemporaryDirectory() as folder:
         file = Path(folder) / "cir.npz"
@@ -151,7 +153,7 @@ def read_bad_channel(content: bytes) -> None:
 
 def read_bad_images(content: bytes, suffix: str) -> None:
     """One case: an image file, which holds 8-bit images if it is accepted."""
-    from link_sim.sources import load_images
+    from link_sim.world.sources import load_images
 
     with tempfile.TemporaryDirectory() as folder:
         file = Path(folder) / f"images{suffix}"
@@ -168,7 +170,7 @@ def read_bad_images(content: bytes, suffix: str) -> None:
 
 def read_bad_perceptual_weights(changed: dict, length: int | None) -> None:
     """One case: LPIPS weights, which measure two pictures if they are accepted."""
-    from link_sim.lpips import LPIPS
+    from link_sim.metrics.lpips import LPIPS
 
     with tempfile.TemporaryDirectory() as folder:
         file = Path(folder) / "alex.npz"

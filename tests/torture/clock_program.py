@@ -11,7 +11,8 @@ from types import SimpleNamespace
 
 import fake_link
 
-from link_sim import cli, versions
+from link_sim import cli
+from link_sim.engine import versions
 
 
 class Link:
@@ -36,8 +37,8 @@ def set_clock_back(seed: int) -> None:
 
 
 if __name__ == "__main__":
-    sys.modules["link_sim.link"] = SimpleNamespace(Link=Link)
-    from link_sim import link_batches
+    sys.modules["link_sim.experiments.link"] = SimpleNamespace(Link=Link)
+    from link_sim.engine import batches as link_batches
 
     link_batches.picture_strip = fake_link.picture_strip
     versions.of_today = dict

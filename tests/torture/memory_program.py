@@ -5,7 +5,7 @@ import os
 import tensorflow as tf
 
 from link_sim import cli
-from link_sim.link import Link
+from link_sim.experiments.link import Link
 
 LIMIT = int(os.environ["FAKE_MEMORY"])
 

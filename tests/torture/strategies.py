@@ -7,9 +7,9 @@ import numpy as np
 from hypothesis import strategies as st
 from hypothesis.extra.numpy import array_shapes, arrays, from_dtype
 
-from link_sim.lpips import SHAPES
-from link_sim.scenario import load_scenario
-from link_sim.sections import Section
+from link_sim.metrics.lpips import SHAPES
+from link_sim.scenarios.loading import load_scenario
+from link_sim.scenarios.sections import Section
 
 EXAMPLES = (
     load_scenario("smoke"),

@@ -11,7 +11,7 @@ import dask_deaths
 import stored
 from dask_deaths import cluster, start_worker, wait_for
 
-from link_sim import executors
+from link_sim.engine import executors
 
 
 @pytest.mark.slow

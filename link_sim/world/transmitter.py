@@ -1,0 +1,248 @@
+"""The transmitter: images to a resource grid, and the way back from LLRs to images."""
+
+import math
+
+import numpy as np
+import tensorflow as tf
+from sionna.phy.fec.crc import CRCDecoder, CRCEncoder
+from sionna.phy.fec.interleaving import Deinterleaver, RandomInterleaver
+from sionna.phy.fec.ldpc import LDPC5GEncoder
+from sionna.phy.fec.scrambling import Descrambler, Scrambler
+from sionna.phy.mapping import Mapper
+from sionna.phy.mimo import StreamManagement
+from sionna.phy.ofdm import PilotPattern, ResourceGrid, ResourceGridMapper
+
+from link_sim.scenarios.loading import Scenario
+from link_sim.scenarios.sections import Code, Grid
+
+CRC = "CRC24A"
+CRC_BITS = 24
+
+
+def segment(num_bits: int, code: Code) -> tuple[int, int, int]:
+    """Number of LDPC blocks for `num_bits`, and information and coded bits of each.
+
+    5G NR base graph 1 takes up to 8,448 information bits and rates from 1/3, base
+    graph 2 up to 3,840 bits and rates from 1/5 (3GPP TS 38.212, section 5.2.2).
+    The information bits include the CRC. The coded bits are a multiple of the bits per
+    symbol, at most one symbol off the nominal rate.
+    """
+    largest = 8448 if code.rate >= 1 / 3 else 3840
+    num_blocks = math.ceil(num_bits / (largest - CRC_BITS))
+    k = math.ceil(num_bits / num_blocks) + CRC_BITS
+    n = int(k / code.rate / code.bits_per_symbol) * code.bits_per_symbol
+    if k / n > 948 / 1024:  # the highest rate of 5G NR
+        n += code.bits_per_symbol
+    return num_blocks, k, n
+
+
+def pilot_pattern(grid: Grid, streams: int) -> PilotPattern:
+    """Pilots of streams on subcarriers in turn, as Sionna's Kronecker pattern has them.
+
+    QPSK at random, of energy `streams` each, so that a symbol full of pilots has the
+    energy of one full of data.
+    """
+    carriers = grid.effective_subcarriers
+    own = np.arange(0, carriers // streams, grid.pilot_spacing) * streams
+    mask = np.zeros((streams, grid.symbols, carriers), bool)
+    where = np.ix_(grid.pilot_symbols, (own[:, None] + np.arange(streams)).reshape(-1))
+    mask[:, *where] = True
+    rng, shape = np.random.default_rng(1), (len(grid.pilot_symbols), len(own))
+    sent = np.zeros(mask.shape, "complex64")
+    for stream in range(streams):
+        turns = rng.integers(0, 4, shape) / 4 + 1 / 8
+        at = np.ix_(grid.pilot_symbols, own + stream)
+        sent[stream][at] = np.sqrt(streams) * np.exp(2j * np.pi * turns)
+    return PilotPattern(mask[None], sent[mask].reshape(1, streams, -1))
+
+
+class Transmitter:
+    """Maps 8-bit images to OFDM resource grids with pilots.
+
+    The bits of an image are interleaved, each image of a batch in its own way (so that
+    the 2Z bits which 5G LDPC punctures fall on other pixels each time), cut into blocks
+    with a CRC, LDPC-encoded, scrambled (image bits are far from equiprobable), mapped
+    to QAM and dealt out to the streams symbol by symbol. A frame is the smallest unit
+    of whole images and whole grids; what the codewords leave free of it is filled with
+    scrambled zeros.
+
+    Parameters
+    ----------
+    scenario : the scenario whose code, grid and antennas are used
+    image_shape : (height, width, channels)
+
+    Input
+    -----
+    image : [batch, images_per_frame, height, width, channels], float in [0, 1]
+
+    Output
+    ------
+    b : [batch, images_per_frame, blocks_per_image, k], information bits with CRC
+    c : [batch * images_per_frame * blocks_per_image, n], codewords
+    x_rg : [batch * grids_per_frame, 1, streams, symbols, fft_size], complex
+
+    Bits are interleaved and scrambled in another way in each frame of a batch. Where a
+    batch is received in parts, the variable `first_frame` says which one comes first.
+    """
+
+    def __init__(self, scenario: Scenario, image_shape: tuple[int, int, int]):
+        grid, code = scenario.grid, scenario.code
+        self.image_shape = tuple(image_shape)
+        self.num_bits_per_symbol = code.bits_per_symbol
+        self.num_iter = code.iterations
+        self.polarisations = scenario.antennas.polarisations
+        self.doppler = scenario.channel.doppler
+        self._parity_first = code.reliable_bits == "parity"
+        self.resource_grid = ResourceGrid(
+            num_ofdm_symbols=grid.symbols,
+            fft_size=grid.fft_size,
+            subcarrier_spacing=grid.subcarrier_spacing,
+            num_tx=1,
+            num_streams_per_tx=scenario.antennas.streams,
+            cyclic_prefix_length=grid.cyclic_prefix,
+            num_guard_carriers=grid.guard_carriers,
+            dc_null=grid.dc_null,
+            pilot_pattern=pilot_pattern(grid, scenario.antennas.streams),
+        )
+        self.stream_management = StreamManagement(
+            np.ones([1, 1], int), scenario.antennas.streams
+        )
+        self.image_bits = math.prod(image_shape) * 8
+        self.blocks_per_image, self.k, self.n = segment(self.image_bits, code)
+        self._fill_frame()
+        self.first_frame = tf.Variable(0, trainable=False, dtype=tf.int64)
+
+        self.encoder = LDPC5GEncoder(self.k, self.n, self.num_bits_per_symbol)
+        self._encode = tf.function(self.encoder, autograph=False, jit_compile=True)
+        self._crc_encoder = CRCEncoder(CRC)
+        self._crc_decoder = CRCDecoder(CRCEncoder(CRC))
+        zeros = tf.zeros([1, self.k - CRC_BITS])
+        self._crc_decoder(self._crc_encoder(zeros))  # built outside all graphs
+        interleaver = RandomInterleaver(seed=1, keep_batch_constant=False)
+        self._interleaver = tf.function(interleaver)
+        self._deinterleaver = tf.function(Deinterleaver(interleaver))
+        self._scrambler = Scrambler(seed=2, keep_batch_constant=False)
+        self._descrambler = Descrambler(self._scrambler, binary=False)
+        self._mapper = Mapper("qam", self.num_bits_per_symbol)
+        self._rg_mapper = ResourceGridMapper(self.resource_grid)
+
+    def _fill_frame(self):
+        """Chooses how many images share a frame and how many grids it takes."""
+        grid = self.resource_grid
+        capacity = int(grid.num_data_symbols) * grid.num_streams_per_tx
+        capacity *= self.num_bits_per_symbol
+        image = self.blocks_per_image * self.n
+        self.images_per_frame = max(1, capacity // image)
+        self.grids_per_frame = math.ceil(self.images_per_frame * image / capacity)
+        self.frame_bits = self.grids_per_frame * capacity
+        self._used_bits = self.images_per_frame * image
+        self.effective_rate = self.images_per_frame * self.image_bits / self.frame_bits
+
+    def __call__(self, image):
+        b = self.to_blocks(self.to_bits(image))
+        c = self._encode(tf.reshape(b, [-1, self.k]))
+        return b, c, self.modulate(c)
+
+    def to_bits(self, image):
+        """Bits of 8-bit images, most significant first.
+
+        image : [..., height, width, channels] -> [..., height * width * channels * 8]
+        """
+        level = tf.cast(tf.round(image * 255.0), tf.int32)
+        bits = tf.bitwise.right_shift(level[..., None], tf.range(7, -1, -1)) & 1
+        shape = tf.concat([tf.shape(image)[:-3], [self.image_bits]], 0)
+        return tf.cast(tf.reshape(bits, shape), tf.float32)
+
+    def to_blocks(self, bits):
+        """Interleaved blocks with CRC: [..., image_bits] -> [..., blocks, k]."""
+        bits = self._permute(self._interleaver, bits)
+        size = self.k - CRC_BITS
+        padding = self.blocks_per_image * size - self.image_bits
+        bits = tf.pad(bits, [[0, 0]] * (bits.shape.rank - 1) + [[0, padding]])
+        shape = tf.concat([tf.shape(bits)[:-1], [self.blocks_per_image, size]], 0)
+        return self._crc_encoder(tf.reshape(bits, shape))
+
+    def modulate(self, c):
+        """Resource grids of codewords: [batch * blocks, n] -> [batch * grids, ...]."""
+        c = tf.reshape(self._symbol_order(c), [-1, self._used_bits])
+        c = tf.pad(c, [[0, 0], [0, self.frame_bits - self._used_bits]])
+        x = self._mapper(self._in_batch(self._scrambler, c, 1))
+        x = tf.reshape(x, [-1, 1, self.resource_grid.num_data_symbols, self._streams])
+        return self._rg_mapper(tf.transpose(x, [0, 1, 3, 2]))
+
+    def demodulate(self, llr):
+        """LLRs of the codewords from those of the grids.
+
+        llr : [batch * grids, 1, streams, data symbols * bits] -> [batch * blocks, n]
+        """
+        symbols, bits = self.resource_grid.num_data_symbols, self.num_bits_per_symbol
+        llr = tf.reshape(llr, [-1, self._streams, symbols, bits])
+        llr = tf.reshape(tf.transpose(llr, [0, 2, 1, 3]), [-1, self.frame_bits])
+        llr = self._in_batch(self._descrambler, llr, 1)[:, : self._used_bits]
+        llr = self._symbol_order(llr)
+        return tf.reshape(llr, [-1, self.n])
+
+    def _symbol_order(self, c):
+        """Reverses the bits of each symbol if parity is to be on the reliable ones."""
+        if not self._parity_first:
+            return c
+        symbols = tf.reshape(c, [-1, self.num_bits_per_symbol])
+        return tf.reshape(symbols[:, ::-1], tf.shape(c))
+
+    def check(self, llr):
+        """Image LLRs and CRC results from the LLRs of decoded blocks.
+
+        llr : [batch * blocks, k], soft output of the channel decoder
+
+        Returns `llr_image`, [batch, images, height, width, channels, 8], where the bits
+        of a block whose CRC holds are certain (infinite), `b_hat`, [batch, images,
+        blocks, k], NaN where the LLR is, and `crc_ok`, bool [batch, images, blocks].
+        """
+        shape = [-1, self.images_per_frame, self.blocks_per_image, self.k]
+        llr = tf.reshape(llr, shape)
+        b_hat = tf.where(tf.math.is_nan(llr), llr, tf.cast(llr > 0, tf.float32))
+        _, crc_ok = self._crc_decoder(b_hat)
+        certain = tf.where(b_hat > 0, np.inf, -np.inf)
+        llr = self.image_llr(tf.where(crc_ok, certain, llr))
+        return llr, b_hat, crc_ok[..., 0]
+
+    def image_llr(self, llr):
+        """Values of image bits from those of information bits.
+
+        llr : [batch * blocks, k] -> [batch, images, height, width, channels, 8]
+        """
+        size = self.k - CRC_BITS
+        shape = [-1, self.images_per_frame, self.blocks_per_image, self.k]
+        llr = tf.reshape(llr, shape)[..., :size]
+        shape = [-1, self.images_per_frame, self.blocks_per_image * size]
+        llr = tf.reshape(llr, shape)[..., : self.image_bits]
+        llr = self._permute(self._deinterleaver, llr)
+        return tf.reshape(llr, [-1, self.images_per_frame, *self.image_shape, 8])
+
+    def block_llr(self, llr_image):
+        """The inverse of `image_llr`, with 0 for the bits of CRC and padding."""
+        shape = [-1, self.images_per_frame, self.image_bits]
+        llr = self._permute(self._interleaver, tf.reshape(llr_image, shape))
+        size = self.k - CRC_BITS
+        padding = self.blocks_per_image * size - self.image_bits
+        llr = tf.reshape(tf.pad(llr, [[0, 0], [0, 0], [0, padding]]), [-1, size])
+        return tf.pad(llr, [[0, 0], [0, CRC_BITS]])
+
+    def _permute(self, interleaver, bits):
+        """Permutes the last axis, in another way for each image of the batch."""
+        rows = tf.reshape(bits, [-1, self.image_bits])
+        rows = self._in_batch(interleaver, rows, self.images_per_frame)
+        return tf.reshape(rows, tf.shape(bits))
+
+    def _in_batch(self, block, rows, per_frame: int):
+        """What `block`, which treats each row of a batch in another way, makes of rows.
+
+        They are those of `first_frame` and the next ones.
+        """
+        before = self.first_frame * per_frame
+        batch = tf.pad(rows, [[before, 0], [0, 0]])
+        return tf.ensure_shape(block(batch)[before:], rows.shape)
+
+    @property
+    def _streams(self):
+        return self.resource_grid.num_streams_per_tx

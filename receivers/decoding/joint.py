@@ -1,0 +1,226 @@
+"""Joint source-channel decoding: LDPC decoder and image model help each other.
+
+BP iterations and evaluations of a model of the image bits alternate. What the model
+knows about a bit beyond what the decoder told it (its extrinsic LLR) is a priori
+information for the decoder, and the other way round (Hagenauer, "Source-controlled
+channel decoding", 1995; ten Brink, 2001, for the picture of convergence).
+"""
+
+import functools
+
+import keras
+import numpy as np
+import tensorflow as tf
+
+from link_sim.models.bit_planes import CERTAIN, bit_posteriors
+from link_sim.receivers.decoding.belief_propagation import QuasiCyclicBP
+from link_sim.receivers.images.pixel_bayes import log_histograms
+
+CHUNK = 32
+"""Codewords that BP works on at a time: as many as the caches of a CPU hold."""
+FEW = 8
+"""The same where no more are left."""
+
+
+class HistogramSource:
+    """Image bits with independent pixels: (llr) -> posterior logits.
+
+    preset : name of a table of level counts; see `receivers.images.pixel_bayes`
+    """
+
+    def __init__(self, preset="pixel-bayes-mnist"):
+        self._log_prior = log_histograms(preset)
+
+    def __call__(self, llr):
+        return bit_posteriors(llr, self._log_prior)
+
+
+class JointDecoder(keras.layers.Layer):
+    """Posterior LLRs of the information bits by BP and an image model in turns.
+
+    Each round evaluates `source` and continues BP. Blocks whose CRC holds are frozen
+    and tell the source their bits for certain; the loop ends when all are. Blocks that
+    no round decodes are decoded again by plain BP. Its result replaces that of the
+    rounds where its CRC holds, so that on any images the block error rate is at most
+    that of plain BP, and where the source predicts the channel worse than guessing.
+
+    Parameters
+    ----------
+    transmitter : the transmitter whose code and bit order are undone
+    source : (llr) -> posterior logits of image bits, both [batch, height, width,
+        channels, 8], such as `HistogramSource` or `BitPlaneDenoiser`
+    num_rounds : int, evaluations of the source at most
+    num_iter : int, BP iterations per round, and before the first
+    damping : share of the former a priori LLRs that is kept, 0 to 1
+    limit : largest magnitude of a priori LLRs
+
+    Input
+    -----
+    llr : [batch * blocks, n], float, log p(1)/p(0)
+
+    Output
+    ------
+    llr : [batch * blocks, k], float
+    """
+
+    def __init__(
+        self,
+        transmitter,
+        source,
+        num_rounds=10,
+        num_iter=8,
+        damping=0.0,
+        limit=12.0,
+        **kwargs,
+    ):
+        super().__init__(**kwargs)
+        self.transmitter = transmitter
+        self.source = source
+        self.num_rounds = num_rounds
+        self.num_iter = num_iter
+        self.damping = damping
+        self.limit = limit
+        self._bp, self._iterate = _iterations(transmitter.encoder)
+        self._decode = tf.function(self._decoded, autograph=False)
+
+    def call(self, llr):
+        return self._decode(llr)
+
+    def _decoded(self, llr):
+        every = tf.range(tf.shape(llr)[0])
+        apriori = tf.zeros([tf.shape(llr)[0], self.transmitter.k])
+        posterior, messages = self._begin(llr, apriori, every, self.num_iter)
+        state = 0, apriori, posterior, messages, self._crc(posterior)
+
+        def unfinished(done_rounds, apriori, posterior, messages, done):
+            return (done_rounds < self.num_rounds) & ~tf.reduce_all(done)
+
+        def one_round(done_rounds, apriori, posterior, messages, done):
+            frozen = done[:, None]
+            certain = tf.where(posterior > 0, np.inf, -np.inf)
+            known = tf.where(frozen, certain, posterior - apriori)
+            told = self._told(known, done)
+            told = self.damping * apriori + (1 - self.damping) * told
+            told = tf.ensure_shape(told, apriori.shape)  # lost for a single image
+            blocks = tf.where(~done)[:, 0]
+            new, moved = self._advance(llr, messages, told, blocks, self.num_iter)
+            posterior = _replace(posterior, blocks, new)
+            messages = _replace(messages, blocks, moved)
+            return done_rounds + 1, told, posterior, messages, self._crc(posterior)
+
+        _, apriori, posterior, _, done = tf.while_loop(unfinished, one_round, state)
+        return tf.cond(
+            tf.reduce_all(done),
+            lambda: posterior,
+            lambda: self._safeguard(llr, posterior, apriori, done),
+        )
+
+    def _safeguard(self, llr, posterior, apriori, done):
+        """Plain BP for the blocks that are not done, where that serves them better."""
+        blocks, none = tf.where(~done)[:, 0], tf.zeros_like(posterior)
+        plain = self._begin(llr, none, blocks, self.transmitter.num_iter)[0]
+        plain = _replace(posterior, blocks, plain)
+        trusted = evidence(apriori, self._bp.information(self._bp.start(llr))) > 0
+        better = ~done & (self._crc(plain) | ~trusted)
+        return tf.where(better[:, None], plain, posterior)
+
+    def _begin(self, llr, apriori, blocks, num_iter):
+        """Iterations from the start; see `_advance`."""
+        silent = tf.transpose(self._bp.no_messages(tf.shape(llr)[0]), [2, 0, 1])
+        return self._advance(llr, silent, apriori, blocks, num_iter)
+
+    def _advance(self, llr, messages, apriori, blocks, num_iter):
+        """Iterations for some blocks, in chunks of two sizes: so few are compiled.
+
+        llr [all, n], messages [all, edges, Z], apriori [all, k], blocks [some]
+
+        Returns posterior LLRs [some, k] and messages [some, edges, Z].
+        """
+        count = tf.size(blocks)
+        size = tf.minimum(tf.where(count > FEW, CHUNK, FEW), tf.shape(llr)[0])
+        chunks = -(-count // size)
+        filled = tf.pad(blocks, [[0, chunks * size - count]])
+        state = llr, messages, apriori
+
+        def chunk(rows):
+            state_of_rows = (tf.gather(x, rows) for x in state)
+            return self._iterate(*state_of_rows, tf.constant(num_iter))
+
+        parts = tf.map_fn(
+            chunk,
+            tf.reshape(filled, [chunks, size]),
+            fn_output_signature=(tf.float32, tf.float32),
+        )
+        shapes = (-1, self.transmitter.k), (-1, *messages.shape[1:])
+        return [
+            tf.reshape(part, shape)[:count]
+            for part, shape in zip(parts, shapes, strict=True)
+        ]
+
+    def _told(self, llr, done):
+        """What the source says of the images that are not done: [blocks, k], else 0.
+
+        llr : [blocks, k], what it is told
+        """
+        llr_image = self.transmitter.image_llr(llr)
+        flat = tf.reshape(llr_image, [-1, *self.transmitter.image_shape, 8])
+        per_image = self.transmitter.blocks_per_image
+        waiting = tf.reduce_any(~tf.reshape(done, [-1, per_image]), axis=1)
+        images = tf.where(waiting)[:, 0]
+        told = self.extrinsic_of_source(tf.gather(flat, images))
+        told = _replace(tf.zeros_like(flat), images, told)
+        return self.transmitter.block_llr(tf.reshape(told, tf.shape(llr_image)))
+
+    def extrinsic_of_code(self, llr, apriori, num_iter: int):
+        """What channel and code say about information bits: [blocks, k].
+
+        llr : [blocks, n], apriori : [blocks, k]; BP begins anew
+        """
+        every = tf.range(tf.shape(llr)[0])
+        posterior, _ = self._begin(llr, apriori, every, num_iter)
+        return posterior - apriori
+
+    def extrinsic_of_source(self, llr_image):
+        """What the source adds to LLRs of image bits, [batch, images, ..., 8]."""
+        llr = tf.reshape(llr_image, [-1, *self.transmitter.image_shape, 8])
+        llr = tf.clip_by_value(llr, -CERTAIN, CERTAIN)
+        extrinsic = tf.clip_by_value(self.source(llr) - llr, -self.limit, self.limit)
+        return tf.reshape(extrinsic, tf.shape(llr_image))
+
+    def _crc(self, posterior):
+        return tf.reshape(self.transmitter.check(posterior)[2], [-1])
+
+
+@functools.lru_cache(maxsize=1)
+def _iterations(encoder):
+    """BP on a code, and a function compiled once for all decoders of this code.
+
+    (llr [batch, n], messages [batch, edges, Z], apriori [batch, k], num_iter) ->
+    posterior LLRs [batch, k], messages
+    """
+    bp = QuasiCyclicBP(encoder)
+
+    @functools.partial(tf.function, autograph=False, jit_compile=True)
+    def iterate(llr, messages, apriori, num_iter):
+        channel = bp.start(llr) + bp.spread(apriori)
+        total, messages = bp.run(channel, tf.transpose(messages, [1, 2, 0]), num_iter)
+        return bp.information(total), tf.transpose(messages, [2, 0, 1])
+
+    return bp, iterate
+
+
+def evidence(apriori, llr):
+    """How much better than guessing `apriori` predicts what the channel says: [blocks].
+
+    The log Bayes factor of a priori LLRs a against none, if the channel's LLRs l are
+    independent:  sum log(p(l | a) / p(l | 0)) = sum log(1 + tanh(a/2) tanh(l/2)).
+
+    apriori, llr : [blocks, k]
+    """
+    agreement = tf.tanh(apriori / 2) * tf.tanh(llr / 2)
+    return tf.reduce_sum(tf.math.log1p(agreement), axis=-1)
+
+
+def _replace(x, rows, values):
+    """`x` with other values in some of its rows."""
+    return tf.tensor_scatter_nd_update(x, rows[:, None], values)

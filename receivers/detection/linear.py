@@ -1,0 +1,53 @@
+"""Linear detection: LMMSE equalisation, then demapping stream by stream."""
+
+import keras
+
+from link_sim.receivers.detection.demapping import QAMDemapper
+from link_sim.receivers.detection.equalization import LMMSEEqualizer
+from link_sim.receivers.grid_config import grid_from_config, grid_to_config
+
+
+@keras.saving.register_keras_serializable("link_sim")
+class LinearDetector(keras.layers.Layer):
+    """LLRs of the bits of every stream by `LMMSEEqualizer` and `QAMDemapper`.
+
+    Decides what `sionna.phy.ofdm.LinearDetector` decides with `lmmse`, `bit` and `qam`.
+
+    Parameters
+    ----------
+    resource_grid : sionna.phy.ofdm.ResourceGrid, as `LMMSEEqualizer` needs it
+    num_bits_per_symbol : 2, 4, 6, 8 …
+    demapping_method : `app` or `maxlog`
+
+    Input
+    -----
+    y, h_hat, err_var, no : as in `LMMSEEqualizer`
+
+    Output
+    ------
+    llr : [batch, 1, streams, data symbols * num_bits_per_symbol], float
+    """
+
+    def __init__(
+        self, resource_grid, num_bits_per_symbol, demapping_method="app", **kwargs
+    ):
+        super().__init__(**kwargs)
+        self._allow_non_tensor_positional_args = True  # as Sionna's blocks do
+        self._equalizer = LMMSEEqualizer(resource_grid)
+        self._demapper = QAMDemapper(demapping_method, num_bits_per_symbol)
+
+    def call(self, y, h_hat, err_var, no):
+        return self._demapper(*self._equalizer(y, h_hat, err_var, no))
+
+    def get_config(self):
+        demapper = self._demapper
+        return super().get_config() | {
+            "resource_grid": grid_to_config(self._equalizer.resource_grid),
+            "num_bits_per_symbol": demapper.num_bits_per_symbol,
+            "demapping_method": demapper.demapping_method,
+        }
+
+    @classmethod
+    def from_config(cls, config):
+        grid = grid_from_config(config["resource_grid"])
+        return cls(**{**config, "resource_grid": grid})

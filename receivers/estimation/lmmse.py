@@ -1,0 +1,134 @@
+"""Channel estimation by linear MMSE over time, frequency and antennas."""
+
+import keras
+import numpy as np
+import tensorflow as tf
+from sionna.phy.ofdm import (
+    RemoveNulledSubcarriers,
+)
+
+from link_sim.receivers.grid_config import (
+    array_from_config,
+    array_to_config,
+    grid_from_config,
+    grid_to_config,
+)
+
+
+@keras.saving.register_keras_serializable("link_sim")
+class LMMSEChannelEstimator(keras.layers.Layer):
+    """Linear MMSE channel estimates over time, frequency and receive antennas.
+
+    With the channel modelled as zero-mean with covariance C = C_t x C_f x C_s, and
+    pilots on a lattice (some OFDM symbols times some subcarriers, one stream each),
+
+        h_hat = C_hp (C_pp + no_p I)^-1 h_ls,  err_var = diag(C - C_hp (...)^-1 C_ph)
+
+    (Kay 1993, Fundamentals of Statistical Signal Processing I, eq. 12.20). C_pp is
+    diagonalised axis by axis once, so that any `no` costs one scaling.
+
+    Parameters
+    ----------
+    resource_grid : sionna.phy.ofdm.ResourceGrid, with one transmitter
+    cov_time : [symbols, symbols], complex, E[h h^H] with the channel's mean energy on
+        its diagonal
+    cov_freq : [subcarriers, subcarriers], of the effective ones, and cov_space :
+        [receive antennas, receive antennas]; complex, with mean diagonal 1
+
+    Input
+    -----
+    y : [batch, 1, receive antennas, symbols, fft_size], complex
+    no : scalar or [batch], noise variance per complex dimension
+
+    Output
+    ------
+    h_hat : [batch, 1, receive antennas, 1, streams, symbols, subcarriers], complex
+    err_var : [batch or 1, 1, receive antennas, 1, streams, symbols, subcarriers], float
+
+    Raises `ValueError` if the pilots of a stream do not form a lattice.
+    """
+
+    def __init__(self, resource_grid, cov_time, cov_freq, cov_space, **kwargs):
+        super().__init__(**kwargs)
+        self._allow_non_tensor_positional_args = True  # as Sionna's blocks do
+        self.resource_grid = resource_grid
+        self.covariances = cov_time, cov_freq, cov_space
+        self._remove_nulled = RemoveNulledSubcarriers(resource_grid)
+        antennas = np.arange(len(cov_space))
+        self._streams = []
+        for times, carriers, pilots in pilot_lattices(resource_grid):
+            lattice = zip(self.covariances, (times, carriers, antennas), strict=True)
+            values, into, back = zip(*(_axis(*axis) for axis in lattice), strict=True)
+            values = np.einsum("t,f,s->tfs", *values).astype("float32")
+            self._streams.append((times, carriers, pilots, values, into, back))
+        diagonals = (np.diag(c).real for c in self.covariances)
+        self._variance = np.einsum("t,f,s->tfs", *diagonals).astype("float32")
+
+    def call(self, y, no):
+        y = tf.transpose(self._remove_nulled(y)[:, 0], [0, 2, 3, 1])
+        no = tf.reshape(tf.cast(no, tf.float32), [-1, 1, 1, 1])
+        estimates = [self._stream(y, no, *stream) for stream in self._streams]
+        h_hat, err_var = (tf.stack(parts, 1) for parts in zip(*estimates, strict=True))
+        order = [0, 4, 1, 2, 3]  # [batch, antenna, stream, symbol, subcarrier]
+        h_hat = tf.transpose(h_hat, order)[:, None, :, None]
+        return h_hat, tf.transpose(err_var, order)[:, None, :, None]
+
+    def get_config(self):
+        names = "cov_time", "cov_freq", "cov_space"
+        arrays = [array_to_config(np.asarray(c)) for c in self.covariances]
+        grid = {"resource_grid": grid_to_config(self.resource_grid)}
+        return super().get_config() | grid | dict(zip(names, arrays, strict=True))
+
+    @classmethod
+    def from_config(cls, config):
+        arrays = {key: array_from_config(config[key]) for key in config if "cov" in key}
+        grid = grid_from_config(config["resource_grid"])
+        return cls(**{**config, **arrays, "resource_grid": grid})
+
+    def _stream(self, y, no, times, carriers, pilots, values, into, back):
+        """Estimates [batch, symbol, subcarrier, antenna] of one stream from such y."""
+        h_ls = tf.gather(tf.gather(y, times, axis=1), carriers, axis=2)
+        h_ls = h_ls / pilots[..., None]
+        gain = 1 / (values + no / np.mean(np.abs(pilots) ** 2))
+        x = _separable(h_ls, into) * tf.cast(gain, tf.complex64)
+        explained = _separable(gain, [np.abs(matrix) ** 2 for matrix in back])
+        return _separable(x, back), tf.maximum(self._variance - explained, 0.0)
+
+
+def pilot_lattices(resource_grid) -> list[tuple[np.ndarray, np.ndarray, np.ndarray]]:
+    """Where each stream sends its pilots: OFDM symbols, subcarriers, pilots on them.
+
+    Raises `ValueError` if they are no lattice or differ in magnitude.
+    """
+    pattern = resource_grid.pilot_pattern
+    masks, pilots = pattern.mask.numpy()[0], pattern.pilots.numpy()[0]
+    lattices = []
+    for mask, sent in zip(masks, pilots, strict=True):
+        grid = np.zeros(mask.shape, "complex64")
+        grid[mask.astype(bool)] = sent
+        times, carriers = (np.flatnonzero(grid.any(axis)) for axis in (1, 0))
+        grid = grid[np.ix_(times, carriers)]
+        if not grid.size or np.ptp(np.abs(grid)) > 1e-3 * np.abs(grid).max():
+            raise ValueError(
+                "the LMMSE estimator needs pilots of equal magnitude on a lattice of "
+                "symbols and subcarriers: use the Kronecker pilot pattern"
+            )
+        lattices.append((times, carriers, grid))
+    return lattices
+
+
+def _axis(cov, pilots):
+    """Eigenvalues of C_pp, and the maps U^H and C_hp U, along one axis."""
+    values, vectors = np.linalg.eigh(cov[np.ix_(pilots, pilots)])
+    into, back = vectors.conj().T, cov[:, pilots] @ vectors
+    return np.maximum(values, 0), into.astype("complex64"), back.astype("complex64")
+
+
+def _separable(x, maps):
+    """Applies one matrix along each of the axes 1, 2, 3."""
+    for axis, matrix in enumerate(maps, 1):
+        x = tf.tensordot(x, tf.cast(matrix, x.dtype), [[axis], [1]])
+        order = [0, 1, 2]
+        order.insert(axis, 3)
+        x = tf.transpose(x, order)
+    return x

@@ -1,0 +1,191 @@
+"""Channel estimators for Y = H P + N, all around the same denoiser of channels.
+
+Each is a function `estimator(denoiser, y, pilots, no) -> h_hat, err_var`:
+
+    y : [batch, receive, num_pilots], complex, noise variance `no` per element
+    pilots : [batch, transmit, num_pilots], complex, known
+    no : scalar
+    h_hat : [batch, receive, transmit], complex
+    err_var : [batch, 1, 1], float, variance of the error per complex element
+
+The denoiser takes channels of unit mean power as [batch, 1, receive, transmit, 2] real
+and imaginary parts. Its noise has the variance sigma^2 = no / 2 per real dimension.
+"""
+
+from collections.abc import Callable
+
+import keras
+import numpy as np
+from keras import ops
+
+from link_sim.models.posterior import LinearGaussianLikelihood, PosteriorDenoiser
+from link_sim.models.samplers import heun
+from link_sim.models.schedules import karras_sigmas
+from link_sim.models.spectral import array_response
+from link_sim.receivers.estimation.message_passing import oamp
+from link_sim.receivers.estimation.mimo_denoising import (
+    denoise,
+    estimate,
+    hermitian,
+    matched,
+)
+
+DOUBT = 6.0
+"""Standard deviations of `surprise` beyond which `checked` gives up the prior."""
+LEVELS = 18
+"""Noise levels of `dmse` and `posterior`."""
+DRAWS = 8
+"""Samples that `posterior` averages."""
+
+
+def tweedie(denoiser, y, pilots, no):
+    """The MMSE estimate by one evaluation, for orthogonal pilots.
+
+    `y P^H / |p|^2` is the channel with white noise (Robbins 1956, Miyasawa 1961); a
+    second evaluation beside it measures the divergence for the error variance.
+    """
+    x, variance = matched(y, pilots, no)
+    return denoise(denoiser, x, variance)
+
+
+def dmse(denoiser, y, pilots, no):
+    """The deterministic chain of posterior means, for orthogonal pilots.
+
+    Every step moves to the mean of q(x_next | x, x0_hat) without adding noise (Fesl et
+    al., "Diffusion-based generative prior for low-complexity MIMO channel estimation",
+    IEEE WCL 2024), from the noise level of the observation down to zero.
+    """
+    x, variance = matched(y, pilots, no)
+    start = x
+    ratio = 1e-3 ** (1 / LEVELS)
+    for i in range(LEVELS):
+        x0_hat = estimate(denoiser, x, variance * ratio**i)
+        x = x0_hat + np.float32(ratio) * (x - x0_hat)
+    _, err_var = denoise(denoiser, start, variance)
+    return estimate(denoiser, x, variance * 1e-3), err_var
+
+
+def adaptive(denoiser, y, pilots, no):
+    """The estimate under the covariance that the observation itself betrays, at once.
+
+    denoiser : a `SpectralDenoiser` for [transmit, receive], here of the field Y^T, for
+        which the pilots are part of the array
+    """
+    batch, receive, number = y.shape
+    transmit, points = pilots.shape[1], denoiser.points
+    arrays = array_response(transmit, points[0]), array_response(receive, points[1])
+    scale = np.float32(transmit**-0.5)
+    seen = ops.matmul(ops.swapaxes(pilots, -1, -2), arrays[0]) * scale
+    x = ops.view_as_real(ops.swapaxes(y, -1, -2) * scale)[:, None]
+    sigma = ops.sqrt(no / 2) * scale
+    h_hat, err_var = denoiser.posterior(x, sigma, arrays, [seen, arrays[1]])
+    return tuple(ops.swapaxes(z[:, 0], -1, -2) for z in (h_hat, err_var))
+
+
+def surprise(h_hat, y, pilots, no):
+    """How many standard deviations the observation lies from a Gaussian prior: [batch].
+
+    `y^H R^-1 y = y^H (y - A h_hat) / no` at the LMMSE estimate, which is gamma
+    distributed with mean and variance n for n observations.
+    """
+    gap = y - ops.matmul(h_hat, pilots)
+    size = y.shape[1] * y.shape[2]
+    distance = ops.sum(ops.real(ops.conj(y) * gap), axis=(1, 2)) / no
+    return (distance - size) / size**0.5
+
+
+def checked(denoiser, fallback, y, pilots, no):
+    """`oamp`, and `adaptive` around `fallback` where the prior is surely wrong.
+
+    That is where `surprise` exceeds `DOUBT`: channels of a kind never trained on.
+    """
+    estimates = oamp(denoiser, y, pilots, no), adaptive(fallback, y, pilots, no)
+    wrong = surprise(estimates[0][0], y, pilots, no)[:, None, None] > DOUBT
+    return tuple(ops.where(wrong, b, a) for a, b in zip(*estimates, strict=True))
+
+
+def posterior(denoiser, y, pilots, no):
+    """Mean of draws from the posterior by `PosteriorDenoiser`, for any pilots."""
+    batch, receive, transmit = y.shape[0], y.shape[1], pilots.shape[1]
+    likelihood = LinearGaussianLikelihood(_stacked(pilots), no / 2)
+    rows = ops.concatenate([ops.real(y), ops.imag(y)], axis=-1)
+
+    def row_denoiser(x, sigma):
+        h = ops.reshape(x, (batch, receive, 2, transmit))
+        h = ops.transpose(h, (0, 1, 3, 2))[:, None]
+        h = ops.transpose(denoiser(h, sigma)[:, 0], (0, 1, 3, 2))
+        return ops.reshape(h, (batch, receive, 2 * transmit))
+
+    conditioned = PosteriorDenoiser(row_denoiser, likelihood, rows, np.sqrt(0.5))
+    sigmas = karras_sigmas(LEVELS, sigma_min=1e-3, sigma_max=5.0)
+    draws = []
+    for seed in range(DRAWS):
+        noise = keras.random.normal((batch, receive, 2 * transmit), seed=seed)
+        x = heun(conditioned, sigmas[0] * noise, sigmas)
+        draws.append(_complex(x))
+    return _mean_and_variance(ops.stack(draws))
+
+
+def langevin(denoiser, y, pilots, no):
+    """One chain of annealed Langevin dynamics as published, 6,933 evaluations.
+
+    Levels, steps and likelihood term of Arvinte and Tamir, "MIMO channel estimation
+    using score-based generative models", IEEE TWC 2023, algorithm 1; from its last
+    state, not from the best along the way. The steps were tuned for another network:
+    here, what the pilots do not see hardly moves. The error variance is that of `oamp`.
+    """
+    sigma_max, rate, levels, base, temper = 39.15, 0.995, 2311, 3e-11, 0.01
+    sigmas = ops.convert_to_tensor(sigma_max * rate ** np.arange(levels), "float32")
+    batch, receive, transmit = y.shape[0], y.shape[1], pilots.shape[1]
+    noise = keras.random.SeedGenerator(0)
+
+    def normal():
+        return keras.random.normal((batch, receive, transmit, 2), seed=noise)
+
+    def body(i, h):
+        sigma = sigmas[i // 3]
+        step = base * (sigma / sigmas[-1]) ** 2
+        score = (denoiser(h[:, None], sigma)[:, 0] - h) / sigma**2
+        gap = ops.matmul(ops.view_as_complex(h), pilots) - y
+        pull = ops.view_as_real(ops.matmul(gap, hermitian(pilots)))
+        drift = score - pull / (no / 2 + sigma**2)
+        return h + step * drift + ops.sqrt(2 * temper * step) * normal()
+
+    h = ops.fori_loop(0, 3 * levels, body, normal())
+    return ops.view_as_complex(h), oamp(denoiser, y, pilots, no)[1]
+
+
+ESTIMATORS: dict[str, Callable] = {
+    "tweedie": tweedie,
+    "dmse": dmse,
+    "oamp": oamp,
+    "posterior": posterior,
+    "langevin": langevin,
+    "adaptive": adaptive,
+    "checked": checked,
+}
+"""By name; `checked` takes two denoisers."""
+
+
+def _stacked(pilots):
+    """The real matrix that takes [Re h, Im h] of a row of H to [Re y, Im y]."""
+    real, imag = (ops.swapaxes(part(pilots), -1, -2) for part in (ops.real, ops.imag))
+    upper = ops.concatenate([real, -imag], axis=-1)
+    lower = ops.concatenate([imag, real], axis=-1)
+    return ops.concatenate([upper, lower], axis=-2)[:, None]
+
+
+def _complex(x):
+    real, imag = ops.split(x, 2, axis=-1)
+    return ops.view_as_complex(ops.stack([real, imag], axis=-1))
+
+
+def _mean_and_variance(draws):
+    """Mean of draws [draws, batch, ...], and its own error variance [batch, 1, 1].
+
+    An average of n draws errs by the posterior variance times (1 + 1 / n).
+    """
+    number, mean = draws.shape[0], ops.mean(draws, axis=0)
+    spread = ops.sum(ops.abs(draws - mean) ** 2, axis=0) / (number - 1)
+    variance = ops.mean(spread, axis=(1, 2), keepdims=True)
+    return mean, variance * (1 + 1 / number)

@@ -1,0 +1,116 @@
+"""Classical channel estimators for Y = H P + N, and the bounds of learned ones.
+
+Arguments and results as in `receivers.estimation.mimo`, in NumPy; channels have unit
+mean power, `no` is the noise variance per complex element.
+"""
+
+import numpy as np
+from scipy import fft
+from scipy.linalg import cho_factor, cho_solve
+
+OVERSAMPLING = 4
+"""Points of the angle grids of `sparse` per antenna."""
+ITERATIONS = 300
+THRESHOLD = 0.4
+"""Weight of the l1 norm, relative to the standard deviation of the noise."""
+
+
+def least_squares(y, pilots, no):
+    """`Y P^+`: unbiased with as many pilots as antennas, else of minimum norm."""
+    inverse = np.linalg.pinv(pilots)
+    err_var = no * np.mean(np.sum(np.abs(inverse) ** 2, axis=1), axis=1)
+    missing = 1 - pilots.shape[2] / pilots.shape[1]
+    return y @ inverse, (err_var + max(missing, 0))[:, None, None]
+
+
+def sparse(y, pilots, no):
+    """Sparse recovery over two oversampled DFT grids, by FISTA with restarts.
+
+        min_x |Y - A_r x A_t^T P|^2 / 2 + lambda |x|_1
+
+    (Beck and Teboulle, "A fast iterative shrinkage-thresholding algorithm", 2009;
+    restarts of O'Donoghue and Candes 2015). The error variance is that of the residual.
+    """
+    y, pilots = (a.astype("complex64") for a in (y, pilots))  # half the time
+    lengths = y.shape[1], pilots.shape[1]
+    points = [OVERSAMPLING * n for n in lengths]
+    pilots_h = np.conj(np.swapaxes(pilots, -1, -2))
+    step = 1 / np.linalg.norm(pilots, 2, axis=(1, 2))[:, None, None] ** 2
+    weight = THRESHOLD * np.sqrt(no * np.mean(np.sum(np.abs(pilots) ** 2, 2), 1))
+    weight = weight[:, None, None] * step
+
+    def field(x):
+        return fft.fft2(x, norm="ortho", axes=(1, 2))[:, : lengths[0], : lengths[1]]
+
+    def gradient(x):
+        back = (field(x) @ pilots - y) @ pilots_h
+        return fft.ifft2(back, points, axes=(1, 2), norm="ortho")
+
+    x = z = np.zeros((len(y), *points), "complex64")
+    momentum = 1.0
+    for _ in range(ITERATIONS):
+        moved = z - step * gradient(z)
+        size = np.abs(moved)
+        new = moved * (np.maximum(size - weight, 0) / np.maximum(size, 1e-12))
+        following = (1 + np.sqrt(1 + 4 * momentum**2)) / 2
+        if np.sum(np.real(np.conj(z - new) * (new - x))) > 0:
+            following = momentum = 1.0
+        z, x = new + (momentum - 1) / following * (new - x), new
+        momentum = following
+    h_hat = field(x)
+    residual = np.mean(np.abs(y - h_hat @ pilots) ** 2, axis=(1, 2), keepdims=True)
+    return h_hat, residual / np.mean(np.abs(pilots) ** 2) / pilots.shape[2]
+
+
+def lmmse(y, pilots, no, covariances):
+    """The exact estimate for a zero-mean Gaussian channel, or for a mixture of such.
+
+    covariances: of vec(H) row by row, complex [components, n, n], n = receive *
+    transmit; components of a mixture are equally likely. One channel after the other,
+    since the pilots of each differ.
+    """
+    estimates = [_lmmse(*case, no, covariances) for case in zip(y, pilots, strict=True)]
+    h_hat, err_var = map(np.stack, zip(*estimates, strict=True))
+    return h_hat, err_var[:, None, None]
+
+
+def _lmmse(y, pilots, no, covariances):
+    receive, transmit, size = len(y), len(pilots), y.size
+
+    def seen(c):
+        """`C A^H` and `A C A^H`, with A the map from vec(H) to vec(Y)."""
+        cross = (c.reshape(-1, receive, transmit) @ pilots.conj()).reshape(-1, size)
+        inner = pilots.T @ cross.reshape(receive, transmit, size)
+        return cross, inner.reshape(size, size)
+
+    likelihoods, means, variances = [], [], []
+    for c in covariances:
+        cross, inner = seen(c)
+        factor = cho_factor(inner + no * np.eye(size, dtype=inner.dtype), lower=True)
+        weights = cho_solve(factor, y.reshape(-1))
+        means.append(cross @ weights)
+        explained = np.trace(cho_solve(factor, cross.conj().T @ cross)).real
+        variances.append((np.trace(c).real - explained) / len(c))
+        logdet = 2 * np.sum(np.log(np.diag(factor[0]).real))
+        likelihoods.append(-np.vdot(y.reshape(-1), weights).real - logdet)
+    p = np.exp(np.array(likelihoods) - max(likelihoods))
+    p /= p.sum()
+    mean = np.tensordot(p, means, 1)
+    spread = [np.mean(np.abs(m - mean) ** 2) for m in means]
+    variance = p @ (np.array(variances) + spread)
+    return mean.reshape(receive, transmit), variance
+
+
+def genie(y, pilots, no, receive, transmit):
+    """The LMMSE estimate that knows each channel's covariance, for orthogonal pilots.
+
+    receive, transmit: covariances of the two ends, [batch, n, n] each; a bound.
+    """
+    energy = np.mean(np.sum(np.abs(pilots) ** 2, axis=-1))
+    x, no = y @ np.conj(np.swapaxes(pilots, -1, -2)) / energy, no / energy
+    (first, left), (second, right) = map(np.linalg.eigh, (receive, transmit))
+    power = np.maximum(first[:, :, None] * second[:, None, :], 0)
+    gain = power / (power + no)
+    z = np.conj(np.swapaxes(left, -1, -2)) @ x @ np.conj(right)
+    h_hat = left @ (gain * z) @ np.swapaxes(right, -1, -2)
+    return h_hat, no * np.mean(gain, axis=(1, 2), keepdims=True)

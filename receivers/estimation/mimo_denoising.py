@@ -1,0 +1,53 @@
+"""Denoisers applied to channels Y = H P + N: the noisy channel, and error variances."""
+
+import keras
+import numpy as np
+from keras import ops
+
+from link_sim.models.spectral import as_complex
+
+PROBE = 0.05
+"""Size of the step by which divergences are measured, relative to the noise."""
+
+
+def matched(y, pilots, no):
+    """`y P^H / |p|^2` and its noise variance, [batch, 1, 1], for orthogonal rows."""
+    energy = ops.mean(ops.sum(ops.abs(pilots) ** 2, axis=-1), axis=-1)[:, None, None]
+    return ops.matmul(y, hermitian(pilots)) / as_complex(energy), no / energy
+
+
+def denoise(denoiser, x, variance):
+    """The estimate from `x`, and the variance of its error, `variance div / n`.
+
+    By Stein's lemma the error of an MMSE estimate per real dimension is the noise times
+    its mean derivative, measured along random signs. x: [batch, receive, transmit],
+    complex; variance per complex element: [batch, 1, 1].
+    """
+    signs = signs_like(x.shape)
+    step = PROBE * ops.sqrt(variance)
+    x0_hat = estimate(denoiser, x, variance)
+    beside = estimate(denoiser, x + as_complex(step) * signs, variance)
+    slope = ops.real(ops.conj(signs) * (beside - x0_hat)) / step
+    slope = ops.mean(slope, axis=(1, 2), keepdims=True)
+    return x0_hat, variance * ops.clip(slope, 1e-4, 0.9999)
+
+
+def estimate(denoiser, x, variance):
+    """`denoiser` of complex channels [batch, receive, transmit] with white noise.
+
+    variance: of the noise per complex element, [batch, 1, 1].
+    """
+    x = ops.view_as_real(x)[:, None]
+    sigma = ops.sqrt(variance / 2)[:, None, :, :, None]
+    return ops.view_as_complex(denoiser(x, sigma)[:, 0])
+
+
+def signs_like(shape):
+    """Complex numbers of magnitude 1 with random signs, always the same ones."""
+    signs = ops.sign(keras.random.normal((*shape, 2), seed=1))
+    return ops.view_as_complex(signs) / np.complex64(np.sqrt(2))
+
+
+def hermitian(x):
+    """Conjugate transposes of matrices in the last two axes."""
+    return ops.conj(ops.swapaxes(x, -1, -2))

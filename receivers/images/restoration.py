@@ -1,0 +1,170 @@
+"""Restoring an image from the soft or hard bits that a channel decoder leaves."""
+
+import functools
+
+import keras
+import numpy as np
+from keras import ops
+
+from link_sim.models import pretrained
+from link_sim.models.conditional_chain import ConditionalChain, sample_chain
+from link_sim.receivers.images.bits import BIT_VALUES, image_llr, keep_certain
+from link_sim.receivers.images.error_rate import hard_llr
+from link_sim.receivers.images.pixel_bayes import log_histograms
+
+
+def condition_planes(soft_bits):
+    """What a restoring network is told about an image, and its mean alone.
+
+    Args:
+        soft_bits: E[2 b - 1] of each bit, `tanh(llr / 2)`, or -1 and 1 for hard
+            bits: [batch, height, width, channels, 8].
+
+    Returns the posterior pixel mean y under uniform bits, scaled to [-1, 1],
+    [batch, height, width, channels], and the condition
+    [batch, height, width, 10 channels]: soft bits, mean, standard deviation.
+    """
+    weights = BIT_VALUES / 255
+    y = ops.sum(soft_bits * weights, axis=-1)
+    std = ops.sqrt(ops.sum((1 - soft_bits**2) * weights**2, axis=-1))
+    batch, height, width = ops.shape(soft_bits)[:3]
+    planes = ops.reshape(soft_bits, (batch, height, width, 8 * soft_bits.shape[3]))
+    return y, ops.concatenate([planes, y, std], axis=-1)
+
+
+@keras.saving.register_keras_serializable(package="link_sim")
+class ConditionalDDPM(keras.layers.Layer):
+    """Restores images by a conditional diffusion that starts at the decoded image.
+
+    One network serves any number of steps: one gives the MMSE estimate, more trade
+    distortion for realism, and 200 with `eta = 1` are the receiver of Letafati, Ali
+    and Latva-aho ("Conditional denoising diffusion probabilistic models for data
+    reconstruction enhancement in wireless communications", 2024). The process is
+    that of `link_sim.models.conditional_chain`.
+
+    Args:
+        denoiser: `denoiser(x, sigma, condition)` on images scaled to [-1, 1].
+        image_shape: Height, width and channels that the denoiser was trained for.
+        soft: Whether to believe the LLRs. If not, or for images, the restorer finds out
+            the rate of wrong bits by itself (`link_sim.receivers.images.error_rate`).
+        histograms: Name of the table of pixel levels for that, as in `PixelBayes`;
+            without one the rate is taken to be 0.2.
+        num_steps: Evaluations of the network, 1 to 200.
+        eta: 0 for deterministic steps, 1 for ancestral sampling.
+        seed: Of the sampler's own noise.
+
+    Call arguments:
+        inputs: Either LLRs of the image bits, log p(1)/p(0), MSB first, [batch,
+            height, width, channels, 8], where +-inf marks verified bits, which are
+            kept as they are; or hard images [batch, height, width, channels] in
+            [0, 1].
+
+    Attribute `place`: where the inputs stand in a larger batch, (number of the first,
+    size of the batch), so that an image gets the noise that it has when the whole batch
+    is restored at once; None if they are the batch.
+
+    Returns images [batch, height, width, channels] in [0, 1]. Raises `ValueError`
+    for a wrong image size and, outside graphs, for LLRs that are not numbers.
+
+    Example:
+        >>> restorer = ConditionalDDPM.from_preset("ddpm", num_steps=1)
+        >>> image_hat = restorer(llr)
+    """
+
+    def __init__(
+        self,
+        denoiser,
+        image_shape,
+        soft=True,
+        histograms=None,
+        num_steps=1,
+        eta=0.0,
+        seed=0,
+        **kwargs,
+    ):
+        super().__init__(**kwargs)
+        self.denoiser = denoiser
+        self.image_shape = tuple(image_shape)
+        self.soft = soft
+        self.histograms = histograms
+        self._log_prior = (
+            log_histograms(histograms)
+            if histograms
+            else np.zeros((*self.image_shape, 256), "float32")
+        )
+        self.num_steps = num_steps
+        self.eta = eta
+        self.seed = seed
+        self.noise = keras.random.SeedGenerator(seed)
+        self.place = None
+        self.chain = ConditionalChain()
+        self.chain.levels(num_steps)  # refuses impossible numbers
+
+    @classmethod
+    def from_preset(cls, name: str, num_steps: int = 1, **kwargs):
+        """The restorer with the shipped weights `name`, or those in an `.npz` file."""
+        denoiser = pretrained.load_model(name)
+        options = pretrained.read_card(name)["restorer"] | kwargs
+        return cls(denoiser, **options, num_steps=num_steps)
+
+    def reseed(self, seed: int) -> None:
+        """Restarts the sampler's noise, so that a batch can be computed again."""
+        self.noise.state.assign([seed, 0])
+
+    def __call__(self, inputs, **kwargs):
+        if isinstance(inputs, np.ndarray):
+            inputs = ops.convert_to_tensor(inputs)
+        image_llr(inputs, self.image_shape)  # Keras would wrap errors in `call`
+        return super().__call__(inputs, **kwargs)
+
+    def call(self, inputs):
+        return self.samples(inputs, 1)[0]
+
+    def samples(self, inputs, num_samples: int):
+        """Several restored images of each input: [num_samples, batch, ...].
+
+        With more than one step these are draws from (about) the posterior: their
+        mean is a better estimate, their variance says how uncertain each pixel is.
+        """
+        llr = image_llr(inputs, self.image_shape)
+        believed = self.soft and len(inputs.shape) == 5
+        known = llr if believed else hard_llr(llr, self._log_prior)
+        y, condition = condition_planes(ops.tanh(known / 2))
+        denoiser = functools.partial(self.denoiser, condition=condition)
+        images = []
+        for _ in range(num_samples):
+            shape = (self.num_steps, *ops.shape(y))
+            noise = 0.0 if self.num_steps == 1 else self._normal(shape)
+            x = sample_chain(denoiser, y, noise, self.chain, self.num_steps, self.eta)
+            images.append(keep_certain((ops.clip(x, -1, 1) + 1) / 2, llr))
+        return ops.stack(images)
+
+    def compute_output_shape(self, input_shape):
+        return (input_shape[0], *self.image_shape)
+
+    def get_config(self):
+        return {
+            **super().get_config(),
+            "denoiser": keras.saving.serialize_keras_object(self.denoiser),
+            "image_shape": self.image_shape,
+            "soft": self.soft,
+            "histograms": self.histograms,
+            "num_steps": self.num_steps,
+            "eta": self.eta,
+            "seed": self.seed,
+        }
+
+    @classmethod
+    def from_config(cls, config):
+        denoiser = keras.saving.deserialize_keras_object(config["denoiser"])
+        return cls(**{**config, "denoiser": denoiser})
+
+    def _normal(self, shape):
+        """Noise of the inputs, as it is where they stand in a batch."""
+        if self.place is None:
+            return keras.random.normal(shape, dtype="float32", seed=self.noise)
+        first, batch = self.place
+        steps, _, *rest = shape
+        whole = steps, batch, *rest
+        noise = keras.random.normal(whole, dtype="float32", seed=self.noise)
+        return ops.slice(noise, (0, first, *(0 for _ in rest)), shape)

@@ -1,0 +1,310 @@
+import hashlib
+import json
+import shutil
+
+import numpy as np
+import pytest
+import tensorflow as tf
+
+from link_sim.engine.results import ResultsError, open_results
+from link_sim.experiments.link import batch_seed
+from link_sim.experiments.semantic import SemanticLink, picture_strip, run_batch
+from link_sim.metrics.lpips import LPIPS
+from link_sim.metrics.rates import METRICS, estimate
+from link_sim.models import pretrained
+from link_sim.models.semantic import SemanticDenoiser, SemanticEncoder
+from link_sim.scenarios.loading import ScenarioError, load_scenario, parse_scenario
+
+DECODERS = "ae", "vae", "cdiff"
+
+
+@pytest.fixture(scope="module")
+def weights(tmp_path_factory):
+    """A folder of small networks that were never trained, for one user and two."""
+    folder, rng = tmp_path_factory.mktemp("weights"), np.random.default_rng(0)
+    for suffix, max_symbols in (("", 131), ("-2users", 130)):
+        for kind in DECODERS:
+            encoder = f"semantic-{'vae-' * (kind == 'vae')}encoder-mnist{suffix}"
+            network = SemanticEncoder((28, 28, 1), 2 * max_symbols, (4, 4, 4, 4))
+            network.layers[-1].bias.assign(rng.standard_normal(2 * max_symbols))
+            pretrained.save_model(
+                str(folder / f"{encoder}.npz"), network, {"summary": ""}
+            )
+            denoiser = SemanticDenoiser(
+                (28, 28, 1), 2 * max_symbols, 2, 0.6, (32, 32), (1, 1)
+            )
+            random = [0.1 * rng.standard_normal(w.shape) for w in denoiser.weights]
+            denoiser.set_weights(random)
+            card = {
+                "summary": "",
+                "encoder": encoder,
+                "decoder": {"image_shape": [28, 28, 1], "max_symbols": max_symbols},
+            }
+            name = f"semantic-{kind}-mnist{suffix}.npz"
+            pretrained.save_model(str(folder / name), denoiser, card)
+    return folder
+
+
+def scenario(weights, *overrides):
+    shared = [
+        f"weights={weights}",
+        "batch_size=4",
+        "sweep.points=[0.0208333, 0.1666667]",
+    ]
+    return load_scenario("semantic", [*shared, *overrides])
+
+
+@pytest.mark.parametrize("users", [1, 2])
+def test_a_batch_counts_every_receiver_alike_and_again(weights, users):
+    names = '["perfect-csi+ae", "perfect-csi+cdiff-2", "perfect-csi+jpeg"]'
+    chosen = scenario(weights, f"users={users}", f"receivers={names}")
+    link = SemanticLink(chosen)
+    counts = link.simulate(0.1666667, 3)
+    assert list(counts) == list(chosen.receivers)
+    for sums in counts.values():
+        assert sums["frames"] == 4 and sums["images"] == 4 * users
+        measured = {m for m in METRICS if estimate(sums, m) is not None}
+        assert {"psnr", "psnr_mean", "ssim", "ms_ssim", "accuracy", "fcd"} <= measured
+        assert "lpips" not in measured
+    assert counts["perfect-csi+jpeg"]["blocks"] == 4 * users
+    # the last batch is computed alone in another link, after other batches in this one
+    link.simulate(0.1666667, 0)
+    assert link.simulate(0.1666667, 3) == counts
+    toml = chosen.to_toml()
+    again = run_batch(toml, 0.1666667, 3)
+    assert again["counts"] == counts
+    assert again["seed"] == batch_seed(chosen.seed, 0.1666667, 3)
+    json.dumps(again, allow_nan=False)
+
+
+def test_the_world_does_not_depend_on_the_receivers(weights):
+    alone = SemanticLink(scenario(weights, 'receivers=["perfect-csi+ae"]'))
+    several = SemanticLink(scenario(weights))
+    assert (
+        alone.simulate(0.0208333, 1)["perfect-csi+ae"]
+        == several.simulate(0.0208333, 1)["perfect-csi+ae"]
+    )
+
+
+def test_true_labels_and_images_of_a_batch_agree(weights):
+    link = SemanticLink(scenario(weights))
+    picks = link.batch(1)
+    np.testing.assert_array_equal(picks[:, 0], [4, 5, 6, 7])
+    # an exact copy is classified as well as the classifier can: 99 %
+    image = link.images(np.arange(200).reshape(-1, 1))
+    counts = link._count(image, link._labels[:200].reshape(-1, 1), {"copy": image}, {})
+    sums = {key: float(value) for key, value in counts["copy"].items()}
+    assert sums["class_hits"] >= 194 and sums["class_flips"] == 0
+    assert estimate(sums, "ms_ssim").value == pytest.approx(1)
+
+
+def test_the_cliff_of_a_fixed_rate(weights):
+    names = '["perfect-csi+webp", "perfect-csi+webp-at-10"]'
+    sweep = "sweep={axis='esno_db', points=[4, 10], bandwidth_ratio=0.1666667}"
+    link = SemanticLink(scenario(weights, f"receivers={names}", sweep, "batch_size=20"))
+    for point, share in ((10.0, 0.0), (4.0, 1.0)):
+        counts = link.simulate(point, 0)
+        lost = counts["perfect-csi+webp-at-10"]["block_errors"] / 20
+        assert abs(lost - share) <= 0.1
+    lost = counts["perfect-csi+webp"]["block_errors"] / 20
+    assert lost <= 0.1
+
+
+def test_over_the_mimo_ofdm_link_with_estimated_channels(weights):
+    link = SemanticLink(
+        scenario(
+            weights,
+            'receivers=["perfect-csi+cdiff-2", "ls+cdiff-2", "lmmse+ae", "score+jpeg"]',
+            "users=2",
+            "channel.model=tdl-a",
+            "antennas={transmit=2, streams=1, receive=4}",
+        )
+    )
+    counts = link.simulate(0.0208333, 0)
+    assert all(np.isfinite(list(sums.values())).all() for sums in counts.values())
+
+
+def out_of_memory(*_):
+    raise tf.errors.ResourceExhaustedError(None, None, "out of memory")
+
+
+def test_a_batch_that_memory_does_not_hold_is_received_in_parts(weights, monkeypatch):
+    names = '["ls+ae", "perfect-csi+cdiff-2", "lmmse+jpeg"]'
+    link = SemanticLink(
+        scenario(
+            weights,
+            f"receivers={names}",
+            "users=2",
+            "batch_size=5",
+            "channel.model=tdl-a",
+            "antennas.receive=2",
+        )
+    )
+    whole, count = link.simulate(0.1666667, 2), link._count
+    monkeypatch.setattr(
+        link, "_count", lambda *x: count(*x) if len(x[0]) < 3 else out_of_memory()
+    )
+    halves = link.simulate(0.1666667, 2)
+    assert link.frames_at_once == 2
+    assert halves.keys() == whole.keys()
+    for name, counts in whole.items():
+        assert halves[name] == pytest.approx(counts, rel=1e-4, abs=1e-4)
+
+
+def test_a_frame_that_memory_does_not_hold_is_answered_in_one_sentence(
+    weights, monkeypatch
+):
+    link = SemanticLink(scenario(weights, 'receivers=["perfect-csi+ae"]'))
+    monkeypatch.setattr(link, "_count", out_of_memory)
+    with pytest.raises(ScenarioError, match="batch_size = 4 does not fit .* lower it"):
+        link.simulate(0.1666667, 0)
+
+
+def test_pictures_by_receiver_and_point(weights):
+    strip = picture_strip(scenario(weights), 3)
+    assert strip["image"].shape == (3, 28, 28, 1)
+    assert strip["perfect-csi+cdiff-8", 0.1666667].shape == (3, 28, 28, 1)
+
+
+@pytest.mark.parametrize(
+    "name",
+    [
+        "ae",
+        "perfect-csi+turbo",
+        "psi+ae",
+        "perfect-csi+ae-4",
+        "ls+cdiff-99",
+        "ls+jpeg-at-201",
+        "ls+webp-at--4000",
+    ],
+)
+def test_an_unknown_receiver_is_answered_in_one_sentence(weights, name):
+    with pytest.raises(ScenarioError, match=r"use|join"):
+        SemanticLink(scenario(weights, f'receivers=["{name}"]'))
+
+
+def test_other_lpips_weights_than_the_run_began_with_are_refused(tmp_path):
+    file = tmp_path / "alex.npz"
+    file.write_bytes(b"one")
+    chosen = load_scenario("semantic-cifar10", [f"lpips={file}"])
+    file.write_bytes(b"other")
+    with pytest.raises(ValueError, match="alex.npz has other content .*sha256"):
+        LPIPS(chosen.lpips, chosen.lpips_sha256)
+
+
+def hashes(folder, *names):
+    return {
+        name: hashlib.sha256((folder / f"{name}.npz").read_bytes()).hexdigest()
+        for name in names
+    }
+
+
+def test_a_scenario_pins_the_weights_that_its_receivers_take(weights, monkeypatch):
+    monkeypatch.chdir(weights.parent)
+    one = 'receivers=["ls+cdiff", "ls+cdiff-8", "lmmse+cdiff-8", "ls+jpeg"]'
+    chosen = scenario(weights.name, one)
+    assert chosen.weights == str(weights)
+    used = ("semantic-cdiff-mnist", "semantic-encoder-mnist")
+    assert chosen.weights_sha256 == hashes(weights, *used)
+    assert parse_scenario(chosen.to_toml()) == chosen
+    two = scenario(weights, 'receivers=["ls+vae"]', "users=2").weights_sha256
+    used = ("semantic-vae-mnist-2users", "semantic-vae-encoder-mnist-2users")
+    assert two == hashes(weights, *used)
+    assert load_scenario("semantic").weights_sha256 is None
+
+
+@pytest.mark.parametrize("name", ["semantic-ae-mnist", "semantic-encoder-mnist"])
+def test_replaced_weights_are_refused(weights, tmp_path, name):
+    folder, results = tmp_path / "weights", tmp_path / "results"
+    shutil.copytree(weights, folder)
+    chosen = scenario(folder, 'receivers=["ls+ae"]')
+    with open_results(results, chosen):
+        pass
+    file = str(folder / f"{name}.npz")
+    arrays = pretrained.load_arrays(file)
+    pretrained.save_arrays(file, {**arrays, "000": 2 * arrays["000"]}, card(file))
+    with pytest.raises(ValueError, match=f"{name}.npz has other content .*sha256"):
+        SemanticLink(chosen)
+    again = scenario(folder, 'receivers=["ls+ae"]')
+    with pytest.raises(ResultsError, match=f"another run, with weights_sha256.{name}"):
+        with open_results(results, again):
+            pass
+
+
+def card(file):
+    return {k: v for k, v in pretrained.read_card(file).items() if k != "sha256"}
+
+
+def test_a_copy_of_the_weights_elsewhere_continues_a_run(weights, tmp_path):
+    shutil.copytree(weights, tmp_path / "copy")
+    for folder in (weights, tmp_path / "copy"):
+        with open_results(tmp_path / "results", scenario(folder)):
+            pass
+
+
+def test_weights_that_are_no_folder_are_answered_in_one_sentence(tmp_path):
+    (tmp_path / "ae.npz").touch()
+    for name in ("ae.npz", "none"):
+        with pytest.raises(ScenarioError, match=f"weights = .*{name}' is not a folder"):
+            scenario(tmp_path / name)
+
+
+@pytest.mark.parametrize(
+    "sweep, named",
+    [
+        ("sweep.points=[0.1, 0.5]", "sweep.points asks for 392 symbols"),
+        (
+            "sweep={axis='esno_db', points=[4], bandwidth_ratio=0.5}",
+            "sweep.bandwidth_ratio asks for 392 symbols",
+        ),
+    ],
+)
+def test_more_symbols_than_there_are_are_refused(weights, sweep, named):
+    with pytest.raises(ScenarioError, match=f"{named}.* up to 0.167$"):
+        SemanticLink(scenario(weights, sweep))
+    largest = scenario(weights, "sweep.points=[0.167]", 'receivers=["ls+ae"]')
+    assert SemanticLink(largest).conditions(0.167)[0] == 131
+
+
+def test_missing_weights_are_named(tmp_path):
+    with pytest.raises(ValueError, match="semantic-ae-mnist.npz"):
+        SemanticLink(scenario(tmp_path))
+
+
+def test_two_users_without_weights_are_answered_in_one_sentence():
+    with pytest.raises(ScenarioError, match="users = 2 .*'mnist': use users=1, .*npz$"):
+        SemanticLink(load_scenario("semantic", ["users=2"]))
+
+
+def test_only_a_separation_baseline_has_blocks_to_count():
+    coded = load_scenario("semantic", ["stop.block_errors=5"])
+    assert coded.stop.block_errors == 5
+    with pytest.raises(ScenarioError, match="stop.block_errors counts code blocks"):
+        load_scenario("semantic", ["stop.block_errors=5", 'receivers=["ls+ae"]'])
+
+
+def test_lpips_is_for_images_of_its_size_only():
+    assert load_scenario("semantic").remark is None
+    assert "lpips=PATH" in load_scenario("semantic-cifar10").remark
+    with pytest.raises(ScenarioError, match="lpips needs .* 'mnist' have 28: leave"):
+        load_scenario("semantic", ["lpips=alex.npz"])
+
+
+@pytest.mark.parametrize(
+    "changed, said",
+    [
+        ({"encoder": None}, "names no encoder: train it again"),
+        ({"encoder": "../other"}, "names no encoder: train it again"),
+        ({"encoder": "semantic-vae-mnist"}, "no weights of a semantic encoder"),
+        ({"decoder": None}, "no weights of a semantic decoder"),
+        ({"decoder": {}}, "no weights of a semantic decoder"),
+    ],
+)
+def test_cards_that_do_not_fit_are_answered_in_one_sentence(
+    weights, tmp_path, changed, said
+):
+    folder = shutil.copytree(weights, tmp_path / "copy")
+    card = folder / "semantic-ae-mnist.json"
+    card.write_text(json.dumps(json.loads(card.read_text()) | changed))
+    with pytest.raises(ValueError, match=said):
+        SemanticLink(scenario(folder, 'receivers=["ls+ae"]'))

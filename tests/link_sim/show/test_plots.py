@@ -1,0 +1,121 @@
+import numpy as np
+import pytest
+from matplotlib.figure import Figure
+from PIL import Image
+
+from link_sim.show import plots
+
+
+def row(receiver, point, value, low=None, high=None, metric="ber"):
+    return {
+        "scenario": "smoke",
+        "receiver": receiver,
+        "axis": "ebno_db",
+        "point": point,
+        "metric": metric,
+        "value": value,
+        "low": low,
+        "high": high,
+        "count": 100,
+    }
+
+
+@pytest.fixture
+def ax():
+    return Figure().subplots()
+
+
+def test_curves_and_bounds(ax):
+    rows = [
+        row("perfect-csi", 0.0, 0.1, 0.05, 0.2),
+        row("ls", 2.0, 0.2, 0.1, 0.3),
+        row("ls", 0.0, 0.3, 0.2, 0.4),
+        row("ls", 0.0, 20.0, 19, 21, metric="psnr"),
+    ]
+    assert plots.plot_metric(ax, rows, "ber") is ax
+    bound, curve = ax.lines
+    assert (bound.get_linestyle(), curve.get_linestyle()) == ("--", "-")
+    assert curve.get_xydata().tolist() == [[0.0, 0.3], [2.0, 0.2]]
+    assert ax.get_yscale() == "log"
+    assert ax.get_xlabel() == "Eb/N0 [dB]"
+
+
+def test_points_without_errors_are_upper_limits_not_zeros(ax):
+    rows = [row("ls", 0.0, 0.3, 0.2, 0.4), row("ls", 2.0, 0.0, 0.0, 0.04)]
+    plots.plot_metric(ax, rows, "ber")
+    assert ax.lines[0].get_xydata().tolist() == [[0.0, 0.3]]
+    assert ax.collections[1].get_offsets().tolist() == [[2.0, 0.04]]
+
+
+def test_receivers_that_coincide_share_a_curve(ax):
+    names = ("ls", "ls+pixel-bayes")
+    plots.plot_metric(ax, [row(name, 0.0, 0.3, 0.2, 0.4) for name in names], "ber")
+    assert [line.get_label() for line in ax.lines] == ["ls\nls+pixel-bayes"]
+
+
+def test_a_receiver_keeps_its_colour_from_plot_to_plot():
+    rows = [
+        row("a", 0.0, 0.3, 0.2, 0.4),
+        row("b", 0.0, 0.2, 0.1, 0.3),
+        row("b", 0.0, 20.0, 19, 21, metric="psnr"),
+    ]
+    ber, psnr = (
+        plots.plot_metric(Figure().subplots(), rows, m) for m in ("ber", "psnr")
+    )
+    assert ber.lines[1].get_color() == psnr.lines[0].get_color()
+
+
+def test_values_without_an_interval_are_drawn(ax):
+    plots.plot_metric(ax, [row("ls", 0.0, 20.0, metric="psnr")], "psnr")
+    assert ax.lines[0].get_xydata().tolist() == [[0.0, 20.0]]
+
+
+@pytest.mark.parametrize("channels", [1, 3])
+def test_the_strip_holds_each_image_where_its_label_is(ax, channels):
+    image = np.zeros((2, 8, 8, channels))
+    received = {
+        ("ls", 0.0): image + 0.1,
+        ("ls", 3.0): image + 0.2,
+        ("lmmse", 3.0): image + 0.3,
+    }
+    plots.plot_strip(ax, image, received, "esno_db")
+    shown = ax.images[0].get_array()
+    levels = {
+        (label_y.get_text(), label_x.get_text()): shown[int(y), int(x) + 1, 0]
+        for label_y, y in zip(ax.get_yticklabels(), ax.get_yticks(), strict=True)
+        for label_x, x in zip(ax.get_xticklabels(), ax.get_xticks(), strict=True)
+    }
+    assert levels == {
+        ("sent", "0"): 0,
+        ("sent", "3"): 0,
+        ("ls", "0"): 0.1,
+        ("ls", "3"): 0.2,
+        ("lmmse", "0"): 1,  # left blank
+        ("lmmse", "3"): 0.3,
+    }
+
+
+@pytest.mark.parametrize(
+    ("form", "start"), [("png", b"\x89PNG"), ("pdf", b"%PDF"), ("svg", b"<?xml")]
+)
+def test_files_are_those_that_have_values(tmp_path, form, start):
+    plots.save_plots(tmp_path, [row("ls", 0.0, 20.0, metric="psnr")], form)
+    (path,) = tmp_path.iterdir()
+    assert path.name == f"psnr.{form}"
+    assert path.read_bytes().startswith(start)
+
+
+def test_plots_fit_a_column_however_many_receivers(tmp_path):
+    names = [f"perfect-csi+pixel-bayes-{i}" for i in range(12)]
+    rows = [row(name, i / 9, 20.0, metric="psnr") for i, name in enumerate(names)]
+    plots.save_plots(tmp_path, rows)
+    width, _ = Image.open(tmp_path / "psnr.png").size
+    assert width <= 1.05 * plots.COLUMN * plots.STYLE["savefig.dpi"]
+
+
+def test_convergence_is_a_staircase_between_the_two_sides():
+    path = np.array([[0.5, 0.6], [0.7, 0.8], [1.0, 0.9]])
+    ax = plots.plot_convergence(Figure().subplots(), {3.0: path})
+    x, y = ax.lines[0].get_data()
+    corners = [(0, 0.5), (0.6, 0.5), (0.6, 0.7), (0.8, 0.7), (0.8, 1.0), (0.9, 1.0)]
+    assert np.allclose(np.transpose([x, y]), corners)
