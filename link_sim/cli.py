@@ -3,7 +3,6 @@
 TensorFlow takes seconds to import, so each command imports what it needs.
 """
 
-import importlib
 import inspect
 import json
 import os
@@ -92,7 +91,7 @@ def run(
 ) -> None:
     """Compares the receivers of a scenario at each point; continues what is there."""
     from link_sim.engine import executors, results
-    from link_sim.engine.montecarlo import Shard
+    from link_sim.engine.shards import Shard
     from link_sim.scenarios.loading import load_scenario
 
     overrides = list(settings)
@@ -106,7 +105,6 @@ def run(
     folder = out or Path("results") / f"{resolved.name}{name}"
     place = executors.open_executor(executor)
     console = _console()
-    _load_tensorflow(console)
     with results.open_results(folder, resolved) as stored:
         _simulate(console, resolved, folder, stored, place, part, form)
     if part.count == 1:
@@ -223,24 +221,27 @@ def _simulate(
     from link_sim.engine import executors, montecarlo
     from link_sim.show.display import Progress
 
-    points, toml = scenario.sweep.points, scenario.to_toml()
     known = shard.own(stored.lines)
-    tallies = montecarlo.tally(points, shard.stop(scenario.stop), known)
-    finished = all(tally.finished for tally in tallies.values())
-    if finished and (shard.count > 1 or (folder / f"strip.{form}").exists()):
+    tallies = montecarlo.tally(scenario.sweep.points, shard.stop(scenario.stop), known)
+    missing = not all(tally.finished for tally in tallies.values())
+    strip = folder / f"strip.{form}"
+    drawn = shard.count > 1 or not scenario.pictures or strip.exists()
+    if drawn and not missing:
         return
+    _load_tensorflow(console)
+    from link_sim.engine.batches import picture_strip, run_batch
     from link_sim.show import plots
 
-    experiment = importlib.import_module(scenario.runs_in)
-    run_batch = partial(shard.run, partial(experiment.run_batch, toml))
-    run_batch = partial(executors.run_alone, run_batch)
-    with place as (executor, workers):
-        with Progress(console, scenario, tallies, workers) as progress:
-            for line in montecarlo.sweep(run_batch, tallies, executor, workers):
-                stored.append(shard.whole(line))
-                progress.show(line)
-    pictures = experiment.picture_strip(scenario, 3) if shard.count == 1 else None
-    if pictures:
+    if missing:
+        run = partial(shard.run, partial(run_batch, scenario.to_toml()))
+        run = partial(executors.run_alone, run)
+        with place as (executor, workers):
+            with Progress(console, scenario, tallies, workers) as progress:
+                for line in montecarlo.sweep(run, tallies, executor, workers):
+                    stored.append(shard.whole(line))
+                    progress.show(line)
+    if not drawn:
+        pictures = picture_strip(scenario, 3)
         for kind in {"png", str(form)}:  # the report shows the former
             plots.save_strip(folder, pictures, scenario.sweep.axis, kind)
 

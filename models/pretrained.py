@@ -1,11 +1,6 @@
-"""Shipped weights: a `NAME.npz` file and a `NAME.json` card that describes it.
-
-Everywhere a name is expected, the path of an `.npz` file (with its card beside
-it) serves as well, so freshly trained weights are used like shipped ones.
-"""
+"""Shipped weights: a `NAME.npz` file and a `NAME.json` card that describes it."""
 
 import hashlib
-import json
 from pathlib import Path
 
 import keras
@@ -20,35 +15,13 @@ from link_sim.models import (  # noqa: F401
     spectral,
     unet,
 )
-
-WEIGHTS = Path(__file__).parent / "weights"
-
-
-def list_pretrained() -> dict[str, str]:
-    """Names of the shipped files, each with the first line of its card."""
-    return {
-        path.stem: json.loads(path.read_text())["summary"]
-        for path in sorted(WEIGHTS.glob("*.json"))
-    }
-
-
-def read_card(name: str) -> dict:
-    """The card of `name`: what it is, how it was made, how good it is.
-
-    Raises `ValueError` if there is no such card, or if it is damaged.
-    """
-    path = _file(name).with_suffix(".json")
-    if not path.is_file():
-        known = ", ".join(list_pretrained()) or "none"
-        raise ValueError(f"no weights named '{name}' ({path} is missing): use {known}")
-    try:
-        card = json.loads(path.read_text())
-        card["sha256"]
-    except (ValueError, RecursionError, KeyError, TypeError):
-        raise ValueError(
-            f"{path} is not a card of weights: install or train it again"
-        ) from None
-    return card
+from link_sim.models.cards import (  # noqa: F401
+    list_pretrained,
+    read_card,
+    update_card,
+    weights_path,
+    write_card,
+)
 
 
 def load_arrays(name: str) -> dict[str, np.ndarray]:
@@ -56,7 +29,7 @@ def load_arrays(name: str) -> dict[str, np.ndarray]:
 
     Raises `ValueError` if the file is missing or differs from its card.
     """
-    card, path = read_card(name), _file(name)
+    card, path = read_card(name), weights_path(name)
     if not path.is_file():
         raise ValueError(f"the weights file {path} is missing: install it again")
     if _sha256(path) != card["sha256"]:
@@ -73,10 +46,10 @@ def save_arrays(name: str, arrays: dict[str, np.ndarray], card: dict) -> Path:
 
     The hash is added to the card.
     """
-    path = _file(name)
+    path = weights_path(name)
     path.parent.mkdir(parents=True, exist_ok=True)
     np.savez_compressed(path, **arrays)
-    _write_card(path, {**card, "sha256": _sha256(path)})
+    write_card(str(path), card)
     return path
 
 
@@ -104,19 +77,6 @@ def save_model(name: str, model: keras.layers.Layer, card: dict) -> Path:
     parameters = int(sum(w.size for w in weights))
     card = {**card, "architecture": architecture, "parameters": parameters}
     return save_arrays(name, arrays, card)
-
-
-def update_card(name: str, **entries) -> None:
-    """Adds entries to the card of `name`, such as a measured quality."""
-    _write_card(_file(name), {**read_card(name), **entries})
-
-
-def _file(name: str) -> Path:
-    return Path(name) if name.endswith(".npz") else WEIGHTS / f"{name}.npz"
-
-
-def _write_card(path: Path, card: dict) -> None:
-    path.with_suffix(".json").write_text(json.dumps(card, indent=2) + "\n")
 
 
 def _sha256(path: Path) -> str:

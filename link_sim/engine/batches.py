@@ -1,53 +1,156 @@
-"""Batches of a link, computed from the text of a scenario, alone and anywhere."""
+"""Batches of any experiment, computed from the text of a scenario, alone and anywhere.
 
-import math
+This is the only place that knows of frames in parts: a batch that memory does not hold
+is received in halves, quarters, …, with the same counts.
+"""
+
+import pkgutil
 import time
+from collections.abc import Callable, Iterator
 from functools import lru_cache
+from typing import Any
 
 import numpy as np
 
-from link_sim.experiments.link import Link
-from link_sim.scenarios.loading import Scenario, parse_scenario
+from link_sim.experiments.experiment import Experiment, World
+from link_sim.metrics.rates import add_all
+from link_sim.scenarios.base import Scenario, ScenarioError
+from link_sim.scenarios.loading import parse_scenario
+
+
+class LiveExperiment:
+    """An experiment that is kept for later batches, and what memory holds of a batch.
+
+    frames_at_once : frames that are received at a time; halved where memory asks for it
+    """
+
+    def __init__(self, scenario: Scenario):
+        self.experiment: Experiment = pkgutil.resolve_name(scenario.opens)(scenario)
+        self.frames_at_once = scenario.batch_size
+
+    def count(self, at: Scenario, batch_index: int) -> dict[str, dict[str, float]]:
+        """Counts of every receiver for one batch, as plain numbers."""
+        return self._within_memory(at, lambda: self._count(at, batch_index))
+
+    def images(self, at: Scenario, number: int) -> dict[str, np.ndarray] | None:
+        """The first images of batch 0, as sent (`image`) and by receiver."""
+        return self._within_memory(at, lambda: self._images(at, number))
+
+    def _count(self, at, batch_index) -> dict[str, dict[str, float]]:
+        world, total = self.experiment.draw(at, batch_index), {}
+        for part in parts(world, at.batch_size, self.frames_at_once):
+            add_all(total, _numbers(self.experiment.count(part)))
+        return total
+
+    def _images(self, at, number) -> dict[str, np.ndarray] | None:
+        world, found = self.experiment.draw(at, 0), {}
+        world = cut(world, at.batch_size, 0, min(number, at.batch_size))
+        frames = min(number, at.batch_size)
+        for part in parts(world, frames, self.frames_at_once):
+            images = self.experiment.images(part, self.experiment.receive(part))
+            if images is None:
+                return None
+            for name, image in images.items():
+                image = np.asarray(image)
+                found.setdefault(name, []).append(image.reshape(-1, *image.shape[2:]))
+        return {name: np.concatenate(each)[:number] for name, each in found.items()}
+
+    def _within_memory(self, at: Scenario, compute: Callable[[], Any]) -> Any:
+        """What `compute` returns, with `frames_at_once` halved until memory holds it.
+
+        Raises `ScenarioError` where it does not hold a single frame.
+        """
+        while True:
+            try:
+                return compute()
+            except Exception as error:
+                if not _lacks_memory(error):
+                    raise
+                if self.frames_at_once == 1:
+                    raise ScenarioError(
+                        f"batch_size = {at.batch_size} does not fit in memory, even "
+                        "with its frames received one by one: lower it"
+                    ) from None
+            self.frames_at_once = (self.frames_at_once + 1) // 2
 
 
 @lru_cache(maxsize=8)
-def _live_link(scenario_toml: str) -> Link:
-    return Link(parse_scenario(scenario_toml))
+def _live(scenario_toml: str) -> LiveExperiment:
+    return LiveExperiment(parse_scenario(scenario_toml))
 
 
 def run_batch(scenario_toml: str, point: float, batch_index: int) -> dict:
     """Counts of one batch of a scenario (TOML text), computed alone, anywhere.
 
     Returns `seed`, `seconds`, `counts`, {receiver: counts}, and `frames_at_once` where
-    the memory did not hold the whole batch. Live links are kept for later batches.
+    memory did not hold the whole batch.
     """
-    scenario, point = parse_scenario(scenario_toml).at(point)
-    link = _live_link(scenario.to_toml())
+    scenario = parse_scenario(scenario_toml)
+    at = scenario.at(point)
+    live = _live(scenario.built_for(point).to_toml())
     start = time.perf_counter()
-    counts = link.simulate(point, batch_index)
-    seed = link.seed(point, batch_index)
-    batch = {"seed": seed, "seconds": time.perf_counter() - start, "counts": counts}
-    if link.frames_at_once < link.scenario.batch_size:
-        batch["frames_at_once"] = link.frames_at_once
+    counts = live.count(at, batch_index)
+    batch = {
+        "seed": at.world_seed(batch_index),
+        "seconds": time.perf_counter() - start,
+        "counts": counts,
+    }
+    if live.frames_at_once < at.batch_size:
+        batch["frames_at_once"] = live.frames_at_once
     return batch
 
 
-def picture_strip(scenario: Scenario, num_digits: int) -> dict:
+def picture_strip(scenario: Scenario, number: int) -> dict | None:
     """The same images as sent and as each receiver recovers them at each point.
 
-    Returns `image` [num_digits, height, width, channels] and, by (receiver, point),
-    the recovered ones.
+    Returns `image` [number, height, width, channels] and, by (receiver, point), the
+    recovered ones; None for experiments without images.
     """
     strip = {}
     for point in scenario.sweep.points:
-        one, at = scenario.at(point)
-        link = _live_link(one.to_toml())
-        strip["image"] = _first(link.batch_images(0), num_digits)
-        number = math.ceil(num_digits / link.transmitter.images_per_frame)
-        for receiver, image_hat in link.recover(at, 0, number).items():
-            strip[receiver, point] = _first(image_hat, num_digits)
+        live = _live(scenario.built_for(point).to_toml())
+        images = live.images(scenario.at(point), number)
+        if images is None:
+            return None
+        strip["image"] = images.pop("image")
+        strip |= {(receiver, point): image for receiver, image in images.items()}
     return strip
 
 
-def _first(image, number: int) -> np.ndarray:
-    return image.numpy().reshape(-1, *image.shape[2:])[:number]
+def parts(world: World, frames: int, at_once: int) -> Iterator[World]:
+    """A world of so many frames in parts of at most `at_once`; itself if it is one."""
+    if at_once >= frames:
+        yield world
+        return
+    for first in range(0, frames, at_once):
+        yield cut(world, frames, first, min(first + at_once, frames))
+
+
+def cut(world: World, frames: int, first: int, last: int) -> World:
+    """Frames `first` to `last - 1` of a world of so many frames."""
+
+    def inside(x):
+        if isinstance(x, dict):
+            return {key: inside(value) for key, value in x.items()}
+        if isinstance(x, tuple):
+            values = map(inside, x)
+            return type(x)(*values) if hasattr(x, "_fields") else tuple(values)
+        if not getattr(x, "shape", ()):
+            return x
+        each = len(x) // frames  # rows of one frame
+        return x[first * each : last * each]
+
+    return inside(world)
+
+
+def _lacks_memory(error: Exception) -> bool:
+    """Whether that is what NumPy or TensorFlow, which is not loaded here, complain of."""
+    return isinstance(error, MemoryError) or "ResourceExhausted" in type(error).__name__
+
+
+def _numbers(counts: dict[str, Any]) -> dict[str, dict[str, float]]:
+    """Counts as plain numbers."""
+    return {
+        receiver: {key: np.asarray(value).item() for key, value in sums.items()}
+        for receiver, sums in counts.items()
+    }

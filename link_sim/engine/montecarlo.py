@@ -11,11 +11,11 @@ import math
 from collections.abc import Callable, Iterable, Iterator
 from concurrent.futures import FIRST_COMPLETED, Executor, wait
 from dataclasses import dataclass, field
-from typing import Any, NamedTuple
+from typing import Any
 
-import numpy as np
-
-from link_sim.metrics.rates import Counts, add_counts, estimate
+from link_sim.metrics.rates import METRICS, Counts, add_counts, relative_width
+from link_sim.scenarios.base import ScenarioError
+from link_sim.scenarios.sections import Stop
 
 Line = dict[str, Any]  # {"point", "batch", "seed", "seconds", "counts"}
 
@@ -24,12 +24,10 @@ Line = dict[str, Any]  # {"point", "batch", "seed", "seconds", "counts"}
 class Tally:
     """One point's totals over the batches that count, batches 0 … n-1.
 
-    `stop` holds `max_batches` and, or None, `block_errors` (every receiver has at
-    least so many), `relative_width` (of every receiver's BLER interval, over the
-    value) and `seconds` (of computing). The first rule that is met stops the point.
+    The first rule of `stop` that is met stops the point.
     """
 
-    stop: Any
+    stop: Stop
     lines: list[Line] = field(default_factory=list)
     counts: dict[str, Counts] = field(default_factory=dict)
     excluded: set[str] = field(default_factory=set)
@@ -61,10 +59,20 @@ class Tally:
         coded = [c for c in self.counts.values() if "block_errors" in c]
         if coded and stop.block_errors:
             rules.append(min(c["block_errors"] for c in coded) / stop.block_errors)
-        if coded and stop.relative_width:
-            widest = max(_relative_width(c) for c in coded)
-            rules.append((stop.relative_width / widest) ** 2)
+        if stop.relative_width and self.lines:
+            rules.append((stop.relative_width / self._widest(stop.metric)) ** 2)
         return max(rules)
+
+    def _widest(self, metric: str) -> float:
+        """Of the receivers' intervals of a metric, relative to its value."""
+        quantity = METRICS[metric].quantity
+        measured = [c for c in self.counts.values() if quantity in c]
+        if not measured:
+            raise ScenarioError(
+                f"stop.metric = '{metric}' is measured of no receiver here: use one of "
+                f"{', '.join(_measured(self.counts.values()))}"
+            )
+        return max(relative_width(counts, metric) for counts in measured)
 
     def _count(self, line: Line) -> None:
         self.lines.append(line)
@@ -77,69 +85,17 @@ class Tally:
                 self.counts[receiver] = add_counts(total, counts)
 
 
-class Shard(NamedTuple):
-    """Every `count`-th batch of each point, from `index` on, for jobs that share a run.
-
-    A shard numbers its batches 0, 1, … and knows no stop rule but the number of
-    batches: the others apply to all shards together.
-    """
-
-    index: int
-    count: int
-
-    @classmethod
-    def parse(cls, text: str) -> "Shard":
-        """The shard that `I/N` names, with I from 1 to N; `ValueError` if none."""
-        i, _, n = text.partition("/")
-        if not (i.isdecimal() and n.isdecimal() and 0 < int(i) <= int(n)):
-            raise ValueError(
-                f"--shard {text} is not known: use I/N, such as 1/4 to 4/4"
-            )
-        return cls(int(i) - 1, int(n))
-
-    def stop(self, stop: Any) -> Any:
-        """The stop rules of the shard; `ValueError` if it has no batch."""
-        own = len(range(self.index, stop.max_batches, self.count))
-        if not own:
-            raise ValueError(
-                f"--shard {self.index + 1}/{self.count} has no batch: "
-                f"use at most {stop.max_batches} shards"
-            )
-        if self.count == 1:
-            return stop
-        rules = {"block_errors": None, "relative_width": None, "seconds": None}
-        return stop.model_copy(update=rules | {"max_batches": own})
-
-    def own(self, lines: Iterable[Line]) -> list[Line]:
-        """Those of the run's lines that belong to the shard, in its numbers."""
-        return [
-            line | {"batch": line["batch"] // self.count}
-            for line in lines
-            if line["batch"] % self.count == self.index
-        ]
-
-    def whole(self, line: Line) -> Line:
-        """A line of the shard in the numbers of the run."""
-        return line | {"batch": self._number(line["batch"])}
-
-    def run(self, run_batch: Callable, point: float, batch: int) -> dict:
-        """`run_batch` for a batch in the shard's numbers."""
-        return run_batch(point, self._number(batch))
-
-    def _number(self, batch: int) -> int:
-        return self.index + batch * self.count
-
-
-def batch_seed(seed: int, point: float, batch_index: int) -> int:
-    """Seed of the bits, channel and noise of a batch, the same for all receivers."""
-    key = [seed, round(point * 1000) % 2**32, batch_index]
-    return int(np.random.SeedSequence(key).generate_state(1)[0] >> 1)
-
-
 def tally(
-    points: Iterable[float], stop: Any, lines: Iterable[Line] = ()
+    points: Iterable[float], stop: Stop, lines: Iterable[Line] = ()
 ) -> dict[float, Tally]:
-    """Tallies of the points, from the batches that are there already."""
+    """Tallies of the points, from the batches that are there already.
+
+    Raises `ScenarioError` if a stop rule names no metric.
+    """
+    if stop.metric not in METRICS:
+        raise ScenarioError(
+            f"stop.metric = '{stop.metric}' is not known: use {', '.join(METRICS)}"
+        )
     tallies = {point: Tally(stop) for point in points}
     for line in lines:
         if line["point"] in tallies:
@@ -202,6 +158,6 @@ def _checked(result: dict) -> dict:
     return {**result, "counts": receivers}
 
 
-def _relative_width(counts: Counts) -> float:
-    value, low, high = estimate(counts, "bler")
-    return (high - low) / value if value else math.inf
+def _measured(counts: Iterable[Counts]) -> list[str]:
+    known = set().union(*counts)
+    return [name for name, metric in METRICS.items() if metric.quantity in known]

@@ -13,7 +13,6 @@ import fcntl
 import json
 import math
 import os
-import tomllib
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -23,8 +22,8 @@ from link_sim.engine import count_lines, versions
 from link_sim.engine.count_lines import ResultsError
 from link_sim.engine.montecarlo import Line, Tally
 from link_sim.metrics.rates import METRICS, estimate, jackknife
-from link_sim.scenarios.data_files import FILES, FOLDERS
-from link_sim.scenarios.loading import Scenario, ScenarioError, parse_scenario
+from link_sim.scenarios.base import Scenario, ScenarioError
+from link_sim.scenarios.loading import parse_scenario
 
 
 class Results:
@@ -183,21 +182,23 @@ def _refuse_another(
 def _identity(toml: str) -> dict:
     """What two runs must share to add up: all but the points and the stop rules."""
     try:
-        sections = tomllib.loads(toml)
-    except (ValueError, RecursionError):
-        sections = {"scenario.toml": "not valid TOML"}
+        sections = parse_scenario(toml).model_dump(exclude_none=True)
+    except ScenarioError:
+        sections = {"scenario.toml": "not a scenario"}
     sections.pop("stop", None)
     flat = {}
     for key, value in sections.items():
-        if isinstance(value, dict):
-            flat |= {f"{key}.{name}": item for name, item in value.items()}
-        else:
-            flat[key] = value
+        inner = value if isinstance(value, dict) and "path" not in value else None
+        named = {f"{key}.{name}": item for name, item in (inner or {}).items()}
+        flat |= {key: value} if inner is None else named
     flat.pop("sweep.points", None)
-    for key, sha256 in (FILES | FOLDERS).items():
-        if any(name.startswith(sha256) for name in flat):  # wherever the same files are
-            flat.pop(key, None)
-    return flat
+    return {key: _content(value) for key, value in flat.items()}
+
+
+def _content(value):
+    """Of a file, what it holds: it may lie elsewhere."""
+    known = isinstance(value, dict) and value.get("sha256")
+    return known or value
 
 
 def _replace(path: Path, text: str) -> None:

@@ -63,7 +63,7 @@ def join(
 
 def of_today() -> dict:
     """The versions of Python, packages, source tree and weights in use."""
-    from link_sim.models import pretrained
+    from link_sim.models import cards
 
     packages = {}
     for name in PACKAGES:
@@ -71,12 +71,12 @@ def of_today() -> dict:
             packages[name] = metadata.version(name)
         except metadata.PackageNotFoundError:
             continue
-    weights = pretrained.list_pretrained()
+    weights = cards.list_pretrained()
     return {
         "python": platform.python_version(),
         "packages": packages,
         "commit": _commit(),
-        "weights": {name: pretrained.read_card(name)["sha256"] for name in weights},
+        "weights": {name: cards.read_card(name)["sha256"] for name in weights},
     }
 
 

@@ -1,29 +1,30 @@
 """The semantic link: images as symbols on a shared grid, and several ways back."""
 
-import time
-from functools import lru_cache, partial
+from functools import partial
+from typing import Any, NamedTuple
 
+import keras
 import numpy as np
 import tensorflow as tf
 from sionna.phy import config
 
-from link_sim.engine.memory import fit_into_memory, parts
-from link_sim.experiments.link import batch_seed
-from link_sim.experiments.semantic_receivers import Way, load_encoder, load_way
+from link_sim.experiments.semantic_receivers import (
+    SemanticReceiver,
+    load_encoder,
+    load_receiver,
+)
 from link_sim.metrics.counts import (
     class_counts,
     distance_counts,
     failure_counts,
     multiscale_counts,
-    numbers,
     picture_counts,
 )
 from link_sim.metrics.lpips import LPIPS
-from link_sim.metrics.rates import add_all
 from link_sim.models import pretrained
-from link_sim.receivers.catalog import ESTIMATORS
+from link_sim.receivers.catalog import ESTIMATORS, build_block
 from link_sim.receivers.semantic import num_symbols
-from link_sim.scenarios.loading import ScenarioError, parse_scenario
+from link_sim.scenarios.base import ScenarioError, batch_seed
 from link_sim.scenarios.semantic import SemanticScenario
 from link_sim.world.separation import FALLBACK, Separation, choose_mcs
 from link_sim.world.shared_grid import SharedGrid, noise_variance
@@ -34,11 +35,36 @@ CALIBRATION_FRAMES = 64
 """Channels from which the separation baseline chooses modulation and code rate."""
 
 
+class SharedFrames(NamedTuple):
+    """Frames on the air: one image of each user in each.
+
+    image, labels : [frames, users, ...]; x : symbols, by sender; h, noise : as
+    `SharedGrid` draws them; esno_db : of each user; sampler_noise : of the decoders
+    that sample, [frames * users, height, width, channels], or None
+    """
+
+    image: Any
+    labels: Any
+    x: dict[str, Any]
+    h: Any
+    noise: Any
+    esno_db: float
+    sampler_noise: Any
+
+
+class Recovered(NamedTuple):
+    """Images as a receiver recovers them, and, of the separation baseline, which ones
+    were lost, [frames, users]."""
+
+    image: Any
+    lost: Any
+
+
 class SemanticLink:
     """Images through encoders, a shared grid and a channel to several decoders.
 
-    One pass draws channel and noise once, for all encoders and receivers. It receives
-    `frames_at_once` frames at a time: a batch, until memory does not hold that.
+    One pass draws channel and noise once, for all encoders and receivers; an
+    `Experiment`.
 
     Parameters
     ----------
@@ -50,154 +76,111 @@ class SemanticLink:
 
     def __init__(self, scenario: SemanticScenario):
         self.scenario = scenario
-        self.frames_at_once = scenario.batch_size
         self._images = load_images(scenario.payload)
         self._labels = load_labels(scenario.payload)
         self.image_shape = self._images.shape[1:]
         self._separations, self._grids = {}, {}
-        self.ways = [load_way(scenario, name) for name in scenario.receivers]
-        senders = {way.sender for way in self.ways if not way.codec}
+        self.receivers = [load_receiver(scenario, name) for name in scenario.receivers]
+        senders = {each.sender for each in self.receivers if not each.codec}
         encoders = {sender: load_encoder(scenario, sender) for sender in senders}
-        limits = {s: encoder.max_symbols for s, encoder in encoders.items()}
-        self._check_ratios(limits)
+        self._check_ratios({s: e.max_symbols for s, e in encoders.items()})
         self._encoders = {sender: tf.function(e) for sender, e in encoders.items()}
-        self._decoders = {way.name: way.decoder for way in self.ways if way.decoder}
-        self._decode = {n: tf.function(block) for n, block in self._decoders.items()}
+        decoders = {each.name: each.decoder for each in self.receivers if each.decoder}
+        self._decode = {n: tf.function(block) for n, block in decoders.items()}
+        self._samples = any(block.num_steps > 1 for block in decoders.values())
         self._classifier = pretrained.load_model(CLASSIFIERS[scenario.payload.source])
-        self._lpips = None
-        if scenario.lpips:
-            self._lpips = LPIPS(scenario.lpips, scenario.lpips_sha256)
-        self._count = tf.function(self._counts)
+        self._lpips = LPIPS(scenario.lpips) if scenario.lpips else None
+        self._judge = tf.function(self._counts)
 
-    def conditions(self, point: float) -> tuple[int, float]:
-        """Symbols of an image, and Es/N0 in dB, at a point of the sweep."""
-        sweep = self.scenario.sweep
-        ratio, esno_db = sweep.bandwidth_ratio, sweep.esno_db
-        if sweep.axis == "bandwidth_ratio":
-            ratio = point
-        else:
-            esno_db = point
-        return num_symbols(ratio, self.image_shape, self.scenario.users), esno_db
+    def symbols(self, at: SemanticScenario) -> int:
+        """Channel uses of an image."""
+        ratio, users = at.sweep.bandwidth_ratio, self.scenario.users
+        return num_symbols(ratio, self.image_shape, users)
 
-    def _check_ratios(self, limits: dict[str, int]):
-        """Refuses points with more symbols than a sender's limit."""
-        axis = self.scenario.sweep.axis
-        key = "points" if axis == "bandwidth_ratio" else "bandwidth_ratio"
-        for way in self.ways:
-            if way.codec:
-                continue
-            most = min(limits[way.sender], way.decoder.max_symbols)
-            for count in (self.conditions(p)[0] for p in self.scenario.sweep.points):
-                if count > most:
-                    largest = int(1e4 * most / np.prod(self.image_shape)) / 1e4
-                    raise ScenarioError(
-                        f"sweep.{key} asks for {count} symbols an image, but "
-                        f"'{way.name}' has at most {most}: use bandwidth ratios up to "
-                        f"{largest}"
-                    )
+    def draw(self, at: SemanticScenario, batch_index: int) -> SharedFrames:
+        """A batch of `at`, the scenario at a point of its sweep, on the air."""
+        seed, count = at.world_seed(batch_index), self.symbols(at)
+        picks = self.picks(batch_index)
+        image, esno_db = self._images[picks], at.sweep.esno_db
+        x = {
+            each.sender: self._separation(each, count, esno_db).send(image)
+            if each.codec
+            else self._encoders[each.sender](_scaled(image), count)
+            for each in self.receivers
+        }
+        noise = None
+        if self._samples:
+            shape = picks.size, *self.image_shape
+            noise = keras.random.normal(shape, seed=seed)
+        h, radio = self._draw(count, len(picks), seed, esno_db)
+        labels = tf.constant(self._labels[picks])
+        return SharedFrames(_scaled(image), labels, x, h, radio, esno_db, noise)
 
-    def seed(self, point: float, batch_index: int) -> int:
-        """Seed of channel and noise of a batch."""
-        return batch_seed(self.scenario.seed, point, batch_index)
+    def receive(self, world: SharedFrames) -> dict[str, Recovered]:
+        """Images as each receiver recovers them."""
+        no = noise_variance(world.esno_db)
+        count = next(iter(world.x.values())).shape[-1]
+        observed = self._grid(count)[1](world.x, world.h, world.noise, no)
+        received = {}
+        for each in self.receivers:
+            x_hat, no_eff = observed[each.estimator][each.sender]
+            if each.codec:
+                chain = self._separation(each, count, world.esno_db)
+                found = chain.receive(x_hat, no_eff, self.image_shape)
+                received[each.name] = Recovered(*map(tf.constant, found))
+            else:
+                steps = each.decoder.num_steps
+                noise = world.sampler_noise if steps > 1 else None
+                image_hat = self._decode[each.name](x_hat, no_eff, noise)
+                received[each.name] = Recovered(image_hat, None)
+        return received
 
-    def batch(self, batch_index: int) -> np.ndarray:
+    def count(self, world: SharedFrames) -> dict[str, dict]:
+        """Counts of each receiver; see `link_sim.metrics.counts`."""
+        return self._judge(world.image, world.labels, self.receive(world))
+
+    def images(self, world: SharedFrames, received: dict[str, Recovered]) -> dict:
+        """Images as sent and by receiver, [frames, users, ...]."""
+        recovered = {name: each.image for name, each in received.items()}
+        return {"image": world.image, **recovered}
+
+    def picks(self, batch_index: int) -> np.ndarray:
         """Numbers of the images of a batch, [frames, users]: the pool in order."""
         shape = self.scenario.batch_size, self.scenario.users
         size = shape[0] * shape[1]
         picks = batch_index * size + np.arange(size)
         return (picks % len(self._images)).reshape(shape)
 
-    def simulate(self, point: float, batch_index: int) -> dict[str, dict[str, float]]:
-        """Counts of every receiver for one seeded batch.
+    def _check_ratios(self, limits: dict[str, int]):
+        """Refuses points with more symbols than a sender's limit."""
+        sweep = self.scenario.sweep
+        key = "points" if sweep.axis == "bandwidth_ratio" else "bandwidth_ratio"
+        counts = {self.symbols(self.scenario.at(point)) for point in sweep.points}
+        for each in self.receivers:
+            if each.codec:
+                continue
+            most = min(limits[each.sender], each.decoder.max_symbols)
+            if max(counts) > most:
+                largest = int(1e4 * most / np.prod(self.image_shape)) / 1e4
+                raise ScenarioError(
+                    f"sweep.{key} asks for {max(counts)} symbols an image, but "
+                    f"'{each.name}' has at most {most}: use bandwidth ratios up to "
+                    f"{largest}"
+                )
 
-        Halves `frames_at_once` where the memory does not hold the batch; its world and
-        its counts do not depend on it.
-        """
-        return fit_into_memory(self, partial(self._simulate_batch, point, batch_index))
-
-    def _simulate_batch(self, point: float, batch_index: int):
-        picks, total = self.batch(batch_index), {}
-        places = list(parts(len(picks), self.frames_at_once))
-        received = self._transfer(picks, point, self.seed(point, batch_index), places)
-        for (first, last), (image_hat, lost) in zip(places, received, strict=True):
-            part = picks[first:last]
-            labels = tf.constant(self._labels[part])
-            counts = self._count(self.images(part), labels, image_hat, lost)
-            add_all(total, numbers(counts))
-        return total
-
-    def recover(self, point: float, batch_index: int, frames: int) -> dict:
-        """The first frames of a seeded batch as each receiver recovers their images."""
-        return fit_into_memory(self, partial(self._recover, point, batch_index, frames))
-
-    def _recover(self, point: float, batch_index: int, frames: int) -> dict:
-        picks, found = self.batch(batch_index), {}
-        places = list(parts(len(picks), self.frames_at_once))  # as `simulate` has them
-        received = self._transfer(picks, point, self.seed(point, batch_index), places)
-        for (_, last), (images, _) in zip(places, received, strict=False):
-            for name, image_hat in images.items():
-                found.setdefault(name, []).append(image_hat)
-            if last >= frames:
-                break
-        return {name: tf.concat(each, axis=0)[:frames] for name, each in found.items()}
-
-    def _transfer(self, picks, point: float, seed: int, places):
-        """Sends the images `picks`, and receives the frames of each place in turn.
-
-        Yields images by receiver, and which ones the separation baseline lost.
-        """
-        count, esno_db = self.conditions(point)
-        chains = {
-            way.name: self._separation(way, point) for way in self.ways if way.codec
-        }
-        sent = {
-            way.sender: chains[way.name].send(self._images[picks])
-            if way.codec
-            else self._encoders[way.sender](self.images(picks), count)
-            for way in self.ways
-        }
-        noise = {}
-        for name, decoder in self._decoders.items():
-            decoder.reseed(seed)
-            if decoder.num_steps > 1:
-                noise[name] = decoder.draw_noise(picks.size)
-        observed = self._observed(sent, count, esno_db, seed, places)
-        for place, seen in zip(places, observed, strict=True):
-            yield self._received(seen, chains, noise, place)
-
-    def _received(self, observed, chains, noise, place):
-        """Images by receiver, and which ones were lost, of the frames at a place."""
-        own = slice(*(frame * self.scenario.users for frame in place))
-        received, lost = {}, {}
-        for way in self.ways:
-            x_hat, no_eff = observed[way.estimator][way.sender]
-            if way.codec:
-                chain = chains[way.name]
-                image_hat, failed = chain.receive(x_hat, no_eff, self.image_shape)
-                received[way.name] = tf.constant(image_hat)
-                lost[way.name] = tf.constant(failed)
-            else:
-                drawn = noise[way.name][own] if way.name in noise else None
-                received[way.name] = self._decode[way.name](x_hat, no_eff, drawn)
-        return received, lost
-
-    def _observed(self, sent, count: int, esno_db: float, seed: int, places):
-        """Yields (x_hat, no_eff) by estimator and sender, of each place's frames."""
-        grid, observe = self._grid(count)  # may draw channels for covariances
-        config.seed, no = seed, noise_variance(esno_db)
-        h, noise = grid.draw(tf.constant(len(next(iter(sent.values())))), no)
-        for first, last in places:
-            part = {sender: x[first:last] for sender, x in sent.items()}
-            rows = slice(first * grid.grids, last * grid.grids)
-            yield observe(part, h[rows], noise[rows], no)
+    def _draw(self, count: int, frames: int, seed: int, esno_db: float):
+        """Channel and noise of so many frames."""
+        grid, _ = self._grid(count)  # may draw channels for covariances
+        config.seed = seed
+        return grid.draw(tf.constant(frames), noise_variance(esno_db))
 
     def _grid(self, count: int):
         """The grid for so many symbols, and its function from symbols to estimates."""
         if count not in self._grids:
             grid = SharedGrid(self.scenario, count)
-            config.seed = self.seed(0.0, 2**31 - 1)
-            names = dict.fromkeys(way.estimator for way in self.ways)
-            estimators = {n: ESTIMATORS[n](grid, grid.covariances) for n in names}
+            config.seed = batch_seed(self.scenario.seed, 0.0, 2**31 - 1)
+            names = dict.fromkeys(each.estimator for each in self.receivers)
+            estimators = {n: build_block(ESTIMATORS, n, grid) for n in names}
             observe = partial(self._observe, grid, estimators)
             self._grids[count] = grid, tf.function(observe, reduce_retracing=True)
         return self._grids[count]
@@ -205,7 +188,7 @@ class SemanticLink:
     def _observe(self, grid, estimators, sent, h, noise, no):
         """(x_hat, no_eff) by estimator and sender."""
         known = grid.remove_nulled(h), tf.zeros([1] * 7)
-        digital = {way.sender for way in self.ways if way.codec}
+        digital = {each.sender for each in self.receivers if each.codec}
         observed = {}
         for name, estimator in estimators.items():
             observed[name] = {}
@@ -216,76 +199,44 @@ class SemanticLink:
                 observed[name][sender] = found
         return observed
 
-    def _separation(self, way: Way, point: float) -> Separation:
-        """The baseline at a point, with the modulation and code rate for its SNR."""
-        count, esno_db = self.conditions(point)
-        design_db = esno_db if way.design_db is None else way.design_db
-        key = way.name, count, design_db
+    def _separation(self, receiver: SemanticReceiver, count: int, esno_db: float):
+        """The baseline with the modulation and code rate for an Es/N0."""
+        design_db = esno_db if receiver.design_db is None else receiver.design_db
+        key = receiver.name, count, design_db
         if key not in self._separations:
             users = self.scenario.users
-            x = tf.zeros([CALIBRATION_FRAMES, users, count], tf.complex64)
-            sent = {other.sender: x for other in self.ways}
-            seed = self.seed(design_db, 2**31 - 2)
-            places = parts(CALIBRATION_FRAMES, self.frames_at_once)
-            observed = self._observed(sent, count, design_db, seed, places)
-            no_eff = [found[way.estimator][way.sender][1] for found in observed]
-            no_eff = np.concatenate(no_eff).reshape(-1, count) / users
+            no_eff = self._calibrate(receiver, count, design_db) / users
             mcs = choose_mcs(no_eff[:, ::users])
             fallback = FALLBACK[self.scenario.payload.source]
-            chain = Separation(way.codec, mcs, count, users, fallback)
+            chain = Separation(receiver.codec, mcs, count, users, fallback)
             self._separations[key] = chain
         return self._separations[key]
 
-    def images(self, picks):
-        """The images of given numbers, in [0, 1]."""
-        return tf.constant(self._images[picks] / np.float32(255))
+    def _calibrate(self, receiver: SemanticReceiver, count: int, esno_db: float):
+        """Noise variances after equalisation, [images, symbols]."""
+        seed = batch_seed(self.scenario.seed, esno_db, 2**31 - 2)
+        h, noise = self._draw(count, CALIBRATION_FRAMES, seed, esno_db)
+        x = tf.zeros([CALIBRATION_FRAMES, self.scenario.users, count], tf.complex64)
+        sent = {other.sender: x for other in self.receivers}
+        observe = self._grid(count)[1]
+        no_eff = observe(sent, h, noise, noise_variance(esno_db))
+        no_eff = no_eff[receiver.estimator][receiver.sender][1]
+        return np.reshape(no_eff, (-1, count))
 
-    def _counts(self, image, labels, received, lost):
+    def _counts(self, image, labels, received: dict[str, Recovered]):
         judge = class_counts(self._classifier, image, labels)
         counts = {}
-        for name, image_hat in received.items():
+        for name, (image_hat, lost) in received.items():
             sums = {"frames": tf.shape(image)[0], **picture_counts(image, image_hat)}
             sums |= multiscale_counts(image, image_hat) | judge(image_hat)
             if self._lpips:
                 sums |= distance_counts(self._lpips(image, image_hat))
-            if name in lost:
-                sums |= failure_counts(lost[name])
+            if lost is not None:
+                sums |= failure_counts(lost)
             counts[name] = sums
         return counts
 
 
-@lru_cache(maxsize=1)
-def _live_link(scenario_toml: str) -> SemanticLink:
-    return SemanticLink(parse_scenario(scenario_toml))
-
-
-def run_batch(scenario_toml: str, point: float, batch_index: int) -> dict:
-    """Counts of one batch of a scenario (TOML text), computed alone, anywhere.
-
-    Returns `seed`, `seconds`, `counts`, {receiver: counts}, and `frames_at_once` where
-    the memory did not hold the whole batch.
-    """
-    link = _live_link(scenario_toml)
-    start = time.perf_counter()
-    counts = link.simulate(point, batch_index)
-    seed = link.seed(point, batch_index)
-    batch = {"seed": seed, "seconds": time.perf_counter() - start, "counts": counts}
-    if link.frames_at_once < link.scenario.batch_size:
-        batch["frames_at_once"] = link.frames_at_once
-    return batch
-
-
-def picture_strip(scenario: SemanticScenario, number: int) -> dict:
-    """The same images as sent and as each receiver recovers them at each point.
-
-    Returns `image` [number, height, width, channels] and, by (receiver, point), the
-    recovered ones.
-    """
-    link = _live_link(scenario.to_toml())
-    shape = -1, *link.image_shape
-    sent = link.images(link.batch(0)).numpy()
-    strip = {"image": sent.reshape(shape)[:number]}
-    for point in scenario.sweep.points:
-        for receiver, image_hat in link.recover(point, 0, number).items():
-            strip[receiver, point] = image_hat.numpy().reshape(shape)[:number]
-    return strip
+def _scaled(image: np.ndarray):
+    """8-bit images in [0, 1]."""
+    return tf.constant(image / np.float32(255))

@@ -10,8 +10,8 @@ from pathlib import Path
 import numpy as np
 import tensorflow as tf
 
-from link_sim.scenarios import data_files
-from link_sim.scenarios.loading import ScenarioError
+from link_sim.scenarios.base import ScenarioError
+from link_sim.scenarios.data_files import DataFile
 
 SHIFT = np.array([-0.030, -0.088, -0.188], "float32")
 SCALE = np.array([0.458, 0.448, 0.450], "float32")
@@ -32,12 +32,12 @@ class LPIPS:
     summed (Zhang et al., "The unreasonable effectiveness of deep features as a
     perceptual metric", 2018, eq. 1). Grey images are taken as RGB.
 
-    Raises `ScenarioError` if `path` holds no such weights, and `ValueError` if its
-    SHA-256 is not the one given, and for images of less than 31 pixels.
+    Raises `ScenarioError` if the file holds no such weights, and `ValueError` if it is
+    not the one that the scenario was read with, and for images of less than 31 pixels.
     """
 
-    def __init__(self, path: str, sha256: str | None = None):
-        self._weights = _read(path, sha256)
+    def __init__(self, file: DataFile):
+        self._weights = _read(file)
 
     def __call__(self, image, other):
         if min(image.shape[-3:-1]) < SMALLEST:
@@ -68,14 +68,15 @@ class LPIPS:
             yield x / (norm + 1e-10)
 
 
-def _read(path: str, sha256: str | None) -> list[tuple]:
+def _read(file: DataFile) -> list[tuple]:
     """Kernel, bias and channel weights of each layer."""
-    if not Path(path).is_file():
+    path = Path(file.path)
+    if not path.is_file():
         raise ScenarioError(
             f"lpips = '{path}' is not a file: name the AlexNet weights of LPIPS 0.1 as "
             "an .npz, or leave lpips out"
         )
-    data_files.check(path, sha256)
+    file.checked()
     try:
         with np.load(path, allow_pickle=False) as arrays:
             layers = [

@@ -10,7 +10,6 @@ import tensorflow as tf
 from sionna.phy import config
 from sionna.phy.ofdm import RemoveNulledSubcarriers
 
-from link_sim.experiments.csi import received
 from link_sim.models import pretrained
 from link_sim.models.spectral import SpectralDenoiser, array_response, log_error
 from link_sim.models.stationary_mixture import fit_spectrum

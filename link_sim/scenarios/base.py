@@ -1,26 +1,43 @@
-"""What every kind of experiment shares: names, seed, receivers, sweep, stop rules."""
+"""What every kind of experiment asks: a name, a seed, receivers, a sweep, stop rules."""
 
 import json
 import math
-from typing import Annotated, Any, ClassVar
+from pathlib import Path
+from typing import Annotated, Any, ClassVar, Self
 
-from pydantic import Field, model_validator
+import numpy as np
+from pydantic import Field, ValidationError, model_validator
 
-from link_sim.scenarios.sections import Section, Stop
+from link_sim.scenarios.axes import AXES, LEVELS, Axis, find_axis
+from link_sim.scenarios.data_files import DataFile, DataFolder
+from link_sim.scenarios.sections import Section, Stop, Sweep
+
+NO_AXES = "sweep", "stop", "seed", "batch_size"
+"""Keys that are numbers but no property of a link."""
 
 
-class Experiment(Section):
+class ScenarioError(ValueError):
+    """A scenario that cannot be run; the message is one sentence with the remedy."""
+
+
+class Scenario(Section):
     """A comparison of receivers at the points of a sweep.
 
-    A kind of experiment adds its own sections and `sweep` (with `axis` and `points`).
-    The module `runs_in` computes it: `run_batch(toml, point, batch_index)` returns
-    seed, seconds and counts of one batch, and `picture_strip(experiment, number)` the
-    pictures to show, or None. `watched` is the metric to show on the way, `remark` a
+    A kind adds its own sections. `opens` names what computes it, an `Experiment`;
+    `levels` the fixed values of `sweep` that it needs, one of each group, unless its
+    axis is among them; `short_axes` the short names of its axes; `watched` the metric
+    to show on the way; `pictures` whether there are images to show; `remark` is a
     sentence to end with, or None.
+
+    weights: a folder of weights, such as `link-sim train` writes, to take instead of
+    those shipped of the same names.
     """
 
-    runs_in: ClassVar[str]
+    opens: ClassVar[str]
+    levels: ClassVar[tuple[tuple[str, ...], ...]]
+    short_axes: ClassVar[tuple[str, ...]]
     watched: ClassVar[str] = "ber"
+    pictures: ClassVar[bool] = False
     remark: ClassVar[str | None] = None
 
     name: Annotated[str, Field(pattern=r"^[a-z0-9][a-z0-9-]*$")]
@@ -28,39 +45,161 @@ class Experiment(Section):
     seed: Annotated[int, Field(ge=0, lt=2**31)] = 1
     batch_size: Annotated[int, Field(ge=1, le=100_000)] = 32
     receivers: tuple[str, ...] = Field(min_length=1)
-    sweep: Any
+    weights: DataFolder | None = None
+    sweep: Sweep
     stop: Stop = Stop()
 
+    @property
+    def axis(self) -> Axis:
+        """The axis of the sweep."""
+        return find_axis(self.sweep.axis)
+
     @model_validator(mode="after")
-    def check_names(self):
+    def check_names(self) -> Self:
         if len(set(self.receivers)) != len(self.receivers):
             raise ValueError("receivers repeat a name: list each once")
         return self
 
-    def pinned(self) -> "Experiment":
+    @model_validator(mode="after")
+    def check_sweep(self) -> Self:
+        if self._is_point():
+            return self
+        name, sweep = self.sweep.axis, self.sweep
+        if name not in self.short_axes and (name in AXES or not self._is_number(name)):
+            raise ValueError(
+                f"sweep.axis = '{name}' is no axis here: use one of "
+                f"{', '.join(self.short_axes)}, or a key with a number, such as "
+                "grid.fft_size"
+            )
+        given = {n for n in AXES if getattr(sweep, n, None) is not None}
+        if name in given:
+            raise ValueError(f"{name} is swept: leave out sweep.{name}")
+        for group in self.levels:
+            one = given.intersection(group)
+            if len(one) + (name in group) != 1:
+                raise ValueError(
+                    f"sweep.axis = '{name}' needs {'no' if name in group else 'one'} "
+                    f"fixed {' or '.join(group)}: set or leave out sweep.{group[0]}"
+                )
+            given -= one
+        if given - set(self.short_axes):
+            key = min(given - set(self.short_axes))
+            raise ValueError(f"sweep.{key} has no meaning here: leave it out")
+        for point in sweep.points:
+            self.at(point)
+        return self
+
+    def at(self, point: float) -> Self:
+        """This scenario at one point of its sweep: with the swept key set to it.
+
+        Raises `ScenarioError` if the key cannot have that value.
+        """
+        data, key = self.model_dump(exclude_none=True), self.axis.key
+        value = int(point) if float(point).is_integer() else point
+        data["sweep"]["points"] = [point]
+        *parents, last = key.split(".")
+        section = data
+        for parent in parents:
+            section = section.setdefault(parent, {})
+        section[last] = value
+        try:
+            return self.model_validate_json(json.dumps(data))
+        except ValidationError as error:
+            raise ScenarioError(sentence(error)) from None
+
+    def built_for(self, point: float) -> Self:
+        """The scenario that an experiment for a point is built from.
+
+        It is the same for all points of an axis that does not rebuild.
+        """
+        one = self.at(point) if self.axis.rebuilds else self
+        return one.model_copy(update={"stop": Stop()})
+
+    @property
+    def level_db(self) -> float:
+        """The level of noise of a scenario at one point [dB]."""
+        found = (getattr(self.sweep, name) for name in LEVELS)
+        return next(level for level in found if level is not None)
+
+    def world_seed(self, batch_index: int) -> int:
+        """Seed of bits, channel and noise of a batch at one point, for all receivers."""
+        point = self.sweep.points[0] if self.axis.own_worlds else self.level_db
+        return batch_seed(self.seed, point, batch_index)
+
+    def pinned(self) -> "Scenario":
         """The same with the SHA-256 of the files it takes from folders that it names.
 
         Raises `ValueError` if there is no such folder.
         """
         return self
 
+    def weights_file(self, name: str) -> str:
+        """Where the weights `name` are: the path of an `.npz` file or, shipped, a name.
+
+        Raises `ValueError` if the file is not the one the scenario was read with.
+        """
+        path = Path(self.weights.path) / f"{name}.npz" if self.weights else None
+        if path is None or not path.is_file():
+            return name
+        DataFile(path=str(path), sha256=self.weights.sha256.get(name)).checked()
+        return str(path)
+
     def to_toml(self) -> str:
-        """TOML text that `load_scenario` reads back to an equal experiment."""
+        """TOML text that `load_scenario` reads back to an equal scenario."""
         lines, sections = [], []
         for key, value in self.model_dump(exclude_none=True).items():
-            if isinstance(value, dict):
+            if isinstance(value, dict) and "path" not in value:
                 body = [f"{name} = {_toml(item)}" for name, item in value.items()]
                 sections += ["", f"[{key}]", *body]
             else:
                 lines.append(f"{key} = {_toml(value)}")
         return "\n".join(lines + sections) + "\n"
 
+    def _is_point(self) -> bool:
+        """Whether this is a scenario at one point, as `at` returns it."""
+        value: Any = self
+        for part in self.axis.key.split("."):
+            value = getattr(value, part, None)
+        return self.sweep.points == (value,)
 
-def _toml(value) -> str:
+    def _is_number(self, key: str) -> bool:
+        """Whether a key of this scenario is a number that a sweep may set."""
+        value: Any = self.model_dump()
+        for part in key.split("."):
+            value = value.get(part) if isinstance(value, dict) else None
+        number = isinstance(value, int | float) and not isinstance(value, bool)
+        return number and key.partition(".")[0] not in NO_AXES
+
+
+def batch_seed(seed: int, point: float, batch_index: int) -> int:
+    """Seed of the bits, channel and noise of a batch, the same for all receivers."""
+    key = [seed, round(point * 1000) % 2**32, batch_index]
+    return int(np.random.SeedSequence(key).generate_state(1)[0] >> 1)
+
+
+def sentence(error: ValidationError) -> str:
+    """The first mistake in a scenario, in one sentence with the remedy."""
+    first = error.errors()[0]
+    keys = (str(part) for part in first["loc"])
+    key = ".".join(part for part in keys if part.replace("_", "").isalnum())
+    key = key.removesuffix(".DataFile").removesuffix(".DataFolder")
+    if first["type"] == "extra_forbidden":
+        return f"the scenario key '{key}' is unknown: remove it or check its spelling"
+    if first["type"] == "missing":
+        return f"the scenario key '{key}' is missing: add it"
+    if first["type"] == "value_error":
+        return f"{key}: {first['ctx']['error']}" if key else str(first["ctx"]["error"])
+    return f"{key} = {first['input']!r} is not possible: {first['msg']}"
+
+
+def _toml(value: Any) -> str:
     if isinstance(value, bool):
         return str(value).lower()
     if isinstance(value, (tuple, list)):
         return "[" + ", ".join(map(_toml, value)) + "]"
+    if isinstance(value, dict):
+        items = (f"{json.dumps(key)} = {_toml(item)}" for key, item in value.items())
+        return "{ " + ", ".join(items) + " }"
     if isinstance(value, float) and math.isfinite(value):
         return repr(value)
     if isinstance(value, int):

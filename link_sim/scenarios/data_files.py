@@ -1,4 +1,4 @@
-"""Data files that a scenario names: inside its folder, and with known content.
+"""Files of the user that a scenario names: inside its folder, and with known content.
 
 A name in a scenario file is relative to the folder of that file and does not leave it;
 on the command line it may be any path. A scenario that was read holds absolute paths
@@ -6,42 +6,50 @@ and the SHA-256 of what was there, so that all batches come from the same data.
 """
 
 import hashlib
-from collections.abc import Iterable
+from collections.abc import Iterator
 from pathlib import Path
+from typing import Any, get_args
 
-from link_sim.scenarios.sections import SOURCES
+from pydantic import model_validator
 
-FILES = {
-    "channel.file": "channel.sha256",
-    "payload.source": "payload.sha256",
-    "lpips": "lpips_sha256",
-}
-"""Keys of a scenario that name files, each with the key for their SHA-256."""
-FOLDERS = {"weights": "weights_sha256"}
-"""The same for folders; the scenario itself knows which of their files it takes."""
+from link_sim.scenarios.sections import Section, Sha256
 
 
-def place(data: dict, folder: Path) -> None:
-    """Makes the names in a scenario's raw `data` paths inside a folder, in place.
+class DataFile(Section):
+    """A file: its path, and the SHA-256 that it had when the scenario was read.
 
-    Raises `ValueError` for a name that leads out of the folder.
+    In a scenario file its name stands for it.
     """
-    for key, values, name in _named(data, FILES | FOLDERS):
-        path = (folder / name).resolve()
-        if not path.is_relative_to(folder.resolve()):
+
+    path: str
+    sha256: Sha256 | None = None
+
+    @model_validator(mode="before")
+    @classmethod
+    def from_name(cls, value: Any) -> Any:
+        return {"path": value} if isinstance(value, str) else value
+
+    def checked(self) -> Path:
+        """The path; `ValueError` if the file is not the one that the scenario means."""
+        path = Path(self.path)
+        if self.sha256 is not None and sha256(path) != self.sha256:
             raise ValueError(
-                f"{key} = {name!r} leads out of the scenario's folder: put "
-                f"it beside the scenario, or use --set {key}=PATH"
+                f"{path} has other content than the scenario says (sha256): restore "
+                "it, or begin a new run"
             )
-        values[_last(key)] = str(path)
+        return path
 
 
-def identify(data: dict) -> None:
-    """Makes the paths in a scenario's raw `data` absolute, and adds their SHA-256."""
-    for key, values, name in _named(data, FILES):
-        path = Path(name).absolute()
-        if path.is_file():
-            values |= {_last(key): str(path), _last(FILES[key]): sha256(path)}
+class DataFolder(Section):
+    """A folder, and the SHA-256 of its files that matter, by their names."""
+
+    path: str
+    sha256: dict[str, Sha256] = {}
+
+    @model_validator(mode="before")
+    @classmethod
+    def from_name(cls, value: Any) -> Any:
+        return {"path": value} if isinstance(value, str) else value
 
 
 def sha256(path: Path) -> str:
@@ -50,26 +58,66 @@ def sha256(path: Path) -> str:
         return hashlib.file_digest(file, "sha256").hexdigest()
 
 
-def check(path: str, expected: str | None) -> None:
-    """Raises `ValueError` if a file is not the one that the scenario was read with."""
-    if expected is not None and sha256(Path(path)) != expected:
-        raise ValueError(
-            f"{path} has other content than the scenario says (sha256): restore it, or "
-            "begin a new run"
-        )
+def place(data: dict, model: type[Section], folder: Path) -> None:
+    """Makes the names in a scenario's raw `data` paths inside a folder, in place.
+
+    Raises `ValueError` for a name that leads out of the folder.
+    """
+    for key, section, last in _named(data, model):
+        name = section[last]
+        path = (folder / name).resolve()
+        if not path.is_relative_to(folder.resolve()):
+            raise ValueError(
+                f"{key} = {name!r} leads out of the scenario's folder: put "
+                f"it beside the scenario, or use --set {key}=PATH"
+            )
+        section[last] = str(path)
 
 
-def _named(data: dict, keys: Iterable[str]) -> list[tuple[str, dict, str]]:
-    """Those of the keys that are there, each with its section and the name it has."""
-    found = []
-    for key in keys:
-        section = key.rpartition(".")[0]
-        values = data.get(section) if section else data
-        name = values.get(_last(key)) if isinstance(values, dict) else None
-        if isinstance(name, str) and name not in SOURCES and "\0" not in name:
-            found.append((key, values, name))
-    return found
+def identify(data: dict, model: type[Section]) -> None:
+    """Makes the paths in a scenario's raw `data` absolute, and adds their SHA-256."""
+    for _, section, last in _named(data, model):
+        path = Path(section[last]).absolute()
+        if path.is_file():
+            section[last] = {"path": str(path), "sha256": sha256(path)}
 
 
-def _last(key: str) -> str:
-    return key.rpartition(".")[2]
+def _named(data: dict, model: type[Section]) -> Iterator[tuple[str, dict, str]]:
+    """Keys that name a file or a folder, each with its section and last part."""
+    for key, section, last, kinds in _file_keys(data, model, ""):
+        name = section.get(last)
+        words = [word for kind in kinds for word in get_args(kind)]
+        if isinstance(name, str) and name not in words and "\0" not in name:
+            yield key, section, last
+
+
+def _file_keys(data: dict, model: type[Section], prefix: str):
+    for name, field in model.model_fields.items():
+        kinds = get_args(field.annotation) or (field.annotation,)
+        if DataFile in kinds or DataFolder in kinds:
+            yield prefix + name, data, name, kinds
+        elif isinstance(field.annotation, type) and issubclass(
+            field.annotation, Section
+        ):
+            inner = data.get(name)
+            if isinstance(inner, dict):
+                yield from _file_keys(inner, field.annotation, f"{prefix}{name}.")
+
+
+FORMER = {
+    "channel.sha256": "channel.file",
+    "payload.sha256": "payload.source",
+    "lpips_sha256": "lpips",
+    "weights_sha256": "weights",
+}
+"""Keys of version 0.1 for hashes, with the files they belonged to."""
+
+
+def modernise(data: dict) -> None:
+    """Turns keys of version 0.1 in a scenario's raw `data` into those of today."""
+    for old, new in FORMER.items():
+        section = data.get(old.rpartition(".")[0]) if "." in old else data
+        last, name = (key.rpartition(".")[2] for key in (old, new))
+        if isinstance(section, dict) and last in section:
+            digest = section.pop(last)
+            section[name] = {"path": section.get(name), "sha256": digest}

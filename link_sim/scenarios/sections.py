@@ -9,27 +9,10 @@ Count = Annotated[int, Field(ge=1, lt=2**31)]
 Antenna = Annotated[int, Field(ge=1, le=1024)]
 Decibels = Annotated[float, Field(ge=-100, le=200)]
 Sha256 = Annotated[str, Field(pattern=r"^[0-9a-f]{64}$")]
-SPEED_OF_LIGHT = 299_792_458
-SOURCES = "mnist", "cifar10", "random"
 
 
 class Section(BaseModel):
     model_config = ConfigDict(extra="forbid", frozen=True, strict=True)
-
-
-class Payload(Section):
-    """What is sent.
-
-    source: `mnist` (5,000 embedded digits), `cifar10`, `random` (8-bit noise of 28x28
-    pixels), or the path of an image or of an `.npz` file with an array `images`,
-    uint8 [number, height, width] or [number, height, width, channels].
-    num_images: how many different images of the source are used.
-    sha256: of the file, if it is one; added when the scenario is read.
-    """
-
-    source: str = "mnist"
-    num_images: Count = 5000
-    sha256: Sha256 | None = None
 
 
 class Code(Section):
@@ -130,78 +113,33 @@ class Antennas(Section):
         return self
 
 
-class Channel(Section):
-    """Radio channel between transmitter and receiver (uplink).
-
-    model: `awgn`, `rayleigh` (one coefficient per antenna pair and frame), `tdl-a` to
-    `tdl-e`, `cdl-a` to `cdl-e`, `umi`, `uma`, `rma` (3GPP TR 38.901, a fresh drop per
-    frame), or `cir` (impulse responses from `file`).
-    carrier_frequency: [Hz]; delay_spread: RMS [s] of TDL and CDL; speed: [m/s].
-    file: path of an `.npz` with `a`, complex [examples, receive antennas, transmit
-    antennas, paths, time steps or 1], and `tau`, float [examples, paths] in seconds;
-    a time step is one OFDM symbol. sha256: of the file, added when it is read.
-    The channel energy per antenna pair is 1 on average; CDL, drops and files are scaled
-    to that in each frame (power control), TDL and Rayleigh keep their fading.
-    """
-
-    model: Literal[
-        "awgn", "rayleigh",
-        "tdl-a", "tdl-b", "tdl-c", "tdl-d", "tdl-e",
-        "cdl-a", "cdl-b", "cdl-c", "cdl-d", "cdl-e",
-        "umi", "uma", "rma",
-        "cir",
-    ] = "awgn"  # fmt: skip
-    carrier_frequency: Annotated[float, Field(ge=0.5e9, le=100e9)] = 3.5e9
-    delay_spread: Annotated[float, Field(gt=0, le=1e-3)] = 100e-9
-    speed: Annotated[float, Field(ge=0, le=1e4)] = 3.0
-    file: str | None = None
-    sha256: Sha256 | None = None
-
-    @property
-    def doppler(self) -> float:
-        """Largest Doppler shift [Hz]."""
-        return self.speed * self.carrier_frequency / SPEED_OF_LIGHT
-
-    @model_validator(mode="after")
-    def check(self):
-        if (self.model == "cir") != (self.file is not None):
-            raise ValueError(
-                "a file goes with model 'cir' and only with it: set channel.model=cir "
-                "and channel.file=PATH together"
-            )
-        return self
-
-
 class Sweep(Section):
-    """The points to compare at.
+    """The points to compare at, and the level of noise where another key is swept.
 
-    axis: `ebno_db` (energy per image bit over no, all overheads counted), `esno_db`
-    (received energy per antenna and resource element over no), both in dB,
-    `num_steps`: steps of the restorers that sample, at the fixed `esno_db` [dB], or
-    `pilot_spacing` (see `Grid`), at the fixed `ebno_db` [dB].
+    axis: a short name such as `esno_db` (`link_sim.scenarios.axes`) or any numeric key
+    such as `channel.speed`; a point sets that key.
+    ebno_db: energy per image bit over no, all overheads counted. esno_db: received
+    energy per antenna and resource element over no (of one user, where there are
+    several). snr_db: received energy per antenna and pilot over no. All in dB.
+    num_steps: steps of the restorers that sample, where their names give none.
+    bandwidth_ratio: channel uses of one image over height * width * channels; pilots and
+    guards not counted.
     """
 
-    axis: Literal["ebno_db", "esno_db", "num_steps", "pilot_spacing"] = "ebno_db"
-    points: tuple[Annotated[float, Field(ge=-100, le=200)], ...] = Field(min_length=1)
-    esno_db: Annotated[float, Field(ge=-100, le=100)] | None = None
-    ebno_db: Annotated[float, Field(ge=-100, le=100)] | None = None
+    axis: str = "ebno_db"
+    points: tuple[Annotated[float, Field(allow_inf_nan=False)], ...] = Field(
+        min_length=1
+    )
+    ebno_db: Decibels | None = None
+    esno_db: Decibels | None = None
+    snr_db: Decibels | None = None
+    num_steps: Annotated[int, Field(ge=1, le=200)] | None = None
+    bandwidth_ratio: Annotated[float, Field(gt=0, le=1)] | None = None
 
     @model_validator(mode="after")
     def check(self):
         if len(set(self.points)) != len(self.points):
             raise ValueError("points repeat a value: list each once")
-        if (self.axis == "num_steps") != (self.esno_db is not None):
-            raise ValueError("esno_db goes with axis num_steps: set both or neither")
-        if (self.axis == "pilot_spacing") != (self.ebno_db is not None):
-            raise ValueError(
-                "ebno_db goes with axis pilot_spacing: set both or neither"
-            )
-        whole = self.axis in ("num_steps", "pilot_spacing")
-        if whole and any(p < 1 or p % 1 for p in self.points):
-            raise ValueError(
-                f"points {list(self.points)} of {self.axis} must be whole numbers: "
-                "use 1 to 200"
-            )
         return self
 
 
@@ -209,21 +147,27 @@ class Stop(Section):
     """When a point has enough batches: at max_batches, or earlier with one of these.
 
     block_errors: every receiver has at least so many.
-    relative_width: the 95 % interval of every receiver's BLER is narrower than this
-    fraction of it.
+    relative_width: the 95 % interval of `metric`, of every receiver that has it, is
+    narrower than this fraction of its value (of the ratio, for metrics in dB).
+    metric: a name as in summary.csv, such as `bler`, `nmse` or `psnr`.
     seconds: compute time.
     """
 
     max_batches: Count = 10
     block_errors: Count | None = None
     relative_width: Positive | None = None
+    metric: str = "bler"
     seconds: Positive | None = None
 
     def refuse_blocks(self) -> None:
         """Raises `ValueError` if a rule counts blocks, for where there are none."""
-        for rule in ("block_errors", "relative_width"):
-            if getattr(self, rule) is not None:
-                raise ValueError(
-                    f"stop.{rule} counts code blocks, but no receiver here has any: "
-                    "use stop.max_batches or stop.seconds"
-                )
+        if self.block_errors is not None:
+            raise ValueError(
+                "stop.block_errors counts code blocks, but no receiver here has any: "
+                "use stop.max_batches, stop.seconds or stop.relative_width"
+            )
+        if self.relative_width is not None and self.metric == "bler":
+            raise ValueError(
+                "stop.relative_width is that of code blocks, but no receiver here has "
+                "any: name another stop.metric, such as nmse or psnr"
+            )

@@ -1,92 +1,46 @@
-"""The kind of experiment `semantic`: images sent as analog symbols, not as bits."""
+"""The kind `semantic`: images sent as analog symbols, not as bits."""
 
 import json
 from pathlib import Path
-from typing import Annotated, ClassVar, Literal
+from typing import ClassVar, Literal
 
-from pydantic import Field, model_validator
+from pydantic import model_validator
 
-from link_sim.scenarios.base import Experiment
-from link_sim.scenarios.data_files import sha256
-from link_sim.scenarios.sections import (
-    Antennas,
-    Channel,
-    Decibels,
-    Grid,
-    Payload,
-    Section,
-    Sha256,
-)
+from link_sim.scenarios.base import Scenario
+from link_sim.scenarios.data_files import DataFile, DataFolder, sha256
+from link_sim.scenarios.radio import Channel, Payload
+from link_sim.scenarios.sections import Antennas, Grid
 
-Ratio = Annotated[float, Field(gt=0, le=1)]
+SOURCES = "mnist", "cifar10"
 
 
-class SemanticSweep(Section):
-    """The points to compare at.
-
-    axis: `esno_db` (received energy of one user per antenna and resource element over
-    no, in dB: the true SNR of each user) at the fixed `bandwidth_ratio`, or
-    `bandwidth_ratio` (channel uses of one image over height * width * channels; pilots
-    and guards not counted, as for the digital receivers) at the fixed `esno_db`.
-    """
-
-    axis: Literal["esno_db", "bandwidth_ratio"] = "bandwidth_ratio"
-    points: tuple[Decibels, ...] = Field(min_length=1)
-    esno_db: Decibels | None = None
-    bandwidth_ratio: Ratio | None = None
-
-    @model_validator(mode="after")
-    def check(self):
-        if len(set(self.points)) != len(self.points):
-            raise ValueError("points repeat a value: list each once")
-        fixed = {"esno_db": self.esno_db, "bandwidth_ratio": self.bandwidth_ratio}
-        own = fixed.pop(self.axis)
-        other, value = next(iter(fixed.items()))
-        if own is not None or value is None:
-            raise ValueError(
-                f"axis {self.axis} needs a fixed {other}, and no fixed {self.axis}: "
-                f"set sweep.{other} alone"
-            )
-        if self.axis == "bandwidth_ratio" and not all(0 < p <= 1 for p in self.points):
-            raise ValueError(
-                f"points {list(self.points)} are no bandwidth ratios: use values "
-                "above 0 and up to 1"
-            )
-        return self
-
-
-class SemanticScenario(Experiment):
+class SemanticScenario(Scenario):
     """A comparison of ways to recover images from their symbols.
 
     users: each sends an image of its own, over the same resource elements and over a
-    channel of its own. lpips: path of the AlexNet weights of LPIPS 0.1 as an `.npz`
-    (see `metrics.lpips`); without it LPIPS is not measured. lpips_sha256: of that
-    file, added when the scenario is read. weights: folder of freshly trained weights to
-    take instead of those shipped. weights_sha256: of those that the receivers take from
-    it, by name, added when the scenario is read.
+    channel of its own. lpips: the AlexNet weights of LPIPS 0.1 as an `.npz` (see
+    `metrics.lpips`); without it LPIPS is not measured.
     """
 
-    runs_in: ClassVar = "link_sim.experiments.semantic"
+    opens: ClassVar = "link_sim.experiments.semantic:SemanticLink"
+    levels: ClassVar = (("esno_db",), ("bandwidth_ratio",))
+    short_axes: ClassVar = "esno_db", "bandwidth_ratio"
     watched: ClassVar = "psnr"
+    pictures: ClassVar = True
 
     kind: Literal["semantic"] = "semantic"
     users: Literal[1, 2] = 1
-    lpips: str | None = None
-    lpips_sha256: Sha256 | None = None
-    weights: str | None = None
-    weights_sha256: dict[str, Sha256] | None = None
+    lpips: DataFile | None = None
     payload: Payload = Payload()
     grid: Grid = Grid()
     antennas: Antennas = Antennas()
     channel: Channel = Channel()
-    sweep: SemanticSweep
 
     @model_validator(mode="after")
     def check(self):
-        if self.payload.source not in ("mnist", "cifar10"):
+        if self.payload.source not in SOURCES:
             raise ValueError(
-                f"payload.source = '{self.payload.source}' has no semantic weights: "
-                "use mnist or cifar10"
+                "payload.source has no semantic weights: use mnist or cifar10"
             )
         if not any("jpeg" in r or "webp" in r for r in self.receivers):
             self.stop.refuse_blocks()
@@ -112,11 +66,11 @@ class SemanticScenario(Experiment):
     def pinned(self) -> "SemanticScenario":
         if not self.weights:
             return self
-        folder, found = Path(self.weights).absolute(), {}
+        folder, found = Path(self.weights.path).absolute(), {}
         if not folder.is_dir():
             raise ValueError(
-                f"weights = '{self.weights}' is not a folder: name one with trained "
-                "weights, or leave weights out"
+                f"weights = '{folder}' is not a folder: name one with trained weights, "
+                "or leave weights out"
             )
         for receiver in self.receivers:
             kind = receiver.partition("+")[2].partition("-")[0]
@@ -124,7 +78,8 @@ class SemanticScenario(Experiment):
             for file in (decoder, folder / f"{_encoder_of(decoder)}.npz"):
                 if file.is_file():
                     found[file.stem] = sha256(file)
-        return self.model_copy(update={"weights": str(folder), "weights_sha256": found})
+        weights = DataFolder(path=str(folder), sha256=found)
+        return self.model_copy(update={"weights": weights})
 
     @property
     def remark(self) -> str | None:

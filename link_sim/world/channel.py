@@ -10,8 +10,8 @@ from sionna.phy.channel import (
 )
 from sionna.phy.channel.tr38901 import CDL, TDL, AntennaArray, RMa, UMa, UMi
 
-from link_sim.scenarios import data_files
-from link_sim.scenarios.loading import Scenario, ScenarioError
+from link_sim.scenarios.base import ScenarioError
+from link_sim.scenarios.link import LinkScenario
 from link_sim.scenarios.sections import Antennas
 from link_sim.world.ray_sum import RaySum
 
@@ -40,7 +40,7 @@ class Channel:
     Raises `ScenarioError` if Sionna cannot build the channel or the file is unfit.
     """
 
-    def __init__(self, scenario: Scenario, grids_per_frame: int = 1):
+    def __init__(self, scenario: LinkScenario, grids_per_frame: int = 1):
         grid, self._antennas = scenario.grid, scenario.antennas
         self._symbols, self._grids = grid.symbols, grids_per_frame
         samples = grid.fft_size + grid.cyclic_prefix
@@ -145,7 +145,7 @@ def covariances(draw, frames: int = 512) -> tuple[np.ndarray, ...]:
     return energy * scaled[0], *scaled[1:]
 
 
-def _model(scenario: Scenario):
+def _model(scenario: LinkScenario):
     """A function of (batch size, time steps, rate) that draws impulse responses."""
     channel, antennas = scenario.channel, scenario.antennas
     name, carrier = channel.model, channel.carrier_frequency
@@ -240,7 +240,7 @@ def _awgn(antennas: Antennas):
     return impulse_responses
 
 
-def _file(scenario: Scenario):
+def _file(scenario: LinkScenario):
     """Draws examples at random from the arrays `a` and `tau` of an `.npz` file."""
     a, tau = _read_file(scenario)
     a = tf.constant(a[:, None, :, None], tf.complex64)
@@ -249,7 +249,7 @@ def _file(scenario: Scenario):
     def impulse_responses(batch_size, num_time_steps, rate):
         if a.shape[-1] not in (1,) and a.shape[-1] < num_time_steps:
             raise ScenarioError(
-                f"{scenario.channel.file} has {a.shape[-1]} time steps, a frame takes "
+                f"{scenario.channel.file.path} has {a.shape[-1]} time steps, a frame takes "
                 f"{num_time_steps}: supply as many, or 1 for a static channel"
             )
         pick = config.tf_rng.uniform([batch_size], 0, len(a), tf.int32)
@@ -261,12 +261,12 @@ def _file(scenario: Scenario):
     return impulse_responses
 
 
-def _read_file(scenario: Scenario):
+def _read_file(scenario: LinkScenario):
     """Arrays `a`, largest value 1 in each example, and `tau` of the channel's file."""
     channel, antennas = scenario.channel, scenario.antennas
-    path = channel.file
+    path = channel.file.path
     try:
-        data_files.check(path, channel.sha256)
+        channel.file.checked()
         with np.load(path, allow_pickle=False) as arrays:
             a, tau = arrays["a"], arrays["tau"]
     except Exception as error:

@@ -94,6 +94,12 @@ def _covariance(antennas: int, spread: float, angles, power) -> np.ndarray:
     return np.where(gap >= 0, lags[:, np.abs(gap)], lags[:, np.abs(gap)].conj())
 
 
+def received(rng: np.random.Generator, y: np.ndarray, no: float) -> np.ndarray:
+    """`y` with complex white noise of variance `no` per element, complex64."""
+    n = rng.standard_normal((2, *y.shape), "float32") * np.float32(np.sqrt(no / 2))
+    return y + n[0] + 1j * n[1]
+
+
 def draw_clusters(rng, size: int, clusters: int = 20, rays: int = 20) -> np.ndarray:
     """16 x 64 channels of clusters of rays at random, of no standard in particular.
 

@@ -13,7 +13,7 @@ from sionna.phy.mapping import Mapper
 
 from link_sim.receivers.decoding.ldpc import LDPCDecoder
 from link_sim.receivers.detection.demapping import QAMDemapper
-from link_sim.scenarios.loading import ScenarioError
+from link_sim.scenarios.base import ScenarioError
 from link_sim.world.picture_codec import compress, decompress
 
 CRC, CRC_BITS = "CRC16", 16

@@ -5,9 +5,9 @@ from pathlib import Path
 
 import numpy as np
 
-from link_sim.scenarios import data_files
-from link_sim.scenarios.loading import ScenarioError
-from link_sim.scenarios.sections import Payload
+from link_sim.scenarios.base import ScenarioError
+from link_sim.scenarios.data_files import DataFile
+from link_sim.scenarios.radio import Payload
 
 
 def load_images(payload: Payload) -> np.ndarray:
@@ -19,16 +19,21 @@ def load_images(payload: Payload) -> np.ndarray:
     sources = {"mnist": evaluation_digits, "random": _random}
     if payload.source == "cifar10":
         images = evaluation_pictures()[0]
-    elif payload.source in sources:
+    elif not isinstance(payload.source, DataFile):
         images = sources[payload.source]()
     else:
-        images = _from_file(payload.source, payload.sha256)
+        images = _from_file(payload.source)
     if len(images) < payload.num_images:
         raise ScenarioError(
-            f"payload.num_images = {payload.num_images}, but {payload.source} holds "
+            f"payload.num_images = {payload.num_images}, but {_title(payload)} holds "
             f"{len(images)} images: set it to {len(images)} or less"
         )
     return images[: payload.num_images]
+
+
+def _title(payload: Payload) -> str:
+    source = payload.source
+    return source.path if isinstance(source, DataFile) else source
 
 
 def load_labels(payload: Payload) -> np.ndarray:
@@ -109,17 +114,17 @@ def _dataset(name: str) -> dict[str, np.ndarray]:
     )
 
 
-def _from_file(source: str, sha256: str | None) -> np.ndarray:
+def _from_file(source: DataFile) -> np.ndarray:
     from PIL import Image
 
-    path = Path(source)
+    path = Path(source.path)
     if not path.is_file():
         raise ScenarioError(
-            f"payload.source = '{source}' is not a file: use mnist, cifar10, random or "
+            f"payload.source = '{path}' is not a file: use mnist, cifar10, random or "
             "the path of an image or .npz file"
         )
     try:
-        data_files.check(source, sha256)
+        source.checked()
         if path.suffix == ".npz":
             with np.load(path, allow_pickle=False) as arrays:
                 images = arrays["images"]
@@ -129,11 +134,11 @@ def _from_file(source: str, sha256: str | None) -> np.ndarray:
                 images = np.asarray(picture.convert(mode))[None]
     except Exception as error:
         raise ScenarioError(
-            f"{source} is not an image or an .npz file with an array 'images': {error}"
+            f"{path} is not an image or an .npz file with an array 'images': {error}"
         ) from None
     if images.dtype != np.uint8 or images.ndim not in (3, 4) or not images.size:
         raise ScenarioError(
-            f"the images in {source} must be uint8 [number, height, width] or "
+            f"the images in {path} must be uint8 [number, height, width] or "
             "[number, height, width, channels]"
         )
     return images[..., None] if images.ndim == 3 else images

@@ -12,7 +12,7 @@ from sionna.phy.mapping import Mapper
 from sionna.phy.mimo import StreamManagement
 from sionna.phy.ofdm import PilotPattern, ResourceGrid, ResourceGridMapper
 
-from link_sim.scenarios.loading import Scenario
+from link_sim.scenarios.link import LinkScenario
 from link_sim.scenarios.sections import Code, Grid
 
 CRC = "CRC24A"
@@ -85,7 +85,7 @@ class Transmitter:
     batch is received in parts, the variable `first_frame` says which one comes first.
     """
 
-    def __init__(self, scenario: Scenario, image_shape: tuple[int, int, int]):
+    def __init__(self, scenario: LinkScenario, image_shape: tuple[int, int, int]):
         grid, code = scenario.grid, scenario.code
         self.image_shape = tuple(image_shape)
         self.num_bits_per_symbol = code.bits_per_symbol

@@ -2,11 +2,17 @@ from pathlib import Path
 
 import pytest
 
+from link_sim.engine import batches
+from link_sim.scenarios.link import LinkScenario
+
 
 @pytest.fixture
 def fake_link(monkeypatch):
-    """The stand-in for `engine.batches`, importable in spawned processes too."""
+    """Has links draw counts instead of simulating; importable in other processes too."""
     monkeypatch.syspath_prepend(Path(__file__).parent)
     import fake_link
 
-    return fake_link
+    monkeypatch.setattr(LinkScenario, "opens", "fake_link:FakeLink")
+    batches._live.cache_clear()
+    yield fake_link
+    batches._live.cache_clear()

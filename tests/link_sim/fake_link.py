@@ -1,4 +1,4 @@
-"""A stand-in for `link_sim.engine.batches` that draws counts instead of simulating.
+"""An experiment that draws counts instead of simulating a link.
 
 In the environment, `FAKE_SECONDS` makes each batch take that long, `FAKE_DEATH` makes
 it end its process, and `FAKE_NAN=receiver:batch` gives a receiver NaN in that batch.
@@ -6,28 +6,61 @@ it end its process, and `FAKE_NAN=receiver:batch` gives a receiver NaN in that b
 
 import os
 import time
-import tomllib
+from typing import NamedTuple
 
 import numpy as np
+
+from link_sim.scenarios.base import Scenario
+from link_sim.scenarios.loading import parse_scenario
 
 FRAMES, BLOCKS, BITS = 8, 2, 100
 
 
+class FakeWorld(NamedTuple):
+    point: float
+    batch: int
+    seed: list[int]
+
+
+class FakeLink:
+    """An `Experiment` whose receivers differ by 2 dB each."""
+
+    def __init__(self, scenario: Scenario):
+        self.receivers = scenario.receivers
+
+    def draw(self, at: Scenario, batch_index: int) -> FakeWorld:
+        time.sleep(float(os.environ.get("FAKE_SECONDS", 0)))
+        if "FAKE_DEATH" in os.environ:
+            os._exit(1)
+        point = at.sweep.points[0]
+        seed = [at.seed, round(point * 1000) % 2**32, batch_index]
+        return FakeWorld(point, batch_index, seed)
+
+    def receive(self, world: FakeWorld) -> tuple[str, ...]:
+        return self.receivers
+
+    def count(self, world: FakeWorld) -> dict:
+        fade = np.random.default_rng(world.seed).exponential(size=FRAMES)
+        counts = {
+            name: frame_counts(fade, world.point - 2 * i, world.seed)
+            for i, name in enumerate(self.receivers)
+        }
+        name, _, number = os.environ.get("FAKE_NAN", "").partition(":")
+        if number == str(world.batch):
+            counts[name]["squared_error"] = np.nan
+        return counts
+
+    def images(self, world: FakeWorld, received: tuple[str, ...]) -> dict:
+        image = np.tile(np.linspace(0, 1, 28)[:, None, None], (3, 1, 1, 28, 1))
+        return {name: image for name in ("image", *received)}
+
+
 def run_batch(toml: str, point: float, batch: int) -> dict:
-    time.sleep(float(os.environ.get("FAKE_SECONDS", 0)))
-    if "FAKE_DEATH" in os.environ:
-        os._exit(1)
-    scenario = tomllib.loads(toml)
-    seed = [scenario["seed"], round(point * 1000) % 2**32, batch]
-    fade = np.random.default_rng(seed).exponential(size=FRAMES)
-    names = scenario["receivers"]
-    counts = {
-        name: frame_counts(fade, point - 2 * i, seed) for i, name in enumerate(names)
-    }
-    name, _, number = os.environ.get("FAKE_NAN", "").partition(":")
-    if number == str(batch):
-        counts[name]["squared_error"] = np.nan
-    return {"seed": batch, "seconds": 0.5, "counts": counts}
+    """A batch as `engine.batches` returns it, in any process."""
+    at = parse_scenario(toml).at(point)
+    link = FakeLink(at)
+    counts = link.count(link.draw(at, batch))
+    return {"seed": at.world_seed(batch), "seconds": 0.5, "counts": counts}
 
 
 def frame_counts(fade, snr_db: float, seed) -> dict:
@@ -57,11 +90,3 @@ def frame_counts(fade, snr_db: float, seed) -> dict:
     for name, values in sums.items():
         counts |= {name: values.sum(), f"{name}_sq": (values**2).sum()}
     return counts
-
-
-def picture_strip(scenario, num_digits: int) -> dict:
-    image = np.tile(np.linspace(0, 1, 28)[:, None, None], (num_digits, 1, 28, 1))
-    received = {
-        (r, p): image for r in scenario.receivers for p in scenario.sweep.points
-    }
-    return {"image": image, **received}

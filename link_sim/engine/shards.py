@@ -1,0 +1,60 @@
+"""Parts of a run, for jobs that share it."""
+
+from collections.abc import Callable, Iterable
+from typing import NamedTuple
+
+from link_sim.engine.montecarlo import Line
+from link_sim.scenarios.sections import Stop
+
+
+class Shard(NamedTuple):
+    """Every `count`-th batch of each point, from `index` on, for jobs that share a run.
+
+    A shard numbers its batches 0, 1, … and knows no stop rule but the number of
+    batches: the others apply to all shards together.
+    """
+
+    index: int
+    count: int
+
+    @classmethod
+    def parse(cls, text: str) -> "Shard":
+        """The shard that `I/N` names, with I from 1 to N; `ValueError` if none."""
+        i, _, n = text.partition("/")
+        if not (i.isdecimal() and n.isdecimal() and 0 < int(i) <= int(n)):
+            raise ValueError(
+                f"--shard {text} is not known: use I/N, such as 1/4 to 4/4"
+            )
+        return cls(int(i) - 1, int(n))
+
+    def stop(self, stop: Stop) -> Stop:
+        """The stop rules of the shard; `ValueError` if it has no batch."""
+        own = len(range(self.index, stop.max_batches, self.count))
+        if not own:
+            raise ValueError(
+                f"--shard {self.index + 1}/{self.count} has no batch: "
+                f"use at most {stop.max_batches} shards"
+            )
+        if self.count == 1:
+            return stop
+        rules = {"block_errors": None, "relative_width": None, "seconds": None}
+        return stop.model_copy(update=rules | {"max_batches": own})
+
+    def own(self, lines: Iterable[Line]) -> list[Line]:
+        """Those of the run's lines that belong to the shard, in its numbers."""
+        return [
+            line | {"batch": line["batch"] // self.count}
+            for line in lines
+            if line["batch"] % self.count == self.index
+        ]
+
+    def whole(self, line: Line) -> Line:
+        """A line of the shard in the numbers of the run."""
+        return line | {"batch": self._number(line["batch"])}
+
+    def run(self, run_batch: Callable, point: float, batch: int) -> dict:
+        """`run_batch` for a batch in the shard's numbers."""
+        return run_batch(point, self._number(batch))
+
+    def _number(self, batch: int) -> int:
+        return self.index + batch * self.count

@@ -1,0 +1,35 @@
+"""The kind `link`: images as coded bits over a MIMO-OFDM link."""
+
+from typing import ClassVar, Literal
+
+from pydantic import model_validator
+
+from link_sim.scenarios.base import Scenario
+from link_sim.scenarios.radio import Channel, Payload
+from link_sim.scenarios.sections import Antennas, Code, Grid
+
+
+class LinkScenario(Scenario):
+    """A comparison of receivers of images over a link; see the sections."""
+
+    opens: ClassVar = "link_sim.experiments.link:Link"
+    levels: ClassVar = (("ebno_db", "esno_db"),)
+    short_axes: ClassVar = "ebno_db", "esno_db", "num_steps", "pilot_spacing"
+    pictures: ClassVar = True
+
+    kind: Literal["link"] = "link"
+    payload: Payload = Payload()
+    code: Code = Code()
+    grid: Grid = Grid()
+    antennas: Antennas = Antennas()
+    channel: Channel = Channel()
+
+    @model_validator(mode="after")
+    def check(self):
+        carriers, streams = self.grid.effective_subcarriers, self.antennas.streams
+        if carriers % streams:
+            raise ValueError(
+                f"antennas.streams = {streams} must divide the {carriers} usable "
+                "subcarriers: change grid.guard_carriers"
+            )
+        return self
