@@ -6,9 +6,10 @@ from pathlib import Path
 import pytest
 
 from link_sim.experiments import semantic_receivers
-from link_sim.metrics.rates import AXES, estimate
+from link_sim.metrics.rates import estimate
 from link_sim.models.pretrained import list_pretrained
 from link_sim.receivers import catalog
+from link_sim.scenarios.axes import AXES
 from link_sim.scenarios.loading import list_scenarios, load_scenario
 
 DOCS = Path(__file__).parents[1] / "docs"

@@ -21,7 +21,8 @@ from typing import BinaryIO
 from link_sim.engine import count_lines, versions
 from link_sim.engine.count_lines import ResultsError
 from link_sim.engine.montecarlo import Line, Tally
-from link_sim.metrics.rates import METRICS, estimate, jackknife
+from link_sim.metrics.pairs import jackknife
+from link_sim.metrics.rates import METRICS, estimate
 from link_sim.scenarios.base import Scenario, ScenarioError
 from link_sim.scenarios.loading import parse_scenario
 

@@ -120,14 +120,6 @@ def class_counts(classifier, image, labels=None):
     return counts
 
 
-def numbers(counts: dict) -> dict[str, dict[str, float]]:
-    """Counts of each receiver as plain numbers."""
-    return {
-        receiver: {key: value.numpy().item() for key, value in sums.items()}
-        for receiver, sums in counts.items()
-    }
-
-
 def _logits(classifier, image):
     """[frame, image, class], float64."""
     logits = classifier(tf.reshape(image, [-1, *image.shape[2:]]))[0]

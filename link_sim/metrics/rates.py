@@ -1,11 +1,10 @@
-"""From counts to the metrics that are shown: one table, one line a metric."""
+"""From counts to the metrics that are shown: one table, one entry a metric."""
 
 import itertools
 import math
-from collections import defaultdict
-from collections.abc import Callable, Iterable
+from collections.abc import Callable
 from functools import partial
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import numpy as np
 
@@ -15,81 +14,62 @@ from link_sim.models.frechet import gaussian_distance
 
 Counts = dict[str, float]
 
-AXES = {
-    "ebno_db": "Eb/N0 [dB]",
-    "esno_db": "Es/N0 [dB]",
-    "num_steps": "steps of the sampler",
-    "pilot_spacing": "spacing of a stream's pilots, in its subcarriers",
-    "snr_db": "SNR per receive antenna [dB]",
-    "alpha": "pilots per transmit antenna",
-    "bandwidth_ratio": "bandwidth ratio k/n",
-}
 ROUNDING_MSE = 1 / (12 * 255**2)  # of rounding to 8 bits; 58.92 dB PSNR
 
 
 class Metric(NamedTuple):
-    """How one metric follows from counts, and how to plot it."""
+    """How one metric follows from counts, and how it is shown."""
 
-    label: str
-    scale: str  # of the axis: "log" or "linear"
-    trials: str  # the count of what the value is taken over
+    label: str  # of the axis of a plot
     quantity: str  # the count it is taken from; a receiver without it has none
+    trials: str  # the count of what the value is taken over
     estimate: Callable[[Counts], Estimate]
+    column: str | None = None  # short title in tables; None where it is left out
+    form: str | None = None  # of values in tables; None for rates, whose power varies
+    plotted: bool = False
+    better: str = "lower"  # or "higher"
+    scale: str = "linear"  # of the axis, or "log"
+    decibels: bool = False
 
 
-def _proportion(label: str, quantity: str, trials: str) -> Metric:
+def _proportion(label: str, quantity: str, trials: str, **shown: Any) -> Metric:
     def estimate(counts: Counts) -> Estimate:
         total, total_sq = counts[quantity], counts[f"{quantity}_sq"]
         return intervals.clustered_proportion(
             total, total_sq, counts[trials], counts["frames"]
         )
 
-    return Metric(label, "log", trials, quantity, estimate)
+    return Metric(label, quantity, trials, estimate, **({"scale": "log"} | shown))
 
 
-def _mean(label: str, quantity: str, trials: str) -> Metric:
-    def estimate(counts: Counts) -> Estimate:
-        total, total_sq = counts[quantity], counts[f"{quantity}_sq"]
-        return intervals.mean(total, total_sq, counts["frames"])
-
-    return Metric(label, "linear", trials, quantity, estimate)
+def _mean(label: str, quantity: str, trials: str, **shown: Any) -> Metric:
+    return Metric(label, quantity, trials, partial(_mean_of, quantity), **shown)
 
 
-def _psnr(label: str) -> Metric:
-    mse = _mean(label, "squared_error", "images")
-
-    def estimate(counts: Counts) -> Estimate:
-        value, low, high = intervals.decibels(mse.estimate(counts), ROUNDING_MSE)
-        return Estimate(-value, -high, -low)
-
-    return mse._replace(estimate=estimate)
+def _mean_of(quantity: str, counts: Counts) -> Estimate:
+    total, total_sq = counts[quantity], counts[f"{quantity}_sq"]
+    return intervals.mean(total, total_sq, counts["frames"])
 
 
-def _nmse(label: str) -> Metric:
-    def estimate(counts: Counts) -> Estimate:
-        sums = [
-            f"channel_{name}"
-            for name in ("error", "error_sq", "power", "power_sq", "error_power")
-        ]
-        ratio = intervals.ratio(*(counts[name] for name in sums), counts["frames"])
-        return intervals.decibels(ratio)
-
-    return Metric(label, "linear", "frames", "channel_error", estimate)
+def _psnr(counts: Counts) -> Estimate:
+    mse = _mean_of("squared_error", counts)
+    value, low, high = intervals.decibels(mse, ROUNDING_MSE)
+    return Estimate(-value, -high, -low)
 
 
-def _nmse_mean(label: str) -> Metric:
-    linear = _mean(label, "nmse", "frames")
-    return linear._replace(
-        estimate=lambda counts: intervals.decibels(linear.estimate(counts))
-    )
+def _nmse(counts: Counts) -> Estimate:
+    names = ("error", "error_sq", "power", "power_sq", "error_power")
+    sums = (counts[f"channel_{name}"] for name in names)
+    return intervals.decibels(intervals.ratio(*sums, counts["frames"]))
 
 
-def _frechet(label: str) -> Metric:
-    def estimate(counts: Counts) -> Estimate:
-        moments = (_gaussian(counts, name) for name in ("logit", "sent_logit"))
-        return Estimate(gaussian_distance(*moments), math.nan, math.nan)
+def _nmse_mean(counts: Counts) -> Estimate:
+    return intervals.decibels(_mean_of("nmse", counts))
 
-    return Metric(label, "log", "images", "logit_0", estimate)
+
+def _frechet(counts: Counts) -> Estimate:
+    moments = (_gaussian(counts, name) for name in ("logit", "sent_logit"))
+    return Estimate(gaussian_distance(*moments), math.nan, math.nan)
 
 
 def _gaussian(counts: Counts, name: str) -> tuple[np.ndarray, np.ndarray]:
@@ -102,27 +82,55 @@ def _gaussian(counts: Counts, name: str) -> tuple[np.ndarray, np.ndarray]:
 
 
 METRICS = {
-    "ber": _proportion("Bit error rate", "bit_errors", "bits"),
-    "bler": _proportion("Block error rate", "block_errors", "blocks"),
+    "ber": _proportion(
+        "Bit error rate", "bit_errors", "bits", column="BER", plotted=True
+    ),
+    "bler": _proportion(
+        "Block error rate", "block_errors", "blocks", column="BLER", plotted=True
+    ),
     "undetected": _proportion(
         "Undetected block error rate", "undetected_errors", "blocks"
     ),
-    "psnr": _psnr("PSNR of the mean squared error [dB]"),
-    "psnr_mean": _mean("Mean of the images' PSNR [dB]", "psnr", "images"),
-    "ssim": _mean("SSIM", "ssim", "images"),
-    "ms_ssim": _mean("MS-SSIM, two scales", "ms_ssim", "images"),
-    "lpips": _mean("LPIPS (AlexNet)", "lpips", "images"),
-    "nmse": _nmse("NMSE, total error over total power [dB]"),
-    "nmse_mean": _nmse_mean("Mean of the frames' NMSE [dB]"),
-    "calibration": _mean(
-        "Squared error over stated variance", "normalised_error", "frames"
+    "psnr": Metric(
+        "PSNR of the mean squared error [dB]", "squared_error", "images", _psnr,
+        column="PSNR [dB]", form=".1f", plotted=True, better="higher", decibels=True,
     ),
-    "class_flips": _proportion("Class flip rate", "class_flips", "images"),
+    "psnr_mean": _mean(
+        "Mean of the images' PSNR [dB]", "psnr", "images",
+        form=".1f", better="higher", decibels=True,
+    ),
+    "ssim": _mean("SSIM", "ssim", "images", form=".3f", better="higher"),
+    "ms_ssim": _mean(
+        "MS-SSIM, two scales", "ms_ssim", "images", form=".3f", better="higher"
+    ),
+    "lpips": _mean(
+        "LPIPS (AlexNet)", "lpips", "images", column="LPIPS", form=".4f", plotted=True
+    ),
+    "nmse": Metric(
+        "NMSE, total error over total power [dB]", "channel_error", "frames", _nmse,
+        column="NMSE [dB]", form=".2f", plotted=True, decibels=True,
+    ),
+    "nmse_mean": Metric(
+        "Mean of the frames' NMSE [dB]", "nmse", "frames", _nmse_mean,
+        form=".1f", decibels=True,
+    ),
+    "calibration": _mean(
+        "Squared error over stated variance", "normalised_error", "frames",
+        column="error over stated", form=".2f",
+    ),
+    "class_flips": _proportion(
+        "Class flip rate", "class_flips", "images", column="class flips", plotted=True
+    ),
     "accuracy": _proportion(
-        "Accuracy of a classifier", "class_hits", "images"
-    )._replace(scale="linear"),
-    "fcd": _frechet("Fréchet classifier distance, on logits"),
-}
+        "Accuracy of a classifier", "class_hits", "images",
+        column="accuracy", form=".3f", plotted=True, better="higher", scale="linear",
+    ),
+    "fcd": Metric(
+        "Fréchet classifier distance, on logits", "logit_0", "images", _frechet,
+        column="Fréchet distance", form=".3f", plotted=True, scale="log",
+    ),
+}  # fmt: skip
+"""Name -> metric, the only table: a new metric is one entry here."""
 
 
 def estimate(counts: Counts, metric: str) -> Estimate | None:
@@ -133,11 +141,18 @@ def estimate(counts: Counts, metric: str) -> Estimate | None:
     return definition.estimate(counts)
 
 
-def point_value(axis: str, point: float) -> str:
-    """A point as text; bandwidth ratios as fractions of 1 where that is 1 % exact."""
-    share = round(min(1 / point, 1e9)) if axis == "bandwidth_ratio" else 0
-    fraction = share and abs(share * point - 1) < 0.01
-    return f"1/{share}" if fraction else f"{point:g}"
+def relative_width(counts: Counts, metric: str) -> float:
+    """Width of a 95 % interval over its value, for a metric in dB that of the ratio.
+
+    Infinite where it is not known: no interval, a value of 0, or no spread seen.
+    """
+    found = estimate(counts, metric)
+    if found is None:
+        return math.inf
+    width, value = found.high - found.low, abs(found.value)
+    if METRICS[metric].decibels:  # by the delta method, as in `intervals.decibels`
+        width, value = width * math.log(10) / 10, 1.0
+    return width / value if width > 0 and value > 0 else math.inf
 
 
 def add_counts(total: Counts, counts: Counts) -> Counts:
@@ -150,65 +165,3 @@ def add_all(total: dict[str, Counts], counts: dict[str, Counts]) -> None:
     """Adds the counts of each receiver to its total."""
     for receiver, found in counts.items():
         total[receiver] = add_counts(total.get(receiver, {}), found)
-
-
-def paired_difference(
-    lines: Iterable[dict], receiver: str, reference: str, metric: str
-) -> dict[float, Estimate]:
-    """Receiver minus reference at each point, on the same batches.
-
-    Both saw the same bits, channels and noise, so the interval of the difference
-    is much narrower than theirs suggest. It is the delete-one-batch jackknife
-    (Efron and Stein 1981), which for rates and means is Student's t interval of
-    the batch-level differences. Points where either was excluded are absent.
-    """
-    batches = defaultdict(list)
-    for line in lines:
-        pair = line["counts"].get(receiver), line["counts"].get(reference)
-        batches[line["point"]].append(pair)
-    differences = {}
-    for point, pairs in batches.items():
-        if all(None not in pair for pair in pairs):
-            difference = _jackknife(pairs, partial(_difference, metric=metric))
-            if difference is not None:
-                differences[point] = difference
-    return differences
-
-
-def jackknife(batches: list[Counts], metric: str) -> Estimate:
-    """A metric over batches, with the interval of the delete-one-batch jackknife."""
-
-    def value(sides):
-        return estimate(sides[0], metric).value
-
-    return _jackknife([(counts,) for counts in batches], value)
-
-
-def _jackknife(batches: list[tuple[Counts, ...]], statistic: Callable):
-    """A statistic of summed counts, and its interval from leaving each batch out."""
-    sums = [{} for _ in batches[0]]
-    for batch in batches:
-        sums = [add_counts(*sides) for sides in zip(sums, batch, strict=True)]
-    value = statistic(sums)
-    if value is None:
-        return None
-    if len(batches) < 2:
-        return Estimate(value, math.nan, math.nan)
-    without = [
-        statistic([_subtract(*sides) for sides in zip(sums, batch, strict=True)])
-        for batch in batches
-    ]
-    centre = sum(without) / len(without)
-    spread = sum((x - centre) ** 2 for x in without)
-    variance = (len(batches) - 1) / len(batches) * spread
-    half = intervals.half_width(variance, len(batches))
-    return Estimate(value, value - half, value + half)
-
-
-def _difference(sides: list[Counts], metric: str) -> float | None:
-    ours, theirs = (estimate(counts, metric) for counts in sides)
-    return None if ours is None or theirs is None else ours.value - theirs.value
-
-
-def _subtract(total: Counts, counts: Counts) -> Counts:
-    return {key: value - counts.get(key, 0) for key, value in total.items()}

@@ -11,22 +11,8 @@ from rich.progress_bar import ProgressBar
 from rich.table import Table
 
 from link_sim.engine.montecarlo import Line, Tally
-from link_sim.metrics.rates import AXES, METRICS, estimate, point_value
-
-COLUMNS = {
-    "ber": "BER",
-    "bler": "BLER",
-    "psnr": "PSNR [dB]",
-    "lpips": "LPIPS",
-    "nmse": "NMSE [dB]",
-    "calibration": "error over stated",
-    "class_flips": "class flips",
-    "accuracy": "accuracy",
-    "fcd": "Fréchet distance",
-}
-
-FORMS = {"lpips": ".4f", "nmse": ".2f", "calibration": ".2f"}
-FORMS |= dict.fromkeys(("ssim", "ms_ssim", "accuracy", "fcd"), ".3f")
+from link_sim.metrics.rates import METRICS, estimate
+from link_sim.scenarios.axes import axis_label, point_value
 
 
 class Progress:
@@ -74,9 +60,9 @@ class Progress:
                 f"{name} {self._watched(tally, name)}"
                 for name in self._scenario.receivers
             )
+            what = METRICS[self._scenario.watched].column
             self._console.print(
-                f"{self._last}: {COLUMNS[self._scenario.watched]} so far {so_far}; "
-                f"{self._time()}",
+                f"{self._last}: {what} so far {so_far}; {self._time()}",
                 soft_wrap=True,
             )
 
@@ -90,10 +76,10 @@ class Progress:
 
     def _table(self) -> Group:
         """What is watched, a row a receiver and a column a point; progress below."""
-        what = COLUMNS[self._scenario.watched]
+        what = METRICS[self._scenario.watched].column
         table = Table(title=f"{self._scenario.name}: {what} so far", box=None)
         axis = self._scenario.sweep.axis
-        table.add_column(AXES.get(axis, axis))
+        table.add_column(axis_label(axis))
         for point in self._tallies:
             name = point_value(axis, point)
             table.add_column(name, justify="right", min_width=7)
@@ -117,7 +103,7 @@ class Progress:
 
 def point_name(axis: str, point: float) -> str:
     """A point in words, such as `Eb/N0 [dB] = 3` or `bandwidth ratio k/n = 1/12`."""
-    return f"{AXES.get(axis, axis)} = {point_value(axis, point)}"
+    return f"{axis_label(axis)} = {point_value(axis, point)}"
 
 
 def left_out(scenario, tallies: dict[float, Tally]) -> Iterator[str]:
@@ -141,7 +127,7 @@ def final_table(scenario, rows: Iterable[dict], tallies: dict[float, Tally]) -> 
     table = Table(title=f"{scenario.name}: value [95 % interval]", box=None)
     table.add_column("receiver", overflow="fold")
     for metric in columns:
-        table.add_column(COLUMNS[metric], no_wrap=True)
+        table.add_column(METRICS[metric].column, no_wrap=True)
     for point, tally in tallies.items():
         if tally.lines:
             title = point_name(scenario.sweep.axis, point)
@@ -160,7 +146,7 @@ def _columns(measured: set[str]) -> list[str]:
     known, class flips elsewhere.
     """
     hidden = "class_flips" if "accuracy" in measured else "fcd"
-    return [metric for metric in COLUMNS if metric in measured and metric != hidden]
+    return [m for m in METRICS if METRICS[m].column and m in measured - {hidden}]
 
 
 def bench_table(title: str, rows: list[dict]) -> Table:
@@ -208,9 +194,8 @@ def cell(row: dict | None) -> str:
     if row is None:
         return "-"
     value, low, high = row["value"], row["low"], row["high"]
-    form, power, ending = FORMS.get(row["metric"], ".1f"), 0, ""
-    if METRICS[row["metric"]].scale == "log" and row["metric"] not in FORMS:
-        form = ".3f"
+    form, power, ending = METRICS[row["metric"]].form or ".3f", 0, ""
+    if METRICS[row["metric"]].form is None:
         if (value or high) < 0.01:
             power = math.floor(math.log10(value or high))
             form, ending = ".1f", f" e{power}"

@@ -12,7 +12,8 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
 from link_sim.engine.results import replacing
-from link_sim.metrics.rates import AXES, METRICS, point_value
+from link_sim.metrics.rates import METRICS
+from link_sim.scenarios.axes import axis_label, point_value
 
 COLUMN = 3.5  # inch: the width of a column of a two-column page
 STYLE = {
@@ -45,7 +46,6 @@ COLOURS = (
 )  # fmt: skip
 MARKERS = "osD^<P*Xhd>p"
 LIMIT = {"marker": "v", "facecolors": "none"}
-PLOTTED = ("ber", "bler", "psnr", "lpips", "nmse", "class_flips", "accuracy", "fcd")
 
 
 def plot_metric(ax: Axes, rows: Iterable[dict], metric: str) -> Axes:
@@ -81,7 +81,7 @@ def plot_metric(ax: Axes, rows: Iterable[dict], metric: str) -> Axes:
         labels = [point_value("bandwidth_ratio", point) for point in points]
         ax.set_xticks(points, labels)
         ax.minorticks_off()
-    ax.set_xlabel(AXES.get(rows[0]["axis"], rows[0]["axis"]) if rows else "")
+    ax.set_xlabel(axis_label(rows[0]["axis"]) if rows else "")
     ax.set_ylabel(METRICS[metric].label)
     ax.set_title(f"{rows[0]['scenario']}, with 95 % intervals" if rows else "")
     ax.legend(loc="upper center", bbox_to_anchor=(0.45, -0.16), ncols=2)
@@ -158,7 +158,7 @@ def plot_strip(
     ax.tick_params(length=0)
     ax.grid(False)
     ax.spines[:].set_visible(False)
-    ax.set_xlabel(AXES.get(axis, axis))
+    ax.set_xlabel(axis_label(axis))
     return ax
 
 
@@ -171,8 +171,8 @@ def figures(rows: list[dict]) -> dict[str, Figure]:
     """A figure, one column wide, of each main metric that has values."""
     measured, drawn = {row["metric"] for row in rows}, {}
     with matplotlib.rc_context(STYLE):
-        for metric in PLOTTED:
-            if metric in measured:
+        for metric, definition in METRICS.items():
+            if definition.plotted and metric in measured:
                 drawn[metric] = Figure(figsize=(COLUMN, 0.72 * COLUMN))
                 plot_metric(drawn[metric].subplots(), rows, metric)
     return drawn

@@ -2,9 +2,8 @@ import math
 
 import numpy as np
 import pytest
-from scipy.stats import t
 
-from link_sim.metrics import rates
+from link_sim.metrics import intervals, rates
 
 
 def counts_of(values, quantity="block_errors", **trials):
@@ -56,37 +55,38 @@ def test_nmse_conventions():
     assert mean == pytest.approx(10 * math.log10((0.1 + 0.1 / 3) / 2))
 
 
-def batches(ours, theirs, point=0.0):
-    return [
-        {
-            "point": point,
-            "counts": {"a": counts_of(x, blocks=8), "b": counts_of(y, blocks=8)},
-        }
-        for x, y in zip(ours, theirs, strict=True)
-    ]
+def test_relative_width_of_a_rate_is_that_of_its_interval():
+    counts = counts_of([1, 0, 1, 0], blocks=4)
+    value, low, high = rates.estimate(counts, "bler")
+    assert rates.relative_width(counts, "bler") == (high - low) / value
 
 
-def test_paired_difference_of_rates_is_students_t_of_the_batches():
-    rng = np.random.default_rng(4)
-    ours = rng.integers(0, 2, size=(12, 8))
-    theirs = np.maximum(ours, rng.integers(0, 2, size=(12, 8)))
-    found = rates.paired_difference(batches(ours, theirs), "a", "b", "bler")[0.0]
-    differences = ours.mean(axis=1) - theirs.mean(axis=1)
-    half = t.ppf(0.975, 11) * differences.std(ddof=1) / math.sqrt(12)
-    value = differences.mean()
-    assert found == pytest.approx((value, value - half, value + half))
+def test_relative_width_in_db_is_that_of_the_ratio():
+    mse = np.random.default_rng(6).uniform(0.01, 0.02, 20)
+    counts = counts_of(mse, "squared_error", images=20)
+    value, low, high = intervals.mean(mse.sum(), (mse**2).sum(), 20)
+    exact = pytest.approx((high - low) / value)
+    assert rates.relative_width(counts, "psnr") == exact
+    counts = counts_of(mse, "channel_error") | counts_of(np.ones(20), "channel_power")
+    counts["channel_error_power"] = mse.sum()
+    assert rates.relative_width(counts, "nmse") == exact
 
 
-def test_paired_difference_of_equals_is_exactly_zero():
-    errors = np.eye(8, dtype=int)
-    found = rates.paired_difference(batches(errors, errors), "a", "b", "bler")
-    assert found == {0.0: (0, 0, 0)}
+@pytest.mark.parametrize(
+    ("counts", "metric"),
+    [
+        (counts_of([0, 0], blocks=2), "bler"),  # no error seen
+        (counts_of([1], "squared_error", images=1), "psnr"),  # one frame, no interval
+        (counts_of([0, 0], "squared_error", images=2), "psnr"),  # no spread
+        ({}, "bler"),
+    ],
+)
+def test_relative_width_that_is_not_known_is_infinite(counts, metric):
+    assert rates.relative_width(counts, metric) == math.inf
 
 
-def test_paired_difference_leaves_out_what_was_not_measured():
-    lines = batches([[1, 0]], [[0, 0]], 1.0) + batches([[1, 0]], [[0, 0]], 2.0)
-    lines[1]["counts"]["b"] = None
-    found = rates.paired_difference(lines, "a", "b", "bler")
-    assert list(found) == [1.0]
-    assert math.isnan(found[1.0].low)  # one batch has no spread
-    assert rates.paired_difference(lines, "a", "b", "ssim") == {}
+def test_titles_of_columns_are_short_and_their_own():
+    columns = [m.column for m in rates.METRICS.values() if m.column]
+    assert len(set(columns)) == len(columns) and max(map(len, columns)) <= 20
+    assert all(m.column for m in rates.METRICS.values() if m.plotted)
+    assert {m.better for m in rates.METRICS.values()} == {"lower", "higher"}
