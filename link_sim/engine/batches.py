@@ -144,7 +144,7 @@ def cut(world: World, frames: int, first: int, last: int) -> World:
 
 
 def _lacks_memory(error: Exception) -> bool:
-    """Whether that is what NumPy or TensorFlow, which is not loaded here, complain of."""
+    """Whether NumPy, or TensorFlow, which is not loaded here, complains of that."""
     return isinstance(error, MemoryError) or "ResourceExhausted" in type(error).__name__
 
 

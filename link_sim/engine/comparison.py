@@ -1,4 +1,4 @@
-"""Comparisons from Python: what `link-sim run` does, without a folder, and its results."""
+"""Comparisons from Python: what `link-sim run` does, and what it left."""
 
 from __future__ import annotations
 

@@ -205,8 +205,9 @@ class Link(keras.Model):
     def _counts(self, world: Frames) -> dict[str, dict]:
         receptions = self.receive(world)
         h, grids = self._remove_nulled(world.h), self.transmitter.grids_per_frame
-        judge = class_counts(self._classifier, world.image) if self._classifier else None
-        counts = {}
+        judge, counts = None, {}
+        if self._classifier:
+            judge = class_counts(self._classifier, world.image)
         for receiver in self.receivers:
             reception = receptions[receiver.name]
             sums = image_counts(world.b, world.image, reception)

@@ -27,6 +27,7 @@ from link_sim.world.ensembles import (
     draw_clusters,
     fading,
     qpsk_pilots,
+    received,
     scm_covariances,
 )
 from link_sim.world.transmitter import Transmitter

@@ -29,7 +29,9 @@ AXES = {
         "spacing of a stream's pilots, in its subcarriers", "grid.pilot_spacing"
     ),
     "alpha": Axis("pilots per transmit antenna", "estimation.alpha", False, True),
-    "bandwidth_ratio": Axis("bandwidth ratio k/n", "sweep.bandwidth_ratio", False, True),
+    "bandwidth_ratio": Axis(
+        "bandwidth ratio k/n", "sweep.bandwidth_ratio", False, True
+    ),
 }
 """Axes with a short name; any other numeric key of a scenario is an axis too."""
 

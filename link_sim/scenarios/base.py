@@ -1,4 +1,4 @@
-"""What every kind of experiment asks: a name, a seed, receivers, a sweep, stop rules."""
+"""What every kind of experiment asks: receivers, a sweep, a seed, stop rules."""
 
 import json
 import math
@@ -122,7 +122,7 @@ class Scenario(Section):
         return next(level for level in found if level is not None)
 
     def world_seed(self, batch_index: int) -> int:
-        """Seed of bits, channel and noise of a batch at one point, for all receivers."""
+        """Seed of a batch's bits, channel and noise at one point, for all receivers."""
         point = self.sweep.points[0] if self.axis.own_worlds else self.level_db
         return batch_seed(self.seed, point, batch_index)
 

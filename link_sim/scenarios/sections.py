@@ -122,8 +122,8 @@ class Sweep(Section):
     energy per antenna and resource element over no (of one user, where there are
     several). snr_db: received energy per antenna and pilot over no. All in dB.
     num_steps: steps of the restorers that sample, where their names give none.
-    bandwidth_ratio: channel uses of one image over height * width * channels; pilots and
-    guards not counted.
+    bandwidth_ratio: channel uses of one image over height * width * channels; pilots
+    and guards not counted.
     """
 
     axis: str = "ebno_db"

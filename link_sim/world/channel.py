@@ -249,7 +249,8 @@ def _file(scenario: LinkScenario):
     def impulse_responses(batch_size, num_time_steps, rate):
         if a.shape[-1] not in (1,) and a.shape[-1] < num_time_steps:
             raise ScenarioError(
-                f"{scenario.channel.file.path} has {a.shape[-1]} time steps, a frame takes "
+                f"{scenario.channel.file.path} has {a.shape[-1]} time steps, a frame "
+                f"takes "
                 f"{num_time_steps}: supply as many, or 1 for a static channel"
             )
         pick = config.tf_rng.uniform([batch_size], 0, len(a), tf.int32)

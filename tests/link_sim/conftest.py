@@ -8,7 +8,7 @@ from link_sim.scenarios.link import LinkScenario
 
 @pytest.fixture
 def fake_link(monkeypatch):
-    """Has links draw counts instead of simulating; importable in other processes too."""
+    """Links that draw counts instead of simulating; the module for other processes."""
     monkeypatch.syspath_prepend(Path(__file__).parent)
     import fake_link
 

@@ -10,7 +10,6 @@ from pathlib import Path
 import pytest
 from typer.testing import CliRunner
 
-import link_sim
 from link_sim import cli
 from link_sim.engine import montecarlo, results, versions
 from link_sim.recipes import restorers as recipes
@@ -22,8 +21,6 @@ KEYS = "scenario receiver axis point metric value low high count".split()
 @pytest.fixture
 def invoke(monkeypatch, fake_link, tmp_path):
     """Calls the command line in an empty folder, with the stand-in link."""
-    monkeypatch.setitem(sys.modules, "link_sim.engine.batches", fake_link)
-    monkeypatch.setattr(link_sim, "link_batches", fake_link, raising=False)
     monkeypatch.setattr(versions, "of_today", dict)
     monkeypatch.setattr(cli, "_load_tensorflow", lambda console: None)
     monkeypatch.chdir(tmp_path)
@@ -54,7 +51,7 @@ def test_run_writes_the_folder_and_says_where(invoke):
 
 def test_a_second_run_repeats_nothing(invoke, monkeypatch, fake_link):
     first = invoke("run", "smoke")
-    monkeypatch.delattr(fake_link, "run_batch")
+    monkeypatch.delattr(fake_link.FakeLink, "draw")
     second = invoke("run", "smoke")
     assert second.exit_code == 0
     assert first.stdout.endswith(second.stdout)
@@ -109,22 +106,27 @@ def test_settings_and_receivers(invoke):
 
 
 def test_a_receiver_that_is_not_finite_is_reported(invoke, monkeypatch, fake_link):
-    def run_batch(toml, point, batch, original=fake_link.run_batch):
-        result = original(toml, point, batch)
-        result["counts"]["ls"]["nmse"] = float("nan")
-        return result
+    def count(link, world, original=fake_link.FakeLink.count):
+        counts = original(link, world)
+        counts["ls"]["nmse"] = float("nan")
+        return counts
 
-    monkeypatch.setattr(fake_link, "run_batch", run_batch)
+    monkeypatch.setattr(fake_link.FakeLink, "count", count)
     result = invoke("run", "smoke")
     assert result.exit_code == 0
     assert "ls is left out at Eb/N0 [dB] = 2" in result.stdout
 
 
 def test_a_batch_received_in_parts_is_reported_once(invoke, monkeypatch, fake_link):
-    def run_batch(toml, point, batch, original=fake_link.run_batch):
-        return original(toml, point, batch) | {"frames_at_once": 2}
+    tried = []
 
-    monkeypatch.setattr(fake_link, "run_batch", run_batch)
+    def count(link, world, original=fake_link.FakeLink.count):
+        tried.append(world)
+        if len(tried) < 2:
+            raise MemoryError
+        return original(link, world)
+
+    monkeypatch.setattr(fake_link.FakeLink, "count", count)
     result = invoke("run", "smoke")
     assert result.exit_code == 0
     assert result.stdout.count("going on with 2 at a time") == 1
@@ -197,10 +199,10 @@ def test_a_full_disk(invoke, monkeypatch):
 
 
 def test_a_link_that_cannot_be_built(invoke, monkeypatch, fake_link):
-    def run_batch(*_):
+    def build(*_):
         raise ValueError("receivers: 'lx' is unknown:\nuse ls")
 
-    monkeypatch.setattr(fake_link, "run_batch", run_batch)
+    monkeypatch.setattr(fake_link.FakeLink, "__init__", build)
     refuse(invoke("run", "smoke"), "receivers: 'lx' is unknown: use ls")
 
 
@@ -240,7 +242,7 @@ def test_show_says_that_the_batches_of_a_shard_wait(invoke, shard, shown, waitin
 def test_a_shard_continues(invoke, monkeypatch, fake_link):
     run = ("run", "smoke", "--shard", "2/2", "--set", "stop.max_batches=3")
     invoke(*run)
-    monkeypatch.delattr(fake_link, "run_batch")
+    monkeypatch.delattr(fake_link.FakeLink, "draw")
     assert invoke(*run).exit_code == 0
 
 

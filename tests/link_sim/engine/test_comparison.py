@@ -1,10 +1,8 @@
 import json
-import sys
 
 import pytest
 from typer.testing import CliRunner
 
-import link_sim
 from link_sim import cli
 from link_sim.engine import versions
 from link_sim.engine.comparison import compare
@@ -13,14 +11,12 @@ from link_sim.scenarios.loading import load_scenario
 
 @pytest.fixture(autouse=True)
 def stand_in(fake_link, monkeypatch):
-    monkeypatch.setitem(sys.modules, "link_sim.engine.batches", fake_link)
-    monkeypatch.setattr(link_sim, "link_batches", fake_link, raising=False)
     monkeypatch.setattr(versions, "of_today", dict)
 
 
 def test_rows_are_those_of_the_command_line(tmp_path):
     settings = ["sweep.points=[0, 5]", "stop.block_errors=3"]
-    rows = compare(load_scenario("smoke", settings))
+    rows = compare(load_scenario("smoke", settings)).rows()
     options = [word for setting in settings for word in ("--set", setting)]
     command = ["run", "smoke", *options, "--out", f"{tmp_path}"]
     run = CliRunner().invoke(cli.app, command)

@@ -2,24 +2,22 @@ import math
 import threading
 import time
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import dataclass
 from functools import partial
 
 import pytest
 
 from link_sim.engine import montecarlo
 from link_sim.engine.executors import InProcessExecutor, open_executor, run_alone
+from link_sim.scenarios.sections import Stop
 
 POINTS = (-2.0, 6.0, 14.0)
-TOML = 'seed = 1\nreceivers = ["a", "b"]'
-
-
-@dataclass
-class Stop:
-    max_batches: int
-    block_errors: int | None = None
-    relative_width: float | None = None
-    seconds: float | None = None
+TOML = """
+name = "fake"
+description = ""
+receivers = ["a", "b"]
+[sweep]
+points = [-2.0]
+"""
 
 
 def swept(run_batch, stop, executor, workers, lines=()):
@@ -62,7 +60,7 @@ def test_two_half_runs_equal_one_whole(fake_link):
 
 def test_points_take_turns(fake_link):
     _, lines = swept(
-        partial(fake_link.run_batch, TOML), Stop(2), InProcessExecutor(), 0
+        partial(fake_link.run_batch, TOML), Stop(max_batches=2), InProcessExecutor(), 0
     )
     order = [(line["point"], line["batch"]) for line in lines]
     assert order == [(point, batch) for batch in range(2) for point in POINTS]
@@ -128,7 +126,7 @@ def test_a_receiver_that_is_not_finite_is_excluded_and_the_sweep_goes_on(fake_li
             result["counts"]["b"]["squared_error"] = math.nan
         return result
 
-    tallies, lines = swept(run_batch, Stop(3), InProcessExecutor(), 0)
+    tallies, lines = swept(run_batch, Stop(max_batches=3), InProcessExecutor(), 0)
     assert [sorted(t.counts) for t in tallies.values()] == [
         ["a", "b"],
         ["a"],
@@ -142,7 +140,7 @@ def test_a_point_where_nothing_is_finite_ends(fake_link):
     def run_batch(point, batch):
         return {"seed": 0, "seconds": 0.0, "counts": {"a": {"bits": math.inf}}}
 
-    _, lines = swept(run_batch, Stop(100), InProcessExecutor(), 0)
+    _, lines = swept(run_batch, Stop(max_batches=100), InProcessExecutor(), 0)
     assert len(lines) == len(POINTS)
 
 
@@ -152,7 +150,7 @@ def test_a_failure_reaches_the_caller_after_the_finished_batches(fake_link):
             raise ValueError("no such channel")
         return fake_link.run_batch(TOML, point, batch)
 
-    tallies = montecarlo.tally(POINTS, Stop(1))
+    tallies = montecarlo.tally(POINTS, Stop(max_batches=1))
     lines = []
     with pytest.raises(ValueError, match="no such channel"):
         lines.extend(montecarlo.sweep(run_batch, tallies, InProcessExecutor(), 2))
@@ -166,7 +164,7 @@ def test_an_interruption_hands_over_the_finished_batches_first(fake_link, monkey
 
     monkeypatch.setattr(montecarlo, "wait", interrupt)
     run_batch = partial(fake_link.run_batch, TOML)
-    lines, tallies = [], montecarlo.tally(POINTS, Stop(5))
+    lines, tallies = [], montecarlo.tally(POINTS, Stop(max_batches=5))
     with pytest.raises(KeyboardInterrupt):
         for part in montecarlo.sweep(run_batch, tallies, InProcessExecutor(), 2):
             lines.append(part)
@@ -175,7 +173,7 @@ def test_an_interruption_hands_over_the_finished_batches_first(fake_link, monkey
 
 def test_a_dask_cluster_gives_the_same_counts(fake_link):
     distributed = pytest.importorskip("distributed")
-    run_batch, stop = partial(fake_link.run_batch, TOML), Stop(3)
+    run_batch, stop = partial(fake_link.run_batch, TOML), Stop(max_batches=3)
     alone, _ = swept(run_batch, stop, InProcessExecutor(), 0)
     with distributed.LocalCluster(
         n_workers=1, threads_per_worker=2, processes=False, protocol="tcp",
@@ -199,7 +197,7 @@ def test_threads_of_a_process_take_turns(fake_link):
         return fake_link.run_batch(TOML, point, batch)
 
     with ThreadPoolExecutor(4) as executor:
-        swept(partial(run_alone, run_batch), Stop(3), executor, 3)
+        swept(partial(run_alone, run_batch), Stop(max_batches=3), executor, 3)
 
 
 @pytest.mark.parametrize(

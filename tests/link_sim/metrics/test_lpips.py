@@ -2,7 +2,8 @@ import numpy as np
 import pytest
 
 from link_sim.metrics.lpips import LPIPS, SHAPES
-from link_sim.scenarios.loading import ScenarioError
+from link_sim.scenarios.base import ScenarioError
+from link_sim.scenarios.data_files import DataFile
 
 RNG = np.random.default_rng(0)
 
@@ -50,7 +51,7 @@ def test_equals_its_definition(weights):
     slow = sum(
         ((a - b) ** 2 @ arrays[f"lin{i}"]).mean() for i, (a, b) in enumerate(pairs, 1)
     )
-    measure = LPIPS(str(path))
+    measure = LPIPS(DataFile(path=str(path)))
     np.testing.assert_allclose(measure(*images)[0], slow, rtol=1e-4)
     np.testing.assert_array_equal(measure(images[0], images[0]), 0)
     grey = images[..., :1]
@@ -80,10 +81,10 @@ def test_arrays_that_do_not_fit_are_refused(weights, name, array, said):
     path, arrays = weights
     np.savez(path, **arrays | {name: array})
     with pytest.raises(ScenarioError, match=said):
-        LPIPS(str(path))
+        LPIPS(DataFile(path=str(path)))
 
 
 def test_digits_are_too_small(weights):
     image = np.zeros((1, 28, 28, 1), "float32")
     with pytest.raises(ValueError, match="at least 31 pixels"):
-        LPIPS(str(weights[0]))(image, image)
+        LPIPS(DataFile(path=str(weights[0])))(image, image)

@@ -3,8 +3,9 @@ from pathlib import Path
 
 import pytest
 
-from link_sim.scenarios import data_files
-from link_sim.scenarios.loading import ScenarioError, load_scenario, parse_scenario
+from link_sim.scenarios.base import ScenarioError
+from link_sim.scenarios.data_files import DataFile
+from link_sim.scenarios.loading import load_scenario, parse_scenario
 
 TOML = """
 name = "mine"
@@ -27,6 +28,13 @@ def place(tmp_path, monkeypatch):
     return tmp_path
 
 
+def file_of(folder):
+    """What a scenario holds of images.npz in a folder."""
+    content = folder.name.encode()
+    digest = hashlib.sha256(content).hexdigest()
+    return DataFile(path=str(folder / "images.npz"), sha256=digest)
+
+
 def scenario(place, source, *overrides):
     path = place / "there" / "mine.toml"
     path.write_text(TOML.format(source=source))
@@ -35,14 +43,12 @@ def scenario(place, source, *overrides):
 
 def test_a_name_in_a_scenario_is_relative_to_its_folder(place):
     payload = scenario(place, "images.npz").payload
-    assert payload.source == str(place / "there" / "images.npz")
-    assert payload.sha256 == hashlib.sha256(b"there").hexdigest()
+    assert payload.source == file_of(place / "there")
 
 
 def test_a_name_on_the_command_line_is_relative_to_where_the_user_is(place):
     payload = scenario(place, "mnist", "payload.source=images.npz").payload
-    assert payload.source == str(place / "here" / "images.npz")
-    assert payload.sha256 == hashlib.sha256(b"here").hexdigest()
+    assert payload.source == file_of(place / "here")
 
 
 @pytest.mark.parametrize("source", ["../here/images.npz", "/etc/hostname", "link.npz"])
@@ -59,11 +65,9 @@ def test_a_file_of_the_whole_scenario_is_treated_like_that_of_a_section(place):
     text = load_scenario("semantic-cifar10").to_toml()
     path.write_text('lpips = "images.npz"\n' + text)
     read = load_scenario(str(path))
-    assert read.lpips == str(place / "there" / "images.npz")
-    assert read.lpips_sha256 == hashlib.sha256(b"there").hexdigest()
+    assert read.lpips == file_of(place / "there")
     chosen = load_scenario(str(path), ["lpips=images.npz"])
-    assert chosen.lpips == str(place / "here" / "images.npz")
-    assert chosen.lpips_sha256 == hashlib.sha256(b"here").hexdigest()
+    assert chosen.lpips == file_of(place / "here")
     assert parse_scenario(chosen.to_toml()) == chosen
     for key in ("lpips", "weights"):
         path.write_text(f'{key} = "../here/images.npz"\n' + text)
@@ -75,7 +79,7 @@ def test_a_file_of_the_whole_scenario_is_treated_like_that_of_a_section(place):
 def test_sources_are_no_files(place, source):
     Path(place / "there" / source).write_bytes(b"a file of that name")
     payload = scenario(place, source).payload
-    assert (payload.source, payload.sha256) == (source, None)
+    assert payload.source == source
 
 
 def test_what_was_read_comes_back_as_it_was(place):
@@ -86,7 +90,14 @@ def test_what_was_read_comes_back_as_it_was(place):
 
 def test_other_content_is_refused(place):
     payload = scenario(place, "images.npz").payload
-    data_files.check(payload.source, payload.sha256)
-    Path(payload.source).write_bytes(b"other")
+    path = payload.source.checked()
+    path.write_bytes(b"other")
     with pytest.raises(ValueError, match="has other content .*sha256"):
-        data_files.check(payload.source, payload.sha256)
+        payload.source.checked()
+
+
+def test_scenarios_of_version_0_1_are_read(place):
+    text = TOML.format(source="/data/images.npz")
+    old = text.replace("[sweep]", f'sha256 = "{"0" * 64}"\n[sweep]')
+    expected = DataFile(path="/data/images.npz", sha256="0" * 64)
+    assert parse_scenario(old).payload.source == expected
