@@ -211,7 +211,7 @@ def bench(
         typer.echo(json.dumps(rows, indent=1))
         return
     for title, rows in results.items():
-        console.print(display.bench_table(title, rows))
+        console.print(display.bench_table(title, rows, console.width))
 
 
 def _simulate(
@@ -219,7 +219,7 @@ def _simulate(
 ) -> None:
     """Runs the batches that are missing, and keeps each in the results folder."""
     from link_sim.engine import executors, montecarlo
-    from link_sim.show.display import Progress
+    from link_sim.show.progress import Progress
 
     known = shard.own(stored.lines)
     tallies = montecarlo.tally(scenario.sweep.points, shard.stop(scenario.stop), known)
@@ -262,7 +262,7 @@ def _report(
     from link_sim.show import display, plots
 
     table = results.rows(scenario, tallies)
-    console.print(display.final_table(scenario, table, tallies))
+    console.print(display.final_table(scenario, table, tallies, console.width))
     for sentence in display.left_out(scenario, tallies):
         console.print(sentence, style="yellow", soft_wrap=True)
     if scenario.remark:

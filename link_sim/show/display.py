@@ -1,104 +1,121 @@
-"""What commands show: live progress, the final table of a run, tables of speed."""
+"""What commands print: tables of a run, of differences between receivers, of speed.
+
+Tables keep to a width: names never wrap, and columns that do not fit go below.
+"""
 
 import math
-import statistics
-import time
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Sequence
 
-from rich.console import Console, Group
-from rich.live import Live
-from rich.progress_bar import ProgressBar
+from rich.cells import cell_len
+from rich.console import Group, RenderableType
 from rich.table import Table
+from rich.text import Text
 
-from link_sim.engine.montecarlo import Line, Tally
-from link_sim.metrics.rates import METRICS, estimate
+from link_sim.engine.montecarlo import Tally
+from link_sim.metrics.rates import METRICS
 from link_sim.scenarios.axes import axis_label, point_value
 
+GAP = 2  # blanks between columns
 
-class Progress:
-    """Follows a sweep: a live table on a terminal, a line a batch elsewhere."""
+Column = tuple[str, Sequence[str]]  # its heading and its cells
 
-    def __init__(
-        self, console: Console, scenario, tallies: dict[float, Tally], workers
-    ):
-        self._console, self._scenario, self._tallies = console, scenario, tallies
-        self._workers = max(1, workers)
-        self._seconds: list[float] = []
-        self._start = time.monotonic()
-        self._last = "preparing the link"
-        self._frames_at_once = scenario.batch_size
-        self._live = Live(console=console, get_renderable=self._table, transient=True)
 
-    def __enter__(self):
-        if self._console.is_terminal:
-            self._live.start()
-        else:
-            self._console.print(f"{self._scenario.name}: {self._last}")
-        return self
+def final_table(
+    scenario,
+    rows: Iterable[dict],
+    tallies: dict[float, Tally],
+    width: int = 80,
+    intervals: bool = False,
+) -> Group:
+    """A table for each main metric: a row a receiver, a column a point.
 
-    def __exit__(self, *_):
-        self._live.stop()
+    width: of the terminal. intervals: shows 95 % intervals too. A rate without errors
+    is shown as below its upper limit.
+    """
+    rows = list(rows)
+    numbers = [len(tally.lines) for tally in tallies.values() if tally.lines] or [0]
+    batches = " to ".join(map(str, sorted({min(numbers), max(numbers)})))
+    frames = scenario.batch_size
+    heading = f"{scenario.name}: {batches} batches of {frames} frames at each point"
+    points = [point for point, tally in tallies.items() if tally.lines]
+    write = cell if intervals else short
+    return Group(
+        Text(heading, "bold"), *_tables(scenario, rows, points, width, write, "")
+    )
 
-    def show(self, line: Line) -> None:
-        """Takes note of a batch that has finished."""
-        self._seconds.append(line["seconds"])
-        tally = self._tallies[line["point"]]
-        frames = line.get("frames_at_once", self._frames_at_once)
-        if frames < self._frames_at_once:
-            self._frames_at_once = frames
-            self._console.print(
-                f"the memory does not hold the {self._scenario.batch_size} frames of a "
-                f"batch at once: going on with {frames} at a time, the counts are the "
-                "same",
-                style="yellow",
-                soft_wrap=True,
-            )
-        where = point_name(self._scenario.sweep.axis, line["point"])
-        self._last = f"{where}, batch {line['batch'] + 1}"
-        if not self._console.is_terminal:
-            so_far = ", ".join(
-                f"{name} {self._watched(tally, name)}"
-                for name in self._scenario.receivers
-            )
-            what = METRICS[self._scenario.watched].column
-            self._console.print(
-                f"{self._last}: {what} so far {so_far}; {self._time()}",
-                soft_wrap=True,
-            )
 
-    def _time(self) -> str:
-        spent = _duration(time.monotonic() - self._start)
-        if not self._seconds:
-            return spent
-        left = sum(_batches_left(tally) for tally in self._tallies.values())
-        seconds = left * statistics.median(self._seconds) / self._workers
-        return f"{spent}, about {_duration(seconds)} left"
+def difference_table(
+    scenario, rows: Iterable[dict], reference: str, width: int = 80
+) -> Group:
+    """Tables of `differences.difference_rows`: values and half their 95 % intervals."""
+    rows = list(rows)
+    points = sorted({row["point"] for row in rows})
+    heading = f"{scenario.name}: receiver minus {reference}, on the same batches"
+    tables = _tables(scenario, rows, points, width, difference, f" minus {reference}")
+    return Group(Text(heading, "bold"), *tables)
 
-    def _table(self) -> Group:
-        """What is watched, a row a receiver and a column a point; progress below."""
-        what = METRICS[self._scenario.watched].column
-        table = Table(title=f"{self._scenario.name}: {what} so far", box=None)
-        axis = self._scenario.sweep.axis
-        table.add_column(axis_label(axis))
-        for point in self._tallies:
-            name = point_value(axis, point)
-            table.add_column(name, justify="right", min_width=7)
-        for name in self._scenario.receivers:
-            cells = (self._watched(tally, name) for tally in self._tallies.values())
+
+def _tables(scenario, rows, points, width, write, what: str):
+    """Of each main metric a title and its table, in parts that fit the width."""
+    found = {(r["receiver"], r["point"], r["metric"]): r for r in rows}
+    names = [n for n in scenario.receivers if n in {name for name, *_ in found}]
+    axis = scenario.sweep.axis
+    for metric in main_metrics({metric for *_, metric in found}):
+        shown = METRICS[metric]
+        yield Text(
+            f"\n{shown.column}{what} over {axis_label(axis)} ({shown.better} is better)"
+        )
+        yield from grid(
+            ("", names),
+            [
+                (
+                    point_value(axis, point),
+                    [write(found.get((name, point, metric))) for name in names],
+                )
+                for point in points
+            ],
+            width,
+        )
+
+
+def main_metrics(measured: set[str]) -> list[str]:
+    """Those that have a column.
+
+    Of what a classifier tells: accuracy and the Fréchet distance where labels are
+    known, class flips elsewhere.
+    """
+    hidden = "class_flips" if "accuracy" in measured else "fcd"
+    return [m for m in METRICS if METRICS[m].column and m in measured - {hidden}]
+
+
+def grid(names: Column, columns: Iterable[Column], width: int) -> list[Table]:
+    """Tables with these names in front: one, or several of which each fits."""
+    groups: list[list[Column]] = [[]]
+    taken = _wide(names)
+    for column in columns:
+        if groups[-1] and taken + GAP + _wide(column) > width:
+            groups.append([])
+            taken = _wide(names)
+        groups[-1].append(column)
+        taken += GAP + _wide(column)
+    return [_table(names, group) for group in groups if group]
+
+
+def _wide(column: Column) -> int:
+    heading, cells = column
+    return max(map(cell_len, [heading, *cells]))
+
+
+def _table(names: Column, columns: list[Column]) -> Table:
+    """The rows in which any column says something."""
+    table = Table(box=None, padding=(0, GAP, 0, 0), pad_edge=False)
+    table.add_column(names[0], no_wrap=True)
+    for heading, _ in columns:
+        table.add_column(heading, justify="right", no_wrap=True)
+    for name, *cells in zip(names[1], *(cells for _, cells in columns), strict=True):
+        if any(cells):
             table.add_row(name, *cells)
-        batches = (len(tally.lines) for tally in self._tallies.values())
-        table.add_row("batches", *map(str, batches), style="dim")
-        done = statistics.mean(min(1, t.progress) for t in self._tallies.values())
-        bar = ProgressBar(total=1.0, completed=done, width=40)
-        return Group(table, bar, f"{self._last}; {self._time()}")
-
-    def _watched(self, tally: Tally, receiver: str) -> str:
-        if receiver in tally.excluded:
-            return "excluded"
-        metric = self._scenario.watched
-        found = estimate(tally.counts.get(receiver, {}), metric)
-        form = ".1e" if METRICS[metric].scale == "log" else ".1f"
-        return "-" if found is None else format(found.value, form)
+    return table
 
 
 def point_name(axis: str, point: float) -> str:
@@ -120,47 +137,31 @@ def left_out(scenario, tallies: dict[float, Tally]) -> Iterator[str]:
         )
 
 
-def final_table(scenario, rows: Iterable[dict], tallies: dict[float, Tally]) -> Table:
-    """The main metrics of each receiver at each point, with 95 % intervals."""
-    cells = {(r["point"], r["receiver"], r["metric"]): r for r in rows}
-    columns = _columns({metric for *_, metric in cells})
-    table = Table(title=f"{scenario.name}: value [95 % interval]", box=None)
-    table.add_column("receiver", overflow="fold")
-    for metric in columns:
-        table.add_column(METRICS[metric].column, no_wrap=True)
-    for point, tally in tallies.items():
-        if tally.lines:
-            title = point_name(scenario.sweep.axis, point)
-            table.add_section()
-            table.add_row(f"{title} ({len(tally.lines)} batches)", style="bold")
-            for name in scenario.receivers:
-                values = (cells.get((point, name, metric)) for metric in columns)
-                table.add_row(f"  {name}", *map(cell, values))
-    return table
+def bench_table(title: str, rows: list[dict], width: int = 80) -> RenderableType:
+    """The rows with one column for each value and its spread: `226 [210, 233]`.
 
-
-def _columns(measured: set[str]) -> list[str]:
-    """The columns of the table, few enough for 120 characters in most cases.
-
-    Of what the classifier tells: accuracy and the Fréchet distance where labels are
-    known, class flips elsewhere.
+    What all rows share stands in the title, what tells them apart in front.
     """
-    hidden = "class_flips" if "accuracy" in measured else "fcd"
-    return [m for m in METRICS if METRICS[m].column and m in measured - {hidden}]
-
-
-def bench_table(title: str, rows: list[dict]) -> Table:
-    """The rows with one column for each value and its spread: `226 [210, 233]`."""
     folded = [_with_spread(row) for row in rows]
-    columns = list(dict.fromkeys(key for row in folded for key in row))
-    table = Table(*columns, title=title, title_justify="left", box=None)
-    for row in folded:
-        table.add_row(*(row.get(column, "") for column in columns))
-    return table
+    keys = list(dict.fromkeys(key for row in folded for key in row))
+    first = next((k for k in keys if isinstance(rows[0].get(k), float)), None)
+    ahead = keys[: keys.index(first)] if first else keys
+    ahead += [k for k in keys if k not in ahead and isinstance(rows[0].get(k), str)]
+    shared = [k for k in keys if len(rows) > 1 and len({r.get(k) for r in folded}) == 1]
+    ahead = [key for key in ahead if key not in shared]
+    names = [" ".join(row[key] for key in ahead) for row in folded]
+    columns = [
+        (key, [row.get(key, "") for row in folded])
+        for key in keys
+        if key not in ahead + shared
+    ]
+    heading = ", ".join([title, *(f"{key} {folded[0][key]}" for key in shared)])
+    return Group(Text(heading, "bold"), *grid((" ".join(ahead), names), columns, width))
 
 
 def _with_spread(row: dict) -> dict[str, str]:
-    cells, last = {}, ""
+    cells: dict[str, str] = {}
+    last = ""
     for key, value in row.items():
         text = f"{value:.3g}" if isinstance(value, float) else str(value)
         if key == "fastest" or key.endswith("_low"):
@@ -172,18 +173,22 @@ def _with_spread(row: dict) -> dict[str, str]:
     return cells
 
 
-def _batches_left(tally: Tally) -> float:
-    """How many more batches the point needs, if it goes on as so far."""
-    most = tally.stop.max_batches - len(tally.lines)
-    if tally.finished:
-        return 0
-    if not tally.lines:
-        return most
-    return min(most, len(tally.lines) * (1 / tally.progress - 1))
+def short(row: dict | None) -> str:
+    """A value alone, such as `24.1` or `1.2e-3`; `<3.1e-2` where no error was seen."""
+    if row is None or row["value"] is None:
+        return "-"
+    limit = METRICS[row["metric"]].form is None and row["value"] == 0 and row["high"]
+    return (
+        f"<{value_text(row['metric'], limit)}"
+        if limit
+        else value_text(row["metric"], row["value"])
+    )
 
 
-def _duration(seconds: float) -> str:
-    return f"{seconds:.0f} s" if seconds < 120 else f"{seconds / 60:.0f} min"
+def value_text(metric: str, value: float) -> str:
+    """A value of a metric in at most seven characters."""
+    form = METRICS[metric].form or (".3f" if value >= 0.01 else ".1e")
+    return format(value, form).replace("e-0", "e-") if value else "0"
 
 
 def cell(row: dict | None) -> str:
@@ -193,13 +198,29 @@ def cell(row: dict | None) -> str:
     """
     if row is None:
         return "-"
+    values = row["value"], row["low"], row["high"]
+    texts, ending = _common_power(row["metric"], values, values[0] or values[2])
+    return "{} [{}, {}]".format(*texts) + ending
+
+
+def difference(row: dict | None) -> str:
+    """A difference and half its 95 % interval: `+0.8 ±0.1` or `-1.2 ±0.3 e-3`."""
+    if row is None or row["value"] is None:
+        return "-"
     value, low, high = row["value"], row["low"], row["high"]
-    form, power, ending = METRICS[row["metric"]].form or ".3f", 0, ""
-    if METRICS[row["metric"]].form is None:
-        if (value or high) < 0.01:
-            power = math.floor(math.log10(value or high))
-            form, ending = ".1f", f" e{power}"
-    numbers = [
-        "-" if x is None else format(x / 10.0**power, form) for x in (value, low, high)
-    ]
-    return "{} [{}, {}]".format(*numbers) + ending
+    half = None if high is None else (high - low) / 2
+    texts, ending = _common_power(
+        row["metric"], (value, half), max(abs(value), half or 0)
+    )
+    sign = "+" if value > 0 else ""
+    return f"{sign}{texts[0]} ±{texts[1]}{ending}"
+
+
+def _common_power(metric: str, values, largest: float | None) -> tuple[list, str]:
+    """Values as text, in units of a power of ten, and that power where it is not 1."""
+    form, power, ending = METRICS[metric].form or ".3f", 0, ""
+    if METRICS[metric].form is None and largest is not None and 0 < largest < 0.01:
+        power = math.floor(math.log10(largest))
+        form, ending = ".1f", f" e{power}"
+    texts = ["-" if x is None else format(x / 10.0**power, form) for x in values]
+    return texts, ending

@@ -13,7 +13,6 @@ from typer.testing import CliRunner
 from link_sim import cli
 from link_sim.engine import montecarlo, results, versions
 from link_sim.recipes import restorers as recipes
-from link_sim.show import display
 
 KEYS = "scenario receiver axis point metric value low high count".split()
 
@@ -41,7 +40,7 @@ def test_run_writes_the_folder_and_says_where(invoke):
     assert result.exit_code == 0, result.output
     lines = result.stdout.splitlines()
     assert lines[-1] == "Results: results/smoke"
-    assert any(line.startswith("Eb/N0 [dB] = 6, batch 2: BER so far") for line in lines)
+    assert any(line.startswith("batch 4 of 4, ebno_db = 6: BER") for line in lines)
     files = {path.name for path in Path("results/smoke").iterdir()}
     assert files == {
         *("scenario.toml", "counts.jsonl", "versions.json", "summary.csv"),
@@ -268,14 +267,6 @@ def test_merge_refuses_what_does_not_belong_together(invoke):
     path.write_text("".join(json.dumps(line) + "\n" for line in lines))
     refuse(invoke("merge", "three", "one", "--out", "sum"), "one", "other counts")
     assert not Path("sum").exists()
-
-
-def test_a_bench_shows_values_with_their_spread():
-    row = {"variant": "ours", "milliseconds": 226.04, "fastest": 210.0}
-    row |= {"slowest": 233.0, "speedup": 7.2, "speedup_low": 6.6, "speedup_high": 8.0}
-    cells = display._with_spread(row)
-    expected = {"variant": "ours", "milliseconds": "226 [210, 233]"}
-    assert cells == expected | {"speedup": "7.2 [6.6, 8]"}
 
 
 def test_train_runs_a_recipe_with_its_settings(invoke, monkeypatch):
