@@ -101,13 +101,13 @@ def run(
     resolved = load_scenario(scenario, overrides)
     part = Shard.parse(shard)
     part.stop(resolved.stop)  # refuses a shard without a batch
-    name = f"-{part.index + 1}-of-{part.count}" if part.count > 1 else ""
+    name = f"-{part.first + 1}-of-{part.number}" if part.number > 1 else ""
     folder = out or Path("results") / f"{resolved.name}{name}"
     place = executors.open_executor(executor)
     console = _console()
     with results.open_results(folder, resolved) as stored:
         _simulate(console, resolved, folder, stored, place, part, form)
-    if part.count == 1:
+    if part.number == 1:
         _report(console, folder, *_load(folder), form)
     console.print(f"Results: {folder}", soft_wrap=True)
 
@@ -225,7 +225,7 @@ def _simulate(
     tallies = montecarlo.tally(scenario.sweep.points, shard.stop(scenario.stop), known)
     missing = not all(tally.finished for tally in tallies.values())
     strip = folder / f"strip.{form}"
-    drawn = shard.count > 1 or not scenario.pictures or strip.exists()
+    drawn = shard.number > 1 or not scenario.pictures or strip.exists()
     if drawn and not missing:
         return
     _load_tensorflow(console)

@@ -37,15 +37,16 @@ class LiveExperiment:
         return self._within_memory(at, lambda: self._images(at, number))
 
     def _count(self, at, batch_index) -> dict[str, dict[str, float]]:
-        world, total = self.experiment.draw(at, batch_index), {}
+        world = self.experiment.draw(at, batch_index)
+        total: dict[str, dict[str, float]] = {}
         for part in parts(world, at.batch_size, self.frames_at_once):
             add_all(total, _numbers(self.experiment.count(part)))
         return total
 
     def _images(self, at, number) -> dict[str, np.ndarray] | None:
-        world, found = self.experiment.draw(at, 0), {}
-        world = cut(world, at.batch_size, 0, min(number, at.batch_size))
         frames = min(number, at.batch_size)
+        world = cut(self.experiment.draw(at, 0), at.batch_size, 0, frames)
+        found: dict[str, list[np.ndarray]] = {}
         for part in parts(world, frames, self.frames_at_once):
             images = self.experiment.images(part, self.experiment.receive(part))
             if images is None:
@@ -106,7 +107,7 @@ def picture_strip(scenario: Scenario, number: int) -> dict | None:
     Returns `image` [number, height, width, channels] and, by (receiver, point), the
     recovered ones; None for experiments without images.
     """
-    strip = {}
+    strip: dict = {}
     for point in scenario.sweep.points:
         live = _live(scenario.built_for(point).to_toml())
         images = live.images(scenario.at(point), number)

@@ -26,7 +26,7 @@ CHECK = ', "crc32": '
 class _Batch(TypedDict):
     """A line of counts.jsonl; the counts of a receiver that was excluded are None."""
 
-    __pydantic_config__ = ConfigDict(extra="forbid", strict=True)
+    __pydantic_config__ = ConfigDict(extra="forbid", strict=True)  # type: ignore[misc]
 
     point: FiniteFloat
     batch: NonNegativeInt
@@ -57,7 +57,8 @@ def read(path: Path) -> tuple[list[Line], int]:
         raise ResultsError(
             f"line {whole + 1} of {path} is not a batch: delete that line"
         )
-    return found[:whole], sum(len(piece) + 1 for piece in pieces[:whole])
+    lines = [line for line in found[:whole] if line is not None]
+    return lines, sum(len(piece) + 1 for piece in pieces[:whole])
 
 
 def encode(line: Line) -> bytes:
@@ -73,7 +74,7 @@ def _decode(text: bytes) -> Line | None:
     if check and crc != b"%d}" % zlib.crc32(batch):
         return None
     try:
-        return BATCH.validate_json(batch)
+        return dict(BATCH.validate_json(batch))
     except ValidationError:
         return None
 

@@ -35,7 +35,7 @@ class InProcessExecutor(Executor):
 
     def submit(self, fn, /, *args, **kwargs) -> Future:
         """Calls `fn` and returns a future that is done. Ctrl-C goes through."""
-        future = Future()
+        future: Future = Future()
         try:
             future.set_result(fn(*args, **kwargs))
         except Exception as error:
@@ -109,7 +109,8 @@ def _prepare_worker(threads: int) -> None:
 
 
 def _end_with_parent() -> None:
-    multiprocessing.parent_process().join()
+    if parent := multiprocessing.parent_process():
+        parent.join()
     os._exit(1)
 
 

@@ -9,7 +9,7 @@ is that of batches 0 … n-1, with the smallest n at which the stop rule fires.
 
 import math
 from collections.abc import Callable, Iterable, Iterator
-from concurrent.futures import FIRST_COMPLETED, Executor, wait
+from concurrent.futures import FIRST_COMPLETED, Executor, Future, wait
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -115,7 +115,7 @@ def sweep(
     is yielded. On Ctrl-C the batches that are finished are yielded first; then,
     and where a batch failed, the exception goes on to the caller.
     """
-    flying = {}
+    flying: dict[Future, tuple[float, int]] = {}
     while not all(point.finished for point in tallies.values()):
         while len(flying) <= workers and (job := _next_job(tallies, flying.values())):
             flying[executor.submit(run_batch, *job)] = job

@@ -96,7 +96,9 @@ def merge(folders: list[Path], out: Path) -> None:
     were made with different weights or contradict each other.
     """
     parts = [load_results(folder) for folder in folders]
-    scenario, lines, makers = parts[0][0], {}, []
+    scenario = parts[0][0]
+    lines: dict[tuple[float, int], Line] = {}
+    makers: list[dict] = []
     for folder, (_, found) in zip(folders, parts, strict=True):
         _refuse_another(folder, scenario, found, "leave it out")
         made = versions.load(folder)
@@ -187,7 +189,7 @@ def _identity(toml: str) -> dict:
     except ScenarioError:
         sections = {"scenario.toml": "not a scenario"}
     sections.pop("stop", None)
-    flat = {}
+    flat: dict = {}
     for key, value in sections.items():
         inner = value if isinstance(value, dict) and "path" not in value else None
         named = {f"{key}.{name}": item for name, item in (inner or {}).items()}

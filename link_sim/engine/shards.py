@@ -8,14 +8,14 @@ from link_sim.scenarios.sections import Stop
 
 
 class Shard(NamedTuple):
-    """Every `count`-th batch of each point, from `index` on, for jobs that share a run.
+    """Every `number`-th batch of each point, from `first` on, for jobs that share a run.
 
     A shard numbers its batches 0, 1, … and knows no stop rule but the number of
     batches: the others apply to all shards together.
     """
 
-    index: int
-    count: int
+    first: int
+    number: int
 
     @classmethod
     def parse(cls, text: str) -> "Shard":
@@ -29,13 +29,13 @@ class Shard(NamedTuple):
 
     def stop(self, stop: Stop) -> Stop:
         """The stop rules of the shard; `ValueError` if it has no batch."""
-        own = len(range(self.index, stop.max_batches, self.count))
+        own = len(range(self.first, stop.max_batches, self.number))
         if not own:
             raise ValueError(
-                f"--shard {self.index + 1}/{self.count} has no batch: "
+                f"--shard {self.first + 1}/{self.number} has no batch: "
                 f"use at most {stop.max_batches} shards"
             )
-        if self.count == 1:
+        if self.number == 1:
             return stop
         rules = {"block_errors": None, "relative_width": None, "seconds": None}
         return stop.model_copy(update=rules | {"max_batches": own})
@@ -43,9 +43,9 @@ class Shard(NamedTuple):
     def own(self, lines: Iterable[Line]) -> list[Line]:
         """Those of the run's lines that belong to the shard, in its numbers."""
         return [
-            line | {"batch": line["batch"] // self.count}
+            line | {"batch": line["batch"] // self.number}
             for line in lines
-            if line["batch"] % self.count == self.index
+            if line["batch"] % self.number == self.first
         ]
 
     def whole(self, line: Line) -> Line:
@@ -57,4 +57,4 @@ class Shard(NamedTuple):
         return run_batch(point, self._number(batch))
 
     def _number(self, batch: int) -> int:
-        return self.index + batch * self.count
+        return self.first + batch * self.number

@@ -16,7 +16,7 @@ PACKAGES = ("link-sim", "sionna-no-rt", "sionna", "tensorflow", "keras", "numpy"
 class _Versions(TypedDict, total=False):
     """An entry of versions.json."""
 
-    __pydantic_config__ = ConfigDict(extra="allow", strict=True)
+    __pydantic_config__ = ConfigDict(extra="allow", strict=True)  # type: ignore[misc]
 
     python: str
     packages: dict[str, str]
@@ -33,7 +33,7 @@ def load(folder: Path) -> list[dict]:
     if not path.is_file():
         return []
     try:
-        return ENTRIES.validate_json(path.read_bytes())
+        return [dict(entry) for entry in ENTRIES.validate_json(path.read_bytes())]
     except ValueError:
         raise ResultsError(
             f"{path} is damaged: delete it, the versions of today are written anew"
@@ -50,7 +50,8 @@ def join(
 
     Raises `ResultsError`, with the remedy, unless all have the same weights.
     """
-    joined, weights = known + [each for each in more if each not in known], {}
+    joined = known + [each for each in more if each not in known]
+    weights: dict[str, str] = {}
     for versions in joined:
         for name, sha256 in versions.get("weights", {}).items():
             if weights.setdefault(name, sha256) != sha256:

@@ -26,8 +26,7 @@ class Scenario(Section):
     A kind adds its own sections. `opens` names what computes it, an `Experiment`;
     `levels` the fixed values of `sweep` that it needs, one of each group, unless its
     axis is among them; `short_axes` the short names of its axes; `watched` the metric
-    to show on the way; `pictures` whether there are images to show; `remark` is a
-    sentence to end with, or None.
+    to show on the way; `pictures` whether there are images to show.
 
     weights: a folder of weights, such as `link-sim train` writes, to take instead of
     those shipped of the same names.
@@ -38,7 +37,6 @@ class Scenario(Section):
     short_axes: ClassVar[tuple[str, ...]]
     watched: ClassVar[str] = "ber"
     pictures: ClassVar[bool] = False
-    remark: ClassVar[str | None] = None
 
     name: Annotated[str, Field(pattern=r"^[a-z0-9][a-z0-9-]*$")]
     description: str
@@ -126,6 +124,11 @@ class Scenario(Section):
         point = self.sweep.points[0] if self.axis.own_worlds else self.level_db
         return batch_seed(self.seed, point, batch_index)
 
+    @property
+    def remark(self) -> str | None:
+        """A sentence to end with."""
+        return None
+
     def pinned(self) -> "Scenario":
         """The same with the SHA-256 of the files it takes from folders that it names.
 
@@ -138,8 +141,10 @@ class Scenario(Section):
 
         Raises `ValueError` if the file is not the one the scenario was read with.
         """
-        path = Path(self.weights.path) / f"{name}.npz" if self.weights else None
-        if path is None or not path.is_file():
+        if self.weights is None:
+            return name
+        path = Path(self.weights.path) / f"{name}.npz"
+        if not path.is_file():
             return name
         DataFile(path=str(path), sha256=self.weights.sha256.get(name)).checked()
         return str(path)

@@ -61,10 +61,10 @@ def test_equals_its_definition(weights):
 
 def test_wrong_weights_are_answered_in_one_sentence(tmp_path, weights):
     with pytest.raises(ScenarioError, match="name the AlexNet weights"):
-        LPIPS(str(tmp_path / "absent.npz"))
+        LPIPS(DataFile(path=str(tmp_path / "absent.npz")))
     np.savez(tmp_path / "other.npz", a=np.zeros(3))
     with pytest.raises(ScenarioError, match="is not an .npz with conv1_kernel"):
-        LPIPS(str(tmp_path / "other.npz"))
+        LPIPS(DataFile(path=str(tmp_path / "other.npz")))
 
 
 @pytest.mark.parametrize(
