@@ -8,7 +8,7 @@ from link_sim.scenarios.sections import Stop
 
 
 class Shard(NamedTuple):
-    """Every `number`-th batch of each point, from `first` on, for jobs that share a run.
+    """Every `number`-th batch of a point, from `first` on, for jobs that share a run.
 
     A shard numbers its batches 0, 1, … and knows no stop rule but the number of
     batches: the others apply to all shards together.
