@@ -35,8 +35,9 @@ def final_table(
     rows = list(rows)
     numbers = [len(tally.lines) for tally in tallies.values() if tally.lines] or [0]
     batches = " to ".join(map(str, sorted({min(numbers), max(numbers)})))
+    batches += " batch" if batches == "1" else " batches"
     frames = scenario.batch_size
-    heading = f"{scenario.name}: {batches} batches of {frames} frames at each point"
+    heading = f"{scenario.name}: {batches} of {frames} frames at each point"
     points = [point for point, tally in tallies.items() if tally.lines]
     write = cell if intervals else short
     return Group(

@@ -3,109 +3,154 @@
 `with matplotlib.rc_context(STYLE):` gives figures of your own the same look.
 """
 
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from pathlib import Path
 
 import matplotlib
 import numpy as np
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
+from matplotlib.patches import Rectangle
+from matplotlib.ticker import NullLocator
+from matplotlib.transforms import ScaledTranslation
 
 from link_sim.engine.results import replacing
 from link_sim.metrics.rates import METRICS
 from link_sim.scenarios.axes import axis_label, point_value
+from link_sim.show.styles import COLOURS, COLUMN, STYLE, receiver_styles
 
-COLUMN = 3.5  # inch: the width of a column of a two-column page
-STYLE = {
-    "font.size": 8,
-    "axes.titlesize": 8,
-    "xtick.labelsize": 7,
-    "ytick.labelsize": 7,
-    "legend.fontsize": 6.5,
-    "legend.frameon": False,
-    "legend.handlelength": 2.4,
-    "legend.columnspacing": 1.2,
-    "axes.linewidth": 0.6,
-    "axes.grid": True,
-    "axes.axisbelow": True,
-    "grid.color": "#dddddd",
-    "grid.linewidth": 0.5,
-    "lines.linewidth": 1.2,
-    "lines.markersize": 3.5,
-    "savefig.dpi": 300,
-    "savefig.bbox": "tight",
-    "savefig.pad_inches": 0.03,
-    "pdf.fonttype": 42,  # text stays text
-    "svg.hashsalt": "link-sim",  # the same file each time
-}
-BOUNDS = "perfect-csi", "genie"  # blocks that know what no receiver can
-# Paul Tol's colour-blind safe "muted" scheme
-COLOURS = (
-    "#332288", "#cc6677", "#117733", "#ddaa33", "#88ccee",
-    "#882255", "#44aa99", "#999933", "#aa4499", "#777777", "#661100", "#000000",
-)  # fmt: skip
-MARKERS = "osD^<P*Xhd>p"
-LIMIT = {"marker": "v", "facecolors": "none"}
+MOST_TICKS = 10
+"""Up to so many points stand at the axis each."""
+CROWD = 8
+"""More receivers than this take a higher figure."""
+NONE_SEEN = 0.13
+"""Share of the height of the axes where points without errors are, below all values."""
 
 
 def plot_metric(ax: Axes, rows: Iterable[dict], metric: str) -> Axes:
     """Curves of one metric with 95 % bands, a curve a receiver.
 
-    Receivers that coincide, such as two that differ in the image restorer only, share
-    a curve. Receivers that know the channel are bounds, and dashed. On a logarithmic
-    axis a point without errors is an open triangle at its upper limit. The legend is
-    below the axes.
+    Colours stand for estimators, markers and lines for the rest of a receiver; where
+    receivers that know the channel stand beside others, they are bounds, and dashed.
+    Receivers that coincide, such as two that differ in the image restorer only, share a
+    curve. A curve breaks at points where there is no value. On a logarithmic axis a
+    point without errors has a hollow marker in the strip below all values, with the
+    upper limit of its interval, which counts frames: bits of a frame are not
+    independent. The legend is below the axes.
     """
     rows = list(rows)
-    names = list(dict.fromkeys(row["receiver"] for row in rows))
-    curves = {}
-    for name in names:
-        own = [r for r in rows if r["receiver"] == name and r["metric"] == metric]
-        if own:
-            own.sort(key=lambda row: row["point"])
-            curve = tuple((r["point"], r["value"], r["low"], r["high"]) for r in own)
-            curves.setdefault(curve, []).append(name)
-    scale = METRICS[metric].scale
-    for curve, sharers in curves.items():
-        _draw(ax, np.array(curve, float), names.index(sharers[0]), sharers, scale)
-    if scale == "log" and any(value == 0 for curve in curves for _, value, *_ in curve):
-        label = "no error seen:\n95 % upper limit"
-        ax.scatter([], [], edgecolors="black", label=label, **LIMIT)
+    own = [row for row in rows if row["metric"] == metric]
+    scale, points = METRICS[metric].scale, sorted({row["point"] for row in own})
+    styles = receiver_styles(row["receiver"] for row in rows)
+    curves: dict[bytes, list[str]] = {}
+    arrays = {name: _curve(own, name, points) for name in styles}
+    for name in dict.fromkeys(row["receiver"] for row in own):
+        curves.setdefault(arrays[name].tobytes(), []).append(name)
+    unseen = []
+    for sharers in curves.values():
+        ends, style = arrays[sharers[0]], styles[sharers[0]]
+        empty = (ends[:, 0] == 0) & (scale == "log")
+        value, low, high = np.where(empty[:, None], np.nan, ends).T
+        label = "\n".join(styles[sharer]["label"] for sharer in sharers)
+        ax.plot(points, value, **style | {"label": label})
+        faint = {"alpha": 0.15 if len(curves) <= CROWD else 0.08, "linewidth": 0}
+        ax.fill_between(points, low, high, color=style["color"], **faint)
+        unseen += [(points[i], ends[i, 2], style) for i in np.flatnonzero(empty)]
     ax.set_yscale(scale)
-    if rows and rows[0]["axis"] == "num_steps":
-        ax.set_xscale("log", base=2)
-        ax.xaxis.set_major_formatter("{x:g}")
-    if rows and rows[0]["axis"] == "bandwidth_ratio":
-        points = sorted({row["point"] for row in rows})
-        ax.set_xscale("log")
-        labels = [point_value("bandwidth_ratio", point) for point in points]
-        ax.set_xticks(points, labels)
-        ax.minorticks_off()
-    ax.set_xlabel(axis_label(rows[0]["axis"]) if rows else "")
+    _set_labels(ax, rows, points)
     ax.set_ylabel(METRICS[metric].label)
-    ax.set_title(f"{rows[0]['scenario']}, with 95 % intervals" if rows else "")
-    ax.legend(loc="upper center", bbox_to_anchor=(0.45, -0.16), ncols=2)
+    if unseen:
+        values = (r["value"] for r in own)
+        _draw_unseen(ax, unseen, np.array([x for x in values if x]))
+    _add_legend(ax)
     return ax
 
 
-def _draw(ax: Axes, curve: np.ndarray, index: int, names: list[str], scale: str):
-    point, value, low, high = curve.T
-    colour, marker = COLOURS[index % len(COLOURS)], MARKERS[index % len(MARKERS)]
-    bound = all(any(part in BOUNDS for part in name.split("+")) for name in names)
-    shown = (value > 0) | (scale != "log")
-    ax.plot(
-        point[shown],
-        value[shown],
-        color=colour,
-        marker=marker,
-        linestyle="--" if bound else "-",
-        label="\n".join(names),
-    )
-    ax.fill_between(
-        point[shown], low[shown], high[shown], color=colour, alpha=0.18, linewidth=0
-    )
-    size = (9 - index % len(COLOURS) / 2) ** 2  # nested where the limits coincide
-    ax.scatter(point[~shown], high[~shown], size, edgecolors=colour, **LIMIT)
+def plot_difference(ax: Axes, rows: Iterable[dict], metric: str, reference: str):
+    """Receivers minus the reference, from `differences.difference_rows`, 95 % bars."""
+    rows = list(rows)
+    own = [row for row in rows if row["metric"] == metric and row["value"] is not None]
+    points = sorted({row["point"] for row in own})
+    styles = receiver_styles([*(row["receiver"] for row in rows), reference])
+    for name in dict.fromkeys(row["receiver"] for row in own):
+        value, low, high = _curve(own, name, points).T
+        half = np.nan_to_num(high - low) / 2
+        ax.errorbar(points, value, half, capsize=1.5, elinewidth=0.6, **styles[name])
+    ax.axhline(0, color="black", linewidth=0.8)
+    _set_labels(ax, rows, points)
+    label, better = METRICS[metric].label, METRICS[metric].better
+    ax.set_ylabel(f"{label},\nminus that of {reference} ({better} is better)")
+    _add_legend(ax)
+    return ax
+
+
+def _curve(rows: list[dict], receiver: str, points: list[float]) -> np.ndarray:
+    """Value and ends of a receiver at each point, [points, 3]; NaN where unknown."""
+    own = (row for row in rows if row["receiver"] == receiver)
+    found = {row["point"]: (row["value"], row["low"], row["high"]) for row in own}
+    unknown = (None, None, None)
+    return np.array([found.get(point, unknown) for point in points], float)
+
+
+def _draw_unseen(ax: Axes, unseen: list[tuple], seen: np.ndarray) -> None:
+    """Points without errors in a strip of their own, side by side, and their limits."""
+    _make_room_below(ax, seen if seen.size else np.array([x for _, x, _ in unseen]))
+    across = ax.get_xaxis_transform()
+    for point in sorted({point for point, *_ in unseen}):
+        here = [(limit, style) for x, limit, style in unseen if x == point]
+        step = min(4.0, 36 / len(here)) / 72  # inch
+        for index, (_, style) in enumerate(here):
+            shift = step * (index - (len(here) - 1) / 2)
+            shifted = across + ScaledTranslation(shift, 0, ax.figure.dpi_scale_trans)
+            hollow = {"label": None, "fillstyle": "none", "linestyle": ""}
+            place = [point], [0.7 * NONE_SEEN]
+            ax.plot(*place, transform=shifted, clip_on=False, **style | hollow)
+        limit = max(limit for limit, _ in here)
+        text = (
+            f"<{limit:.1g}" if limit >= 0.01 else f"<{limit:.0e}".replace("e-0", "e-")
+        )
+        place = point, 0.08 * NONE_SEEN
+        ax.text(*place, text, transform=across, ha="center", fontsize=5.5)
+    label = "no error seen; below: 95 % limit\nby frames, as bits are not independent"
+    ax.plot([], [], "o", color="black", fillstyle="none", label=label)
+
+
+def _make_room_below(ax: Axes, seen: np.ndarray) -> None:
+    """Moves what is seen up, and leaves the strip below it without ticks."""
+    low, high = np.log10([seen.min(), seen.max()])
+    margin = max(0.06 * (high - low), 0.1)
+    low, high = low - margin, high + margin
+    ax.set_ylim(10 ** (low - NONE_SEEN / (1 - NONE_SEEN) * (high - low)), 10**high)
+    ticks = ax.get_yticks(), ax.get_yticks(minor=True)
+    for minor, marks in enumerate(ticks):
+        inside = (marks >= 10**low) & (marks <= 10**high)
+        ax.set_yticks(marks[inside], minor=bool(minor))
+    strip = Rectangle((0, 0), 1, NONE_SEEN, transform=ax.transAxes, color="#eeeeee")
+    ax.add_patch(strip).set_zorder(0)
+
+
+def _set_labels(ax: Axes, rows: list[dict], points: list[float]) -> None:
+    if not rows:
+        return
+    axis = rows[0]["axis"]
+    if axis == "num_steps":
+        ax.set_xscale("log", base=2)
+        ax.xaxis.set_major_formatter("{x:g}")
+    if axis == "bandwidth_ratio":
+        ax.set_xscale("log")
+    if axis == "bandwidth_ratio" or len(points) <= MOST_TICKS:
+        ax.set_xticks(points, [point_value(axis, point) for point in points])
+        ax.xaxis.set_minor_locator(NullLocator())
+    ax.set_xlabel(axis_label(axis))
+    ax.set_title(f"{rows[0]['scenario']}, with 95 % intervals")
+
+
+def _add_legend(ax: Axes) -> None:
+    """Below the axes, in as many columns as fit."""
+    labels = ax.get_legend_handles_labels()[1]
+    longest = max((len(x) for label in labels for x in label.split("\n")), default=0)
+    columns = 3 if longest <= 14 and len(labels) > 4 else 2
+    ax.legend(loc="upper center", bbox_to_anchor=(0.45, -0.16), ncols=columns)
 
 
 def plot_convergence(ax: Axes, paths: dict[float, np.ndarray]) -> Axes:
@@ -169,19 +214,33 @@ def _side_by_side(images: np.ndarray) -> np.ndarray:
 
 def figures(rows: list[dict]) -> dict[str, Figure]:
     """A figure, one column wide, of each main metric that has values."""
-    measured, drawn = {row["metric"] for row in rows}, {}
-    with matplotlib.rc_context(STYLE):
-        for metric, definition in METRICS.items():
-            if definition.plotted and metric in measured:
-                drawn[metric] = Figure(figsize=(COLUMN, 0.72 * COLUMN))
-                plot_metric(drawn[metric].subplots(), rows, metric)
-    return drawn
+    return _figures(rows, plot_metric)
 
 
 def save_plots(folder: Path, rows: list[dict], form: str = "png") -> None:
     """Writes ber.png, bler.png, … (or .pdf, .svg), those that have values."""
     for metric, figure in figures(rows).items():
         _save(figure, folder / f"{metric}.{form}")
+
+
+def save_difference_plots(
+    folder: Path, rows: list[dict], reference: str, form: str = "png"
+) -> None:
+    """Writes difference-ber.png, … from `differences.difference_rows`."""
+    for metric, figure in _figures(rows, plot_difference, reference).items():
+        _save(figure, folder / f"difference-{metric}.{form}")
+
+
+def _figures(rows: list[dict], plot: Callable, *more: str) -> dict[str, Figure]:
+    measured, drawn = {row["metric"] for row in rows}, {}
+    crowded = len({row["receiver"] for row in rows}) > CROWD
+    size = COLUMN, (0.95 if crowded else 0.72) * COLUMN
+    with matplotlib.rc_context(STYLE):
+        for metric, definition in METRICS.items():
+            if definition.plotted and metric in measured:
+                drawn[metric] = Figure(figsize=size)
+                plot(drawn[metric].subplots(), rows, metric, *more)
+    return drawn
 
 
 def save_strip(folder: Path, pictures: dict, axis: str, form: str = "png") -> None:

@@ -40,11 +40,41 @@ def test_curves_and_bounds(ax):
     assert ax.get_xlabel() == "Eb/N0 [dB]"
 
 
-def test_points_without_errors_are_upper_limits_not_zeros(ax):
-    rows = [row("ls", 0.0, 0.3, 0.2, 0.4), row("ls", 2.0, 0.0, 0.0, 0.04)]
+def test_a_point_without_errors_breaks_the_line_and_stands_below_all_values(ax):
+    rows = [
+        row("ls", 0.0, 0.3, 0.2, 0.4),
+        row("ls", 2.0, 0.0, 0.0, 0.04),
+        row("ls", 4.0, 1e-3, 5e-4, 2e-3),
+        row("lmmse", 2.0, 1e-4, 5e-5, 2e-4),
+    ]
     plots.plot_metric(ax, rows, "ber")
-    assert ax.lines[0].get_xydata().tolist() == [[0.0, 0.3]]
-    assert ax.collections[1].get_offsets().tolist() == [[2.0, 0.04]]
+    x, y = ax.lines[0].get_data()
+    assert list(x) == [0, 2, 4] and np.isnan(y[1])
+    (mark,) = (line for line in ax.lines if line.get_fillstyle() == "none"
+               and len(line.get_xdata()))  # fmt: skip
+    assert mark.get_color() == ax.lines[0].get_color()
+    left, below = ax.transAxes.inverted().transform(
+        mark.get_transform().transform((2.0, mark.get_ydata()[0]))
+    )
+    low, high = np.log10(ax.get_ylim())
+    lowest = (np.log10(1e-4) - low) / (high - low)  # of all values, in axes' heights
+    assert 0 < below < plots.NONE_SEEN < lowest
+    assert [text.get_text() for text in ax.texts] == ["<0.04"]
+    assert all(1e-4 / 2 < tick < 1 for tick in ax.get_yticks())
+    assert "bits are not independent" in ax.get_legend().get_texts()[-1].get_text()
+
+
+def test_a_run_without_any_error_can_be_drawn(ax):
+    rows = [row(name, 2.0, 0.0, 0.0, 0.04) for name in ("ls", "lmmse")]
+    plots.plot_metric(ax, rows, "ber")
+    assert ax.texts[0].get_text() == "<0.04"
+
+
+def test_a_point_that_was_not_measured_breaks_the_line(ax):
+    rows = [row("ls", x, 20.0, metric="psnr") for x in (0.0, 2.0, 4.0)]
+    rows += [row("lmmse", x, 21.0, metric="psnr") for x in (0.0, 4.0)]
+    plots.plot_metric(ax, rows, "psnr")
+    assert np.isnan(ax.lines[1].get_ydata()).tolist() == [False, True, False]
 
 
 def test_receivers_that_coincide_share_a_curve(ax):
@@ -53,7 +83,7 @@ def test_receivers_that_coincide_share_a_curve(ax):
     assert [line.get_label() for line in ax.lines] == ["ls\nls+pixel-bayes"]
 
 
-def test_a_receiver_keeps_its_colour_from_plot_to_plot():
+def test_a_receiver_keeps_its_style_from_plot_to_plot():
     rows = [
         row("a", 0.0, 0.3, 0.2, 0.4),
         row("b", 0.0, 0.2, 0.1, 0.3),
@@ -63,6 +93,24 @@ def test_a_receiver_keeps_its_colour_from_plot_to_plot():
         plots.plot_metric(Figure().subplots(), rows, m) for m in ("ber", "psnr")
     )
     assert ber.lines[1].get_color() == psnr.lines[0].get_color()
+    assert ber.lines[1].get_marker() == psnr.lines[0].get_marker()
+
+
+def test_differences_stand_around_zero_with_their_intervals(ax):
+    rows = [row("ls", x, -0.1, -0.15, -0.05) for x in (0.0, 2.0)]
+    rows.append(row("lmmse", 0.0, None))
+    plots.plot_difference(ax, rows, "ber", "score")
+    assert ax.lines[0].get_ydata().tolist() == [-0.1, -0.1]
+    (bars,) = ax.collections
+    ends = np.array([segment[:, 1] for segment in bars.get_segments()])
+    np.testing.assert_allclose(ends, [[-0.15, -0.05]] * 2)
+    assert "minus that of score (lower is better)" in ax.get_ylabel()
+
+
+def test_differences_are_saved_one_file_a_metric(tmp_path):
+    rows = [row("ls", 0.0, -1.0, -1.5, -0.5, metric="psnr")]
+    plots.save_difference_plots(tmp_path, rows, "lmmse")
+    assert [path.name for path in tmp_path.iterdir()] == ["difference-psnr.png"]
 
 
 def test_values_without_an_interval_are_drawn(ax):
