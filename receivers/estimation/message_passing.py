@@ -1,4 +1,4 @@
-"""Orthogonal approximate message passing around a denoiser of channels."""
+"""Vector approximate message passing around a denoiser of channels."""
 
 import numpy as np
 from keras import ops
@@ -13,23 +13,23 @@ from link_sim.receivers.estimation.mimo_denoising import (
 )
 
 ROUNDS = 3
-"""Of `oamp`, with two evaluations each."""
-REFINEMENTS, MOST = 2.5, 30
+"""Of message passing, with two evaluations each."""
+ANDERSON_STEPS, MAX_ANDERSON_STEPS = 2.5, 30
 """Steps to the fixed point, of two evaluations, with as many pilots as antennas; with
-fewer, as the square of the ratio more, up to `MOST`."""
+fewer, as the square of the ratio more, up to the second number."""
 
 
-def oamp(denoiser, y, pilots, no):
+def vamp(denoiser, y, pilots, no):
     """The posterior mean for any pilots, by message passing.
 
     It takes 20 evaluations where pilots are 60 % of the antennas. Arguments and results
     as in `link_sim.receivers.estimation.mimo`.
 
     The linear MMSE estimate under a white prior and the denoiser in turns, each given
-    only what the other adds (Ma and Ping 2017; Rangan, Schniter and Fletcher, "Vector
-    approximate message passing", 2019, algorithm 3). For a Gaussian prior the fixed
-    point is the exact LMMSE estimate, whatever the variances of the messages; so after
-    `ROUNDS` rounds these are kept, and Anderson's method finds the fixed point.
+    only what the other adds (Rangan, Schniter and Fletcher, "Vector approximate message
+    passing", 2019, algorithm 3). For a Gaussian prior the fixed point is the exact
+    LMMSE estimate, whatever the variances of the messages; so after `ROUNDS` rounds
+    these are kept, and Anderson's method finds the fixed point.
 
     The error variance is the response of the estimate to a linear tilt of the
     posterior, `b^H Cov(h | y) b / n` for signs b, found along with it.
@@ -71,7 +71,7 @@ def oamp(denoiser, y, pilots, no):
         return ops.matmul(x, modes)
 
     ratio = pilots.shape[1] / pilots.shape[2]
-    steps = min(round(REFINEMENTS * ratio**2), MOST)
+    steps = min(round(ANDERSON_STEPS * ratio**2), MAX_ANDERSON_STEPS)
     anderson(step, ops.concatenate([prior, prior]), steps)
     h_hat, tilted = ops.split(estimates[-1], 2)
     response = ops.real(ops.conj(signs) * (tilted - h_hat)) / size
@@ -82,8 +82,9 @@ def oamp(denoiser, y, pilots, no):
 def anderson(step, x, steps: int):
     """The fixed point of `step` after `steps` evaluations, by Anderson's method.
 
-    Type II (Walker and Ni, "Anderson acceleration for fixed-point iterations", 2011),
-    which is GMRES where `step` is affine; each sample of the batch by itself.
+    Anderson, "Iterative procedures for nonlinear integral equations", 1965; type II of
+    Walker and Ni, "Anderson acceleration for fixed-point iterations", 2011, which is
+    GMRES where `step` is affine; each sample of the batch by itself.
     """
     points, gaps = [], []
     for _ in range(steps):

@@ -12,8 +12,6 @@ The denoiser takes channels of unit mean power as [batch, 1, receive, transmit, 
 and imaginary parts. Its noise has the variance sigma^2 = no / 2 per real dimension.
 """
 
-from collections.abc import Callable
-
 import keras
 import numpy as np
 from keras import ops
@@ -22,7 +20,7 @@ from link_sim.models.posterior import LinearGaussianLikelihood, PosteriorDenoise
 from link_sim.models.samplers import heun
 from link_sim.models.schedules import karras_sigmas
 from link_sim.models.spectral import array_response
-from link_sim.receivers.estimation.message_passing import oamp
+from link_sim.receivers.estimation.message_passing import vamp
 from link_sim.receivers.estimation.mimo_denoising import (
     denoise,
     estimate,
@@ -30,7 +28,7 @@ from link_sim.receivers.estimation.mimo_denoising import (
     matched,
 )
 
-DOUBT = 6.0
+SURPRISE_LIMIT = 6.0
 """Standard deviations of `surprise` beyond which `checked` gives up the prior."""
 LEVELS = 18
 """Noise levels of `dmse` and `posterior`."""
@@ -95,12 +93,12 @@ def surprise(h_hat, y, pilots, no):
 
 
 def checked(denoiser, fallback, y, pilots, no):
-    """`oamp`, and `adaptive` around `fallback` where the prior is surely wrong.
+    """`vamp`, and `adaptive` around `fallback` where the prior is surely wrong.
 
-    That is where `surprise` exceeds `DOUBT`: channels of a kind never trained on.
+    That is where `surprise` exceeds its limit: channels of a kind never trained on.
     """
-    estimates = oamp(denoiser, y, pilots, no), adaptive(fallback, y, pilots, no)
-    wrong = surprise(estimates[0][0], y, pilots, no)[:, None, None] > DOUBT
+    estimates = vamp(denoiser, y, pilots, no), adaptive(fallback, y, pilots, no)
+    wrong = surprise(estimates[0][0], y, pilots, no)[:, None, None] > SURPRISE_LIMIT
     return tuple(ops.where(wrong, b, a) for a, b in zip(*estimates, strict=True))
 
 
@@ -132,7 +130,7 @@ def langevin(denoiser, y, pilots, no):
     Levels, steps and likelihood term of Arvinte and Tamir, "MIMO channel estimation
     using score-based generative models", IEEE TWC 2023, algorithm 1; from its last
     state, not from the best along the way. The steps were tuned for another network:
-    here, what the pilots do not see hardly moves. The error variance is that of `oamp`.
+    here, what the pilots do not see hardly moves. The error variance is that of `vamp`.
     """
     sigma_max, rate, levels, base, temper = 39.15, 0.995, 2311, 3e-11, 0.01
     sigmas = ops.convert_to_tensor(sigma_max * rate ** np.arange(levels), "float32")
@@ -152,19 +150,7 @@ def langevin(denoiser, y, pilots, no):
         return h + step * drift + ops.sqrt(2 * temper * step) * normal()
 
     h = ops.fori_loop(0, 3 * levels, body, normal())
-    return ops.view_as_complex(h), oamp(denoiser, y, pilots, no)[1]
-
-
-ESTIMATORS: dict[str, Callable] = {
-    "tweedie": tweedie,
-    "dmse": dmse,
-    "oamp": oamp,
-    "posterior": posterior,
-    "langevin": langevin,
-    "adaptive": adaptive,
-    "checked": checked,
-}
-"""By name; `checked` takes two denoisers."""
+    return ops.view_as_complex(h), vamp(denoiser, y, pilots, no)[1]
 
 
 def _stacked(pilots):

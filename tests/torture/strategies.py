@@ -48,7 +48,7 @@ WORDS = (
     "single dual awgn rayleigh tdl-a cdl-c umi cir mnist random information parity "
     "esno_db ebno_db num_steps ls lmmse perfect-csi ls+turbo lmmse+ep+ddpm-4 k-best "
     "link semantic csi bandwidth_ratio snr_db alpha scm cdl-a genie sparse score "
-    "score-oamp perfect-csi+ae ls+cdiff-2 lmmse+jpeg perfect-csi+webp-at-7"
+    "score-vamp perfect-csi+ae ls+cdiff-2 lmmse+jpeg perfect-csi+webp-at-7"
 ).split()
 tame_numbers = st.integers(-2, 20) | st.floats(-10, 20).map(lambda x: round(x, 1))
 TAME = {
@@ -83,7 +83,7 @@ def changes(draw, scenario) -> dict:
 RECEIVERS = {
     "smoke": "perfect-csi ls+pixel-bayes lmmse+ep score ls+k-best".split(),
     "semantic": "perfect-csi+ae ls+cdiff-2 score+ae lmmse+jpeg".split(),
-    "csi-scm": "genie ls score sparse score-oamp".split(),
+    "csi-scm": "genie ls score sparse score-vamp".split(),
 }
 small = st.integers(1, 4)
 POSSIBLE = {

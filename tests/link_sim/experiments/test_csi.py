@@ -87,7 +87,7 @@ def test_at_least_one_pilot_is_sent():
 
 
 def test_orthogonal_pilots_are_asked_for():
-    with pytest.raises(ScenarioError, match="use score-oamp"):
+    with pytest.raises(ScenarioError, match="use score-vamp"):
         load_scenario("csi-cdl", ["receivers=['score-tweedie']"])
 
 

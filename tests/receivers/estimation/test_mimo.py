@@ -6,9 +6,7 @@ from keras import ops
 
 from link_sim.models.denoiser import GaussianDenoiser
 from link_sim.models.stationary_mixture import StationaryMixtureDenoiser, covariance
-from link_sim.receivers.estimation import mimo as narrowband
-from link_sim.receivers.estimation import mimo_baselines as narrowband_baselines
-from link_sim.receivers.estimation.mimo import ESTIMATORS
+from link_sim.receivers.estimation import mimo, mimo_baselines
 
 RECEIVE, TRANSMIT, POINTS = 4, 8, (8, 16)
 SPECTRUM = np.random.default_rng(3).random(POINTS) ** 12
@@ -36,14 +34,14 @@ def observe(alpha=0.5, no=0.1, seed=0):
 DENOISER = StationaryMixtureDenoiser([SPECTRUM], (RECEIVE, TRANSMIT))
 
 
-@pytest.mark.parametrize("name", ["tweedie", "oamp"])
+@pytest.mark.parametrize("name", ["tweedie", "vamp"])
 @pytest.mark.parametrize("no", [0.01, 0.3, 10.0])
 def test_gaussian_prior_gives_the_lmmse_estimate(name, no):
     h, y, pilots, no = observe(1 if name == "tweedie" else 0.5, no)
     h_hat, err_var = (
-        ops.convert_to_numpy(z) for z in ESTIMATORS[name](DENOISER, y, pilots, no)
+        ops.convert_to_numpy(z) for z in getattr(mimo, name)(DENOISER, y, pilots, no)
     )
-    exact, variance = narrowband_baselines.lmmse(y, pilots, no, [C])
+    exact, variance = mimo_baselines.lmmse(y, pilots, no, [C])
     excess = np.mean(np.abs(h_hat - exact) ** 2)
     assert excess < 0.02 * np.mean(variance)  # 0.09 dB
     # the probe is one draw of 2 x 32 signs a channel, averaged over 100 channels
@@ -55,15 +53,15 @@ def test_gaussian_prior_gives_the_lmmse_estimate(name, no):
 @pytest.mark.parametrize("name", ["dmse", "posterior"])
 def test_white_prior_gives_the_exact_estimate(name):
     _, y, pilots, no = observe(1, 2.0)
-    h_hat, err_var = ESTIMATORS[name](GaussianDenoiser(0.0, 0.5), y, pilots, no)
+    h_hat, err_var = getattr(mimo, name)(GaussianDenoiser(0.0, 0.5), y, pilots, no)
     gain = TRANSMIT / (TRANSMIT + no)
     exact = gain * y @ np.conj(np.swapaxes(pilots, -1, -2)) / TRANSMIT
     variance = 1 - gain
-    share = 1e-3 if name == "dmse" else 1 / narrowband.DRAWS
+    share = 1e-3 if name == "dmse" else 1 / mimo.DRAWS
     error = np.mean(np.abs(ops.convert_to_numpy(h_hat) - exact) ** 2)
     assert error < 1.2 * share * variance  # 18 steps from sigma 5 leave 14 %
     if name == "posterior":  # 3,200 complex draws: four standard errors are 0.07
-        expected = variance * (1 + 1 / narrowband.DRAWS)
+        expected = variance * (1 + 1 / mimo.DRAWS)
         assert float(ops.mean(err_var)) == pytest.approx(expected, rel=0.07)
 
 
@@ -71,7 +69,7 @@ def test_mixture_baseline_is_bayes_rule():
     """Two components in one dimension of antenna, against numerical integration."""
     covariances = [np.array([[0.2]]), np.array([[3.0]])]
     y = np.array([[[1.2 + 0.4j]]])
-    h_hat, err_var = narrowband_baselines.lmmse(y, np.ones((1, 1, 1)), 0.5, covariances)
+    h_hat, err_var = mimo_baselines.lmmse(y, np.ones((1, 1, 1)), 0.5, covariances)
     grid = np.linspace(-12, 12, 1201)
     h = grid[:, None] + 1j * grid
     prior = sum(np.exp(-(np.abs(h) ** 2) / c.item()) / c.item() for c in covariances)
@@ -87,10 +85,8 @@ def test_genie_is_the_lmmse_estimate_of_its_covariances():
     a, b = (rng.standard_normal((n, n, 2)) @ [1, 1j] for n in (RECEIVE, TRANSMIT))
     receive, transmit = a @ a.conj().T, b @ b.conj().T
     _, y, pilots, no = observe(1)
-    exact = narrowband_baselines.lmmse(
-        y[:3], pilots[:3], no, [np.kron(receive, transmit)]
-    )
-    found = narrowband_baselines.genie(
+    exact = mimo_baselines.lmmse(y[:3], pilots[:3], no, [np.kron(receive, transmit)])
+    found = mimo_baselines.genie(
         y[:3], pilots[:3], no, *(np.stack([c] * 3) for c in (receive, transmit))
     )
     for ours, theirs in zip(found, exact, strict=True):
@@ -99,19 +95,19 @@ def test_genie_is_the_lmmse_estimate_of_its_covariances():
 
 def test_surprise_is_standard_under_the_prior_and_large_under_another():
     h, y, pilots, no = observe(0.5, 0.1)
-    h_hat = narrowband_baselines.lmmse(y, pilots, no, [C])[0].astype("complex64")
-    found = ops.convert_to_numpy(narrowband.surprise(h_hat, y, pilots, no))
+    h_hat = mimo_baselines.lmmse(y, pilots, no, [C])[0].astype("complex64")
+    found = ops.convert_to_numpy(mimo.surprise(h_hat, y, pilots, no))
     assert abs(found.mean()) < 4 / SIZE**0.5
     assert found.std() == pytest.approx(1, abs=4 / (2 * SIZE) ** 0.5 * 1.6)
     h, y, pilots, no = observe(0.5, 0.01)
     other = covariance(np.roll(SPECTRUM, (3, 5)), (RECEIVE, TRANSMIT))
-    h_hat = narrowband_baselines.lmmse(y, pilots, no, [other])[0].astype("complex64")
-    assert np.mean(ops.convert_to_numpy(narrowband.surprise(h_hat, y, pilots, no))) > 6
+    h_hat = mimo_baselines.lmmse(y, pilots, no, [other])[0].astype("complex64")
+    assert np.mean(ops.convert_to_numpy(mimo.surprise(h_hat, y, pilots, no))) > 6
 
 
 def test_sparse_recovery_finds_few_waves_on_the_grid():
     rng = np.random.default_rng(2)
-    points = [narrowband_baselines.OVERSAMPLING * n for n in (16, 32)]
+    points = [mimo_baselines.OVERSAMPLING * n for n in (16, 32)]
     x = np.zeros((5, *points), complex)
     for i in range(5):
         x[i, rng.integers(0, points[0], 3), rng.integers(0, points[1], 3)] = 20
@@ -121,7 +117,7 @@ def test_sparse_recovery_finds_few_waves_on_the_grid():
     y = h @ pilots
     no = 1e-3 * np.mean(np.abs(y) ** 2)
     y = y + (rng.standard_normal((*y.shape, 2)) @ [1, 1j]) * np.sqrt(no / 2)
-    found, _ = narrowband_baselines.sparse(y, pilots, no)
-    least, _ = narrowband_baselines.least_squares(y, pilots, no)
+    found, _ = mimo_baselines.sparse(y, pilots, no)
+    least, _ = mimo_baselines.least_squares(y, pilots, no)
     nmse = [np.sum(np.abs(z - h) ** 2) / np.sum(np.abs(h) ** 2) for z in (found, least)]
     assert nmse[0] < 0.01 and nmse[1] > 0.3
