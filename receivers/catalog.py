@@ -1,149 +1,277 @@
-"""Receivers by name: a table of blocks for each slot of the chain."""
+"""Receivers by name: a table of blocks for each slot of the chain.
 
-from collections.abc import Callable
-from functools import partial
+Names, descriptions and the way to the code that builds a block; TensorFlow loads when
+the first is built.
+"""
 
-import tensorflow as tf
-from sionna.phy.ofdm import LSChannelEstimator
+import re
+from collections.abc import Callable, Mapping
+from importlib import import_module
+from operator import attrgetter
+from typing import TYPE_CHECKING, Any, NamedTuple
 
-from link_sim.models.pretrained import load_model
-from link_sim.receivers.chain import Receiver
-from link_sim.receivers.decoding.joint import HistogramSource, JointDecoder
-from link_sim.receivers.decoding.ldpc import BPDecoder, LDPCDecoder
-from link_sim.receivers.detection.linear import LinearDetector
-from link_sim.receivers.detection.sionna import detector
-from link_sim.receivers.estimation.lmmse import LMMSEChannelEstimator
-from link_sim.receivers.estimation.ofdm import ScoreChannelEstimator
-from link_sim.receivers.images.pixel_bayes import PixelBayes
-from link_sim.receivers.images.restoration import ConditionalDDPM
-
-ESTIMATORS: dict[str, Callable] = {
-    "perfect-csi": lambda transmitter, covariances: None,
-    "ls": lambda transmitter, covariances: tf.function(
-        LSChannelEstimator(transmitter.resource_grid, interpolation_type="lin"),
-        autograph=False,
-        jit_compile=True,
-    ),
-    "lmmse": lambda transmitter, covariances: LMMSEChannelEstimator(
-        transmitter.resource_grid, *covariances()
-    ),
-    "score": lambda transmitter, covariances: ScoreChannelEstimator.from_preset(
-        "csi-ofdm",
-        transmitter.resource_grid,
-        polarisations=transmitter.polarisations,
-        doppler=transmitter.doppler,
-    ),
-}
-DETECTORS: dict[str, Callable] = {
-    "linear": lambda transmitter: LinearDetector(
-        transmitter.resource_grid, transmitter.num_bits_per_symbol
-    ),
-    **{
-        name: lambda transmitter, name=name: detector(name, transmitter)
-        for name in ("sionna-linear", "k-best", "ep")
-    },
-}
-DECODERS: dict[str, Callable] = {
-    "bp": lambda transmitter: LDPCDecoder(transmitter.encoder, transmitter.num_iter),
-    "sionna-bp": lambda transmitter: BPDecoder(
-        transmitter.encoder, transmitter.num_iter
-    ),
-    "turbo-histogram": lambda transmitter: JointDecoder(transmitter, HistogramSource()),
-    "turbo": lambda transmitter: JointDecoder(transmitter, load_model("bit-planes")),
-}
-STEPS = 1, 2, 4, 8, 16, 50, 100, 200
-"""Numbers of steps that restorers are named for: `ddpm-4`; `ddpm` takes one."""
+if TYPE_CHECKING:
+    from link_sim.receivers.chain import Receiver
+    from link_sim.receivers.context import LinkContext
 
 
-def _restorers(name: str, soft: bool) -> dict[str, Callable]:
-    """Restorers by name; 200 steps are taken by ancestral sampling, as published."""
-    build = partial(ConditionalDDPM.from_preset, "ddpm", soft=soft)
-    named = {f"{name}-{n}": partial(build, num_steps=n) for n in STEPS}
-    named[f"{name}-200"] = partial(build, num_steps=200, eta=1.0)
-    return {name: build} | named
+class Suffix(NamedTuple):
+    """What N is in a name such as `ddpm-4`, and an argument of what builds the block.
 
-
-RESTORERS: dict[str, Callable] = {
-    "none": lambda: None,
-    "pixel-bayes": PixelBayes,
-    "regression": partial(ConditionalDDPM.from_preset, "regression"),
-    **_restorers("ddpm", soft=False),
-    **_restorers("ddpm-soft", soft=True),
-}
-DESCRIPTIONS = {
-    "perfect-csi": "estimator: the true channel, the bound of every estimator",
-    "ls": "estimator: least squares at the pilots, linear interpolation",
-    "lmmse": "estimator: linear MMSE over time, frequency and antennas",
-    "score": "estimator: posterior mean under a learned prior of angles and delays",
-    "linear": "detector: LMMSE equalisation (the default)",
-    "sionna-linear": "detector: the same by Sionna's block, slower",
-    "k-best": "detector: K-best tree search with 64 candidates",
-    "ep": "detector: expectation propagation",
-    "bp": "decoder: belief propagation until all checks are met (the default)",
-    "sionna-bp": "decoder: all iterations of it by Sionna's block, slower",
-    "turbo-histogram": "decoder: belief propagation and pixel histograms in turns",
-    "turbo": "decoder: belief propagation and a bit-plane denoiser in turns",
-    "none": "restorer: the image of the hard bits (the default)",
-    "pixel-bayes": "restorer: posterior mean of each pixel under its histogram",
-    "regression": "restorer: the network of ddpm as plain L2 regression, hard bits",
-    "ddpm": "restorer: conditional diffusion from hard bits, 1 step; ddpm-200 …",
-    "ddpm-soft": "restorer: the same from soft bits, 1 step; ddpm-soft-4 …",
-}
-
-
-def list_receivers() -> dict[str, str]:
-    """The blocks of receivers by name, each with one line; join them with `+`."""
-    return dict(DESCRIPTIONS)
-
-
-def build_receivers(names, transmitter, covariances) -> list[Receiver]:
-    """Receivers by name, over one instance of each block, so that results are shared.
-
-    covariances : function that returns the arguments of `LMMSEChannelEstimator` after
-        the grid; called only if a receiver needs them
-    Raises `ValueError` for a name that is no chain of known blocks.
+    required : whether the name means nothing without it
     """
-    blocks = {}
 
-    def block(table, name, *arguments):
-        if name not in blocks:
-            blocks[name] = table[name](*arguments)
-        return blocks[name]
+    argument: str
+    meaning: str
+    low: int
+    high: int
+    required: bool = False
 
-    receivers = []
-    for name in names:
-        estimator, detect, decode, restore = parse_receiver(name)
-        receivers.append(
-            Receiver(
-                transmitter,
-                block(ESTIMATORS, estimator, transmitter, covariances),
-                block(DETECTORS, detect, transmitter),
-                block(DECODERS, decode, transmitter),
-                block(RESTORERS, restore),
-                name=name,
-            )
+
+STEPS = Suffix("num_steps", "a number of steps", 1, 200)
+DESIGN_DB = Suffix("design_db", "an Es/N0 in dB", -100, 200, required=True)
+
+
+class Entry(NamedTuple):
+    """A block: what builds it, a line about it, and the number its name may end with.
+
+    build : a function, or where one is, `module:name` below `link_sim.receivers`;
+        `None` if nothing has to be built
+    """
+
+    build: Callable | str | None
+    description: str
+    suffix: Suffix | None = None
+
+    def make(self, *context, number: int | None = None) -> Any:
+        """The block for a context, of the kind that its slot has."""
+        build = self.build
+        if build is None:
+            return None
+        if isinstance(build, str):
+            module, name = build.split(":")
+            module = import_module(f"link_sim.receivers.{module}")
+            build = attrgetter(name)(module)
+        if number is None:
+            return build(*context)
+        return build(*context, **{self.suffix.argument: number})
+
+
+Table = Mapping[str, Entry]
+
+ESTIMATORS: dict[str, Entry] = {
+    "perfect-csi": Entry(None, "the true channel, the bound of every estimator"),
+    "ls": Entry(
+        "builders:least_squares", "least squares at the pilots, linear interpolation"
+    ),
+    "lmmse": Entry("builders:lmmse", "linear MMSE over time, frequency and antennas"),
+    "score": Entry(
+        "builders:score", "posterior mean under a learned prior of angles and delays"
+    ),
+}
+"""Built for a `GridContext`: (y, no) -> h_hat, err_var."""
+DETECTORS: dict[str, Entry] = {
+    "linear": Entry("builders:linear", "LMMSE equalisation (the default)"),
+    "sionna-linear": Entry(
+        "builders:sionna_linear", "the same by Sionna's block, slower"
+    ),
+    "k-best": Entry("builders:k_best", "K-best tree search with 64 candidates"),
+    "ep": Entry("builders:expectation_propagation", "expectation propagation"),
+}
+"""Built for a `LinkContext`: (y, h_hat, err_var, no) -> llr."""
+DECODERS: dict[str, Entry] = {
+    "bp": Entry(
+        "builders:belief_propagation",
+        "belief propagation until all checks are met (the default)",
+    ),
+    "sionna-bp": Entry(
+        "builders:sionna_bp", "all iterations of it by Sionna's block, slower"
+    ),
+    "turbo-histogram": Entry(
+        "builders:turbo_histogram", "belief propagation and pixel histograms in turns"
+    ),
+    "turbo": Entry(
+        "builders:turbo", "belief propagation and a bit-plane denoiser in turns"
+    ),
+}
+"""Built for a `LinkContext`: (llr) -> llr of the information bits."""
+RESTORERS: dict[str, Entry] = {
+    "none": Entry(None, "the image of the hard bits (the default)"),
+    "pixel-bayes": Entry(
+        "images.pixel_bayes:PixelBayes",
+        "posterior mean of each pixel under its histogram",
+    ),
+    "regression": Entry(
+        "builders:regression", "the network of ddpm as plain L2 regression, hard bits"
+    ),
+    "ddpm": Entry(
+        "builders:ddpm",
+        "conditional diffusion from hard bits, 1 step; ddpm-N takes N",
+        STEPS,
+    ),
+    "ddpm-soft": Entry(
+        "builders:ddpm_soft", "the same from soft bits; ddpm-soft-N", STEPS
+    ),
+    "ddpm-ancestral": Entry(
+        "builders:ddpm_ancestral",
+        "the published sampler of ddpm: 200 ancestral steps, or N",
+        STEPS,
+    ),
+    "ddpm-soft-ancestral": Entry(
+        "builders:ddpm_soft_ancestral", "the same from soft bits", STEPS
+    ),
+}
+"""Built for nothing: (llr) -> image_hat."""
+SEMANTIC: dict[str, Entry] = {
+    "ae": Entry("semantic:SemanticDecoder.from_preset", "autoencoder"),
+    "vae": Entry("semantic:SemanticDecoder.from_preset", "variational autoencoder"),
+    "cdiff": Entry(
+        "semantic:SemanticDecoder.from_preset",
+        "conditional diffusion, 1 step; cdiff-N takes N",
+        STEPS,
+    ),
+}
+"""Built for the name of weights: (x_hat, no_eff) -> image_hat."""
+SEPARATION: dict[str, Entry] = {
+    "jpeg": Entry(None, "JPEG, LDPC and QAM at the rate that the SNR allows"),
+    "webp": Entry(None, "the same with WebP"),
+    "jpeg-at": Entry(None, "jpeg at the rate for one Es/N0: jpeg-at-7", DESIGN_DB),
+    "webp-at": Entry(None, "webp at the rate for one Es/N0: webp-at-7", DESIGN_DB),
+}
+"""Whole links without a learned part, built by `link_sim.world.separation`."""
+MIMO: dict[str, Entry] = {
+    "ls": Entry("builders:mimo_least_squares", "least squares"),
+    "sparse": Entry("builders:mimo_sparse", "l1 over oversampled DFT grids"),
+    "lmmse": Entry("builders:mimo_lmmse", "linear MMSE with sample covariances"),
+    "genie": Entry(
+        "builders:mimo_genie", "LMMSE that knows each covariance, the bound"
+    ),
+    "score": Entry(
+        "builders:mimo_score", "score-tweedie, or score-vamp with a check of the prior"
+    ),
+    "score-tweedie": Entry("builders:mimo_tweedie", "one evaluation of the denoiser"),
+    "score-dmse": Entry("builders:mimo_dmse", "deterministic chain of posterior means"),
+    "score-vamp": Entry("builders:mimo_vamp", "denoiser and pilots in turns"),
+    "score-posterior": Entry("builders:mimo_posterior", "mean of 8 posterior samples"),
+    "score-langevin": Entry(
+        "builders:mimo_langevin", "annealed Langevin, 6,933 evaluations"
+    ),
+    "score-adaptive": Entry(
+        "builders:mimo_adaptive", "spectra read off the pilots, one step"
+    ),
+}
+"""Built for a `MimoContext`: (y, pilots, no) -> h_hat, err_var. What `genie` builds
+takes the covariances of receive and transmit antennas after `no`."""
+ORTHOGONAL = "genie", "score-tweedie", "score-dmse"
+"""Those of `MIMO` that need orthogonal pilots."""
+
+SLOTS: dict[str, Table] = {
+    "estimator": ESTIMATORS,
+    "detector": DETECTORS,
+    "decoder": DECODERS,
+    "restorer": RESTORERS,
+}
+"""Of a receiver, in order."""
+
+
+def list_receivers(slots: Mapping[str, Table] = SLOTS) -> dict[str, str]:
+    """The blocks of slots by name, each with one line; join them with `+`."""
+    return {
+        name: f"{slot}: {entry.description}"
+        for slot, table in slots.items()
+        for name, entry in table.items()
+    }
+
+
+def parse_block(table: Table, name: str) -> tuple[Entry, int | None]:
+    """The entry of a block's name, and N if it is one of `name-N`.
+
+    Raises `ValueError` for a name or a number that the table does not have.
+    """
+    found = _find_block(table, name)
+    if found is None:
+        raise ValueError(f"there is no '{name}': use one of {', '.join(table)}")
+    entry, number = found
+    suffix = entry.suffix
+    if number is not None and not suffix.low <= number <= suffix.high:
+        raise ValueError(
+            f"the number in '{name}' is not {suffix.meaning} from {suffix.low} to "
+            f"{suffix.high}: change it"
         )
-    return receivers
+    return entry, number
+
+
+def build_block(table: Table, name: str, *context) -> Any:
+    """The block of a name, for a context; see `parse_block`."""
+    entry, number = parse_block(table, name)
+    return entry.make(*context, number=number)
 
 
 def parse_receiver(name: str) -> tuple[str, str, str, str]:
-    """The names of estimator, detector, decoder and restorer in a receiver's name."""
-    chosen = [None, "linear", "bp", "none"]
-    tables = ESTIMATORS, DETECTORS, DECODERS, RESTORERS
+    """The names of estimator, detector, decoder and restorer in a receiver's name.
+
+    Raises `ValueError` for a name that is no chain of known blocks.
+    """
+    chosen = {"detector": "linear", "decoder": "bp", "restorer": "none"}
     taken = set()
     for part in name.split("+"):
-        slots = [i for i, table in enumerate(tables) if part in table]
+        slots = [slot for slot, table in SLOTS.items() if _find_block(table, part)]
         if not slots or slots[0] in taken:
             what = "repeats a kind of block" if slots else f"has no block '{part}'"
             raise ValueError(
                 f"the receiver '{name}' {what}: join one estimator and at most one "
-                f"detector, decoder and restorer of {', '.join(DESCRIPTIONS)}"
+                f"detector, decoder and restorer of {', '.join(list_receivers())}"
             )
+        parse_block(SLOTS[slots[0]], part)
         taken.add(slots[0])
         chosen[slots[0]] = part
-    if chosen[0] is None:
+    if "estimator" not in taken:
         raise ValueError(
             f"the receiver '{name}' has no channel estimator: begin it with one of "
             f"{', '.join(ESTIMATORS)}, such as '{next(iter(ESTIMATORS))}+{name}'"
         )
-    return tuple(chosen)
+    return tuple(chosen[slot] for slot in SLOTS)
+
+
+def build_receivers(
+    names, context: "LinkContext", num_steps: int | None = None
+) -> "list[Receiver]":
+    """Receivers by name, over one instance of each block, so that results are shared.
+
+    num_steps : of the restorers that sample, in place of what their names say
+    Raises `ValueError` for a name that is no chain of known blocks.
+    """
+    from link_sim.receivers.chain import Receiver
+
+    blocks = {}
+
+    def block(slot, name):
+        if (slot, name) not in blocks:
+            entry, number = parse_block(SLOTS[slot], name)
+            if entry.suffix is STEPS and num_steps is not None:
+                number = num_steps
+            known = () if slot == "restorer" else (context,)
+            blocks[slot, name] = entry.make(*known, number=number)
+        return blocks[slot, name]
+
+    return [
+        Receiver(
+            context,
+            *(
+                block(slot, part)
+                for slot, part in zip(SLOTS, parse_receiver(name), strict=True)
+            ),
+            name=name,
+        )
+        for name in names
+    ]
+
+
+def _find_block(table: Table, name: str) -> tuple[Entry, int | None] | None:
+    """Entry and number of a name, whatever the number; `None` if there is no entry."""
+    if name in table and not (table[name].suffix and table[name].suffix.required):
+        return table[name], None
+    parts = re.fullmatch(r"(.*[^-])-(0|-?[1-9][0-9]{0,8})", name)
+    if parts and parts[1] in table and table[parts[1]].suffix:
+        return table[parts[1]], int(parts[2])
+    return None

@@ -6,13 +6,13 @@ where wanted a detector, a channel decoder and an image restorer.
 
 from typing import NamedTuple
 
-import keras
 import tensorflow as tf
 from sionna.phy.ofdm import RemoveNulledSubcarriers
 
 from link_sim.receivers.decoding.ldpc import LDPCDecoder
 from link_sim.receivers.detection.linear import LinearDetector
 from link_sim.receivers.images.bits import image_from_bits
+from link_sim.receivers.layer import ReceiverLayer
 
 
 class Reception(NamedTuple):
@@ -32,7 +32,7 @@ class Reception(NamedTuple):
     image_hat: tf.Tensor
 
 
-class Receiver(keras.layers.Layer):
+class Receiver(ReceiverLayer):
     """Estimator, detector, decoder and restorer in a row.
 
     Each block may be one of Sionna's or any layer called like it.
@@ -66,7 +66,6 @@ class Receiver(keras.layers.Layer):
         name=None,
     ):
         super().__init__(name=name)
-        self._allow_non_tensor_positional_args = True  # as Sionna's blocks do
         self.transmitter = transmitter
         self.estimator = estimator
         self.detector = detector or LinearDetector(
@@ -74,10 +73,9 @@ class Receiver(keras.layers.Layer):
         )
         self.decoder = decoder or LDPCDecoder(transmitter.encoder, transmitter.num_iter)
         self.restorer = restorer
-        self._remove_nulled = RemoveNulledSubcarriers(transmitter.resource_grid)
-
-    def build(self, *shapes):
-        """Does nothing: the blocks build themselves when first called."""
+        self._remove_nulled = RemoveNulledSubcarriers(
+            transmitter.resource_grid, precision="single"
+        )
 
     def call(self, y, no, h=None):
         return receive([self], y, no, h)[self.name]

@@ -14,6 +14,7 @@ from keras import ops
 from link_sim.models import pretrained
 from link_sim.models.samplers import euler
 from link_sim.models.schedules import karras_sigmas
+from link_sim.receivers.layer import ReceiverLayer
 
 DECODER_OPTIONS = {"image_shape", "max_symbols"}
 SIGMA_INFINITE = 1e4
@@ -80,7 +81,7 @@ def observe(x_hat, no_eff, max_symbols: int):
 
 
 @keras.saving.register_keras_serializable(package="link_sim")
-class SymbolEncoder(keras.layers.Layer):
+class SymbolEncoder(ReceiverLayer):
     """Maps images to channel symbols.
 
     Args:
@@ -141,7 +142,7 @@ class SymbolEncoder(keras.layers.Layer):
 
 
 @keras.saving.register_keras_serializable(package="link_sim")
-class SemanticDecoder(keras.layers.Layer):
+class SemanticDecoder(ReceiverLayer):
     """Recovers images from equalised symbols and their noise variances.
 
     The decoder of an autoencoder or VAE, and with `num_steps` above 1 the conditional

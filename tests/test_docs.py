@@ -18,7 +18,7 @@ EXAMPLES = [
     x for page in PAGES.values() for x in re.findall(r"```toml\n(.*?)```", page, re.S)
 ]
 NAMES = [
-    *list_scenarios(), *catalog.DESCRIPTIONS, *semantic_receivers.DESCRIPTIONS,
+    *list_scenarios(), *catalog.list_receivers(), *semantic_receivers.DESCRIPTIONS,
     *list_pretrained(), *AXES,
 ]  # fmt: skip
 

@@ -10,7 +10,7 @@ import tensorflow as tf
 from link_sim.bench.link import bench_link, bench_modulations, interleave
 from link_sim.bench.scaling import bench_comparison, bench_scaling
 from link_sim.experiments.link import Link
-from link_sim.receivers.catalog import DECODERS, RESTORERS
+from link_sim.receivers.catalog import DECODERS, RESTORERS, build_block
 from link_sim.scenarios.loading import load_scenario
 
 BATCH = 100
@@ -28,8 +28,8 @@ def bench_restorers() -> list[dict]:
     """
     llr = np.random.default_rng(0).normal(0, 3, (BATCH, 28, 28, 1, 8))
     llr = tf.constant(llr, tf.float32)
-    names = [name for name in RESTORERS if name not in ("none", "ddpm", "ddpm-soft")]
-    names = [n for n in names if not n[-1].isdigit() or int(n.split("-")[-1]) in STEPS]
+    sampled = [f"{name}-{n}" for name in ("ddpm", "ddpm-soft") for n in STEPS]
+    names = "pixel-bayes", "regression", *sampled
     return [_measure(name, llr) for name in names]
 
 
@@ -45,7 +45,7 @@ def bench_decoders() -> list[dict]:
     transmitter, receiver = link.transmitter, link.receivers[0]
     sent = link.transmit(link.batch_images(0), link.noise_variance(3.0, "esno_db"))
     llr = receiver.detect(sent.y, *receiver.estimate(sent.y, sent.no, sent.h), sent.no)
-    decoders = {name: build(transmitter) for name, build in DECODERS.items()}
+    decoders = {name: entry.make(transmitter) for name, entry in DECODERS.items()}
     for decoder in decoders.values():
         if hasattr(decoder, "source"):
             decoder.source = CountedSource(decoder.source)
@@ -98,7 +98,7 @@ def _work_of_source(decoder, images: int) -> dict:
 
 
 def _measure(name: str, llr) -> dict:
-    restorer = RESTORERS[name]()
+    restorer = build_block(RESTORERS, name)
     seconds = interleave({name: partial(tf.function(restorer), llr)}, REPEATS)[name]
     evaluations = getattr(restorer, "num_steps", 0)
     cost = evaluations and evaluations * mflop(restorer.denoiser.network)

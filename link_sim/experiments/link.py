@@ -76,7 +76,8 @@ class Link(keras.Model):
         self.scenario = scenario
         _ = config.tf_rng  # made now: a graph that makes it is traced twice
         self._images = load_images(scenario.payload)
-        self.transmitter = Transmitter(scenario, self._images.shape[1:])
+        shape = self._images.shape[1:]
+        self.transmitter = Transmitter(scenario, shape, self._covariances)
         self.channel = Channel(scenario, self.transmitter.grids_per_frame)
         self._draw_channel = tf.function(self.channel, autograph=False)
         self._remove_nulled = RemoveNulledSubcarriers(self.transmitter.resource_grid)
@@ -218,7 +219,7 @@ class Link(keras.Model):
             counts[receiver.name] = sums
         return counts
 
-    def covariances(self):
+    def _covariances(self):
         """Arguments of `LMMSEChannelEstimator`, estimated from the channel itself."""
         config.seed = batch_seed(self.scenario.seed, 0.0, 2**31 - 1)
         return covariances(lambda n: self._remove_nulled(self._draw_channel(n)))

@@ -1,6 +1,7 @@
 """The transmitter: images to a resource grid, and the way back from LLRs to images."""
 
 import math
+from collections.abc import Callable
 
 import numpy as np
 import tensorflow as tf
@@ -70,6 +71,8 @@ class Transmitter:
     ----------
     scenario : the scenario whose code, grid and antennas are used
     image_shape : (height, width, channels)
+    covariances : function that returns the arguments of `LMMSEChannelEstimator` after
+        the grid, for the estimator that needs them
 
     Input
     -----
@@ -85,7 +88,13 @@ class Transmitter:
     batch is received in parts, the variable `first_frame` says which one comes first.
     """
 
-    def __init__(self, scenario: LinkScenario, image_shape: tuple[int, int, int]):
+    def __init__(
+        self,
+        scenario: LinkScenario,
+        image_shape: tuple[int, int, int],
+        covariances: Callable | None = None,
+    ):
+        self._covariances = covariances
         grid, code = scenario.grid, scenario.code
         self.image_shape = tuple(image_shape)
         self.num_bits_per_symbol = code.bits_per_symbol
@@ -137,6 +146,18 @@ class Transmitter:
         self.frame_bits = self.grids_per_frame * capacity
         self._used_bits = self.images_per_frame * image
         self.effective_rate = self.images_per_frame * self.image_bits / self.frame_bits
+
+    def covariances(self):
+        """Arguments of `LMMSEChannelEstimator` after the grid.
+
+        Raises `ValueError` if the transmitter was not told how to find them.
+        """
+        if self._covariances is None:
+            raise ValueError(
+                "lmmse needs covariances of the channel: give the transmitter a "
+                "function `covariances`"
+            )
+        return self._covariances()
 
     def __call__(self, image):
         b = self.to_blocks(self.to_bits(image))

@@ -5,6 +5,7 @@ import tensorflow as tf
 from sionna.phy.fec.ldpc import LDPC5GDecoder, LDPC5GEncoder
 
 from link_sim.receivers.decoding.belief_propagation import QuasiCyclicBP
+from link_sim.receivers.layer import ReceiverLayer
 
 SLOTS = {"CPU": 32, "GPU": 512}
 """Codewords decoded side by side: on a CPU as many as its caches hold."""
@@ -13,7 +14,7 @@ CHECK_EVERY = 4
 
 
 @keras.saving.register_keras_serializable("link_sim")
-class LDPCDecoder(keras.layers.Layer):
+class LDPCDecoder(ReceiverLayer):
     """Posterior LLRs of the information bits by belief propagation with early stopping.
 
     Decides the bits that Sionna's `LDPC5GDecoder` decides after `num_iter` iterations.
@@ -111,7 +112,7 @@ class LDPCDecoder(keras.layers.Layer):
 
 
 @keras.saving.register_keras_serializable("link_sim")
-class BPDecoder(keras.layers.Layer):
+class BPDecoder(ReceiverLayer):
     """Posterior LLRs of the information bits by belief propagation on the 5G LDPC code.
 
     A Keras face of Sionna's `LDPC5GDecoder`, compiled with XLA.
@@ -134,7 +135,9 @@ class BPDecoder(keras.layers.Layer):
         super().__init__(**kwargs)
         self.encoder = encoder
         self.num_iter = num_iter
-        decoder = LDPC5GDecoder(encoder, hard_out=False, num_iter=num_iter)
+        decoder = LDPC5GDecoder(
+            encoder, hard_out=False, num_iter=num_iter, precision="single"
+        )
         self._decode = tf.function(decoder, autograph=False, jit_compile=True)
 
     def call(self, llr):

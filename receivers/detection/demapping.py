@@ -5,9 +5,11 @@ import numpy as np
 import tensorflow as tf
 from sionna.phy.mapping import Constellation
 
+from link_sim.receivers.layer import ReceiverLayer
+
 
 @keras.saving.register_keras_serializable("link_sim")
-class QAMDemapper(keras.layers.Layer):
+class QAMDemapper(ReceiverLayer):
     """LLRs of the bits of Gray-labelled square QAM symbols, without prior.
 
     Even bits choose the real part and odd bits the imaginary part (3GPP TS 38.211,
@@ -38,12 +40,13 @@ class QAMDemapper(keras.layers.Layer):
 
     def __init__(self, demapping_method, num_bits_per_symbol, **kwargs):
         super().__init__(**kwargs)
-        self._allow_non_tensor_positional_args = True  # as Sionna's blocks do
         if demapping_method not in ("app", "maxlog"):
             raise ValueError(f"there is no demapping '{demapping_method}': use app")
         self.demapping_method = demapping_method
         self.num_bits_per_symbol = num_bits_per_symbol
-        points = Constellation("qam", num_bits_per_symbol).points.numpy()
+        points = Constellation(
+            "qam", num_bits_per_symbol, precision="single"
+        ).points.numpy()
         shifts = np.arange(num_bits_per_symbol)[::-1]
         labels = np.arange(len(points))[:, None] >> shifts & 1
         axis = ~labels[:, 1::2].any(axis=1)  # points that differ in the real part

@@ -5,10 +5,11 @@ import numpy as np
 import tensorflow as tf
 
 from link_sim.receivers.grid_config import grid_from_config, grid_to_config
+from link_sim.receivers.layer import ReceiverLayer
 
 
 @keras.saving.register_keras_serializable("link_sim")
-class LMMSEEqualizer(keras.layers.Layer):
+class LMMSEEqualizer(ReceiverLayer):
     """Unbiased linear MMSE estimates of the symbols of one transmitter.
 
     With y = H x + n, and n of diagonal covariance S (noise, and the errors of the
@@ -45,7 +46,6 @@ class LMMSEEqualizer(keras.layers.Layer):
 
     def __init__(self, resource_grid, **kwargs):
         super().__init__(**kwargs)
-        self._allow_non_tensor_positional_args = True  # as Sionna's blocks do
         self.resource_grid = resource_grid
         mask = np.asarray(resource_grid.pilot_pattern.mask)
         if len(mask) != 1 or np.any(mask != mask[:, :1]):

@@ -5,10 +5,11 @@ import keras
 from link_sim.receivers.detection.demapping import QAMDemapper
 from link_sim.receivers.detection.equalization import LMMSEEqualizer
 from link_sim.receivers.grid_config import grid_from_config, grid_to_config
+from link_sim.receivers.layer import ReceiverLayer
 
 
 @keras.saving.register_keras_serializable("link_sim")
-class LinearDetector(keras.layers.Layer):
+class LinearDetector(ReceiverLayer):
     """LLRs of the bits of every stream by `LMMSEEqualizer` and `QAMDemapper`.
 
     Decides what `sionna.phy.ofdm.LinearDetector` decides with `lmmse`, `bit` and `qam`.
@@ -32,7 +33,6 @@ class LinearDetector(keras.layers.Layer):
         self, resource_grid, num_bits_per_symbol, demapping_method="app", **kwargs
     ):
         super().__init__(**kwargs)
-        self._allow_non_tensor_positional_args = True  # as Sionna's blocks do
         self._equalizer = LMMSEEqualizer(resource_grid)
         self._demapper = QAMDemapper(demapping_method, num_bits_per_symbol)
 

@@ -13,10 +13,11 @@ from link_sim.receivers.grid_config import (
     grid_from_config,
     grid_to_config,
 )
+from link_sim.receivers.layer import ReceiverLayer
 
 
 @keras.saving.register_keras_serializable("link_sim")
-class LMMSEChannelEstimator(keras.layers.Layer):
+class LMMSEChannelEstimator(ReceiverLayer):
     """Linear MMSE channel estimates over time, frequency and receive antennas.
 
     With the channel modelled as zero-mean with covariance C = C_t x C_f x C_s, and
@@ -50,10 +51,9 @@ class LMMSEChannelEstimator(keras.layers.Layer):
 
     def __init__(self, resource_grid, cov_time, cov_freq, cov_space, **kwargs):
         super().__init__(**kwargs)
-        self._allow_non_tensor_positional_args = True  # as Sionna's blocks do
         self.resource_grid = resource_grid
         self.covariances = cov_time, cov_freq, cov_space
-        self._remove_nulled = RemoveNulledSubcarriers(resource_grid)
+        self._remove_nulled = RemoveNulledSubcarriers(resource_grid, precision="single")
         antennas = np.arange(len(cov_space))
         self._streams = []
         for times, carriers, pilots in pilot_lattices(resource_grid):

@@ -10,6 +10,7 @@ from link_sim.models import pretrained
 from link_sim.models.spectral import array_response, as_complex
 from link_sim.receivers.estimation.soundings import Sounding, soundings
 from link_sim.receivers.grid_config import grid_from_config, grid_to_config
+from link_sim.receivers.layer import ReceiverLayer
 
 DELAYS = np.arange(64) - 4
 """Grid of the delay spectrum, in steps."""
@@ -21,7 +22,7 @@ SLOW = 1e-4
 
 
 @keras.saving.register_keras_serializable("link_sim")
-class ScoreChannelEstimator(keras.layers.Layer):
+class ScoreChannelEstimator(ReceiverLayer):
     """Posterior mean and variance of the channel under a learned prior of channels.
 
     The denoiser takes the least-squares estimates at the pilots as a noisy channel over
@@ -67,10 +68,9 @@ class ScoreChannelEstimator(keras.layers.Layer):
         self, resource_grid, denoiser, polarisations=1, doppler=35.0, **kwargs
     ):
         super().__init__(**kwargs)
-        self._allow_non_tensor_positional_args = True  # as Sionna's blocks do
         self.resource_grid, self.denoiser = resource_grid, denoiser
         self.polarisations, self.doppler = polarisations, doppler
-        self._remove_nulled = RemoveNulledSubcarriers(resource_grid)
+        self._remove_nulled = RemoveNulledSubcarriers(resource_grid, precision="single")
         self._frequencies = resource_grid.subcarrier_spacing * np.arange(
             resource_grid.num_effective_subcarriers
         )
@@ -80,9 +80,6 @@ class ScoreChannelEstimator(keras.layers.Layer):
     def from_preset(cls, name: str, resource_grid, **kwargs):
         """The estimator with the shipped weights `name`, or those in an `.npz` file."""
         return cls(resource_grid, pretrained.load_model(name), **kwargs)
-
-    def build(self, *shapes):
-        """Does nothing: the denoiser exists."""
 
     def __call__(self, y, no, **kwargs):
         if y.shape[2] % self.polarisations:

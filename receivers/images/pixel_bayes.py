@@ -6,6 +6,7 @@ from keras import ops
 
 from link_sim.models.pretrained import load_arrays
 from link_sim.receivers.images.bits import bits_from_image, image_llr, keep_certain
+from link_sim.receivers.layer import ReceiverLayer
 
 SMOOTHING = 0.1
 """Added to the counts, so that no level is impossible."""
@@ -14,7 +15,7 @@ LEVELS = np.arange(256, dtype="float32") / 255
 
 
 @keras.saving.register_keras_serializable("link_sim")
-class PixelBayes(keras.layers.Layer):
+class PixelBayes(ReceiverLayer):
     """Posterior mean of each pixel, given soft bits and how often it has each level.
 
     With independent pixels, prior p(v) at each position, and bits b_i(v),

@@ -11,6 +11,7 @@ from link_sim.models.conditional_chain import ConditionalChain, sample_chain
 from link_sim.receivers.images.bits import BIT_VALUES, image_llr, keep_certain
 from link_sim.receivers.images.error_rate import hard_llr
 from link_sim.receivers.images.pixel_bayes import log_histograms
+from link_sim.receivers.layer import ReceiverLayer
 
 
 def condition_planes(soft_bits):
@@ -33,7 +34,7 @@ def condition_planes(soft_bits):
 
 
 @keras.saving.register_keras_serializable(package="link_sim")
-class ConditionalDDPM(keras.layers.Layer):
+class ConditionalDDPM(ReceiverLayer):
     """Restores images by a conditional diffusion that starts at the decoded image.
 
     One network serves any number of steps: one gives the MMSE estimate, more trade

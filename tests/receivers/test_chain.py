@@ -6,9 +6,13 @@ from sionna.phy.ofdm import LSChannelEstimator
 
 from link_sim.experiments.link import Link
 from link_sim.receivers.catalog import (
-    DESCRIPTIONS,
     ESTIMATORS,
+    RESTORERS,
+    SEMANTIC,
+    SEPARATION,
     build_receivers,
+    list_receivers,
+    parse_block,
     parse_receiver,
 )
 from link_sim.receivers.chain import Receiver, receive
@@ -50,7 +54,7 @@ def test_a_shared_stage_is_computed_once(sent):
             return self.block(*arguments)
 
     names = ["ls", "ls+pixel-bayes", "lmmse"]
-    receivers = build_receivers(names, link.transmitter, link._covariances)
+    receivers = build_receivers(names, link.transmitter)
     blocks = {}
     for receiver in receivers:
         for slot in ("estimator", "detector", "decoder", "restorer"):
@@ -76,7 +80,7 @@ def test_blocks_of_sionna_and_ours_take_each_others_places(sent):
         decoder=LDPC5GDecoder(transmitter.encoder, hard_out=False, num_iter=4),
         name="sionna",
     )
-    ours = build_receivers(["ls"], transmitter, None)[0]
+    ours = build_receivers(["ls"], transmitter)[0]
     arguments = transmission.y, transmission.no
     a, b = sionna(*arguments), ours(*arguments)
     assert np.allclose(a.llr, b.llr, atol=1e-4)
@@ -85,11 +89,47 @@ def test_blocks_of_sionna_and_ours_take_each_others_places(sent):
 
 def test_every_described_block_runs_in_a_chain(sent):
     link, transmission = sent
-    for name in DESCRIPTIONS:
+    for name in list_receivers():
         assert name in parse_receiver(name if name in ESTIMATORS else f"ls+{name}")
     names = ["perfect-csi+k-best", "lmmse+ep"]
-    receivers = build_receivers(names, link.transmitter, link._covariances)
+    receivers = build_receivers(names, link.transmitter)
     for receiver in receivers:
         reception = receiver(transmission.y, transmission.no, transmission.h)
         errors = tf.reduce_mean(tf.abs(reception.b_hat - transmission.b))
         assert errors < 0.2
+
+
+def test_a_number_in_a_name_is_that_of_the_entry():
+    assert parse_block(RESTORERS, "ddpm") == (RESTORERS["ddpm"], None)
+    assert parse_block(RESTORERS, "ddpm-soft-37") == (RESTORERS["ddpm-soft"], 37)
+    assert parse_block(SEMANTIC, "cdiff-200") == (SEMANTIC["cdiff"], 200)
+    assert parse_block(SEPARATION, "webp-at--5") == (SEPARATION["webp-at"], -5)
+    assert parse_receiver("ls+ddpm-ancestral-50")[3] == "ddpm-ancestral-50"
+
+
+@pytest.mark.parametrize(
+    "table, name, sentence",
+    [
+        (RESTORERS, "ddpm-0", "not a number of steps from 1 to 200"),
+        (RESTORERS, "ddpm-201", "not a number of steps from 1 to 200"),
+        (RESTORERS, "ddpm-04", "there is no 'ddpm-04': use one of none, pixel-bayes"),
+        (RESTORERS, "pixel-bayes-2", "there is no 'pixel-bayes-2'"),
+        (SEMANTIC, "ae-4", "there is no 'ae-4': use one of ae, vae, cdiff"),
+        (SEPARATION, "webp-7", "there is no 'webp-7'"),
+        (SEPARATION, "webp-at", "there is no 'webp-at'"),
+        (SEPARATION, "webp-at-201", "not an Es/N0 in dB from -100 to 200"),
+    ],
+)
+def test_wrong_numbers_are_answered_in_one_sentence(table, name, sentence):
+    with pytest.raises(ValueError, match=sentence):
+        parse_block(table, name)
+
+
+def test_one_label_is_one_algorithm(sent):
+    names = ["ls+ddpm-200", "ls+ddpm-ancestral", "ls+ddpm"]
+    receivers = build_receivers(names, sent[0].transmitter)
+    options = [(r.restorer.num_steps, r.restorer.eta) for r in receivers]
+    assert options == [(200, 0.0), (200, 1.0), (1, 0.0)]
+    receivers = build_receivers([*names, "ls"], sent[0].transmitter, num_steps=8)
+    assert [r.restorer.num_steps for r in receivers[:3]] == [8, 8, 8]
+    assert receivers[3].restorer is None

@@ -9,8 +9,8 @@ from sionna.phy.utils import PlotBER, sim_ber
 from link_sim.engine.batches import run_batch
 from link_sim.engine.montecarlo import batch_seed
 from link_sim.experiments.link import Link
+from link_sim.receivers.catalog import DETECTORS, build_block
 from link_sim.receivers.chain import Receiver
-from link_sim.receivers.detection.sionna import detector
 from link_sim.scenarios.loading import ScenarioError, load_scenario
 from link_sim.world.sources import evaluation_digits
 
@@ -145,7 +145,7 @@ class ScaledDetector(keras.layers.Layer):
 
     def __init__(self, transmitter):
         super().__init__()
-        self.detector = detector("linear", transmitter)
+        self.detector = build_block(DETECTORS, "sionna-linear", transmitter)
 
     def build(self, *shapes):
         self.scale = self.add_weight(shape=(), initializer=lambda *_, **__: 0.1)

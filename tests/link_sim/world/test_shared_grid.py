@@ -3,7 +3,7 @@ import pytest
 import tensorflow as tf
 from sionna.phy import config
 
-from link_sim.receivers.catalog import ESTIMATORS
+from link_sim.receivers.catalog import ESTIMATORS, build_block
 from link_sim.scenarios.loading import ScenarioError, load_scenario
 from link_sim.world.shared_grid import SharedGrid, noise_variance
 
@@ -28,7 +28,7 @@ def exchange(grid, x, esno_db, estimator="perfect-csi", alone=False):
     h = grid.draw_channel(tf.shape(x)[0])
     y = grid.send(x, h, grid.noise(h, no))
     known = grid.remove_nulled(h), tf.zeros([1] * 7)
-    block = ESTIMATORS[estimator](grid, grid.covariances)
+    block = build_block(ESTIMATORS, estimator, grid)
     channel = block(y, no) if block else known
     found = grid.receive(y, *channel, no, alone=alone)
     return tuple(z.numpy() for z in found)
@@ -117,7 +117,7 @@ def test_the_score_estimator_saves_error_against_least_squares(users, esno_db):
     y = grid.send(symbols(24, users, 64), h, grid.noise(h, no))
     error = {}
     for name in ("ls", "score"):
-        h_hat = ESTIMATORS[name](grid, grid.covariances)(y, no)[0]
+        h_hat = build_block(ESTIMATORS, name, grid)(y, no)[0]
         error[name] = tf.abs(h_hat - grid.remove_nulled(h)).numpy() ** 2
     frames = {name: e.mean(axis=tuple(range(1, 7))) for name, e in error.items()}
     saved = frames["ls"] - frames["score"]

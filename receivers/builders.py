@@ -1,0 +1,118 @@
+"""Functions that build the blocks of `receivers.catalog` for their contexts."""
+
+from functools import partial
+
+import numpy as np
+
+from link_sim.models.pretrained import load_model
+from link_sim.receivers.context import GridContext, LinkContext, MimoContext
+from link_sim.receivers.decoding.joint import HistogramSource, JointDecoder
+from link_sim.receivers.decoding.ldpc import BPDecoder, LDPCDecoder
+from link_sim.receivers.detection.linear import LinearDetector
+from link_sim.receivers.detection.sionna import (
+    EPDetector,
+    KBestDetector,
+    SionnaLinearDetector,
+)
+from link_sim.receivers.estimation import mimo, mimo_baselines
+from link_sim.receivers.estimation.least_squares import LSChannelEstimator
+from link_sim.receivers.estimation.lmmse import LMMSEChannelEstimator
+from link_sim.receivers.estimation.ofdm import ScoreChannelEstimator
+from link_sim.receivers.images.restoration import ConditionalDDPM
+
+
+def least_squares(grid: GridContext):
+    return LSChannelEstimator(grid.resource_grid)
+
+
+def lmmse(grid: GridContext):
+    return LMMSEChannelEstimator(grid.resource_grid, *grid.covariances())
+
+
+def score(grid: GridContext):
+    return ScoreChannelEstimator.from_preset(
+        "csi-ofdm",
+        grid.resource_grid,
+        polarisations=grid.polarisations,
+        doppler=grid.doppler,
+    )
+
+
+def linear(link: LinkContext):
+    return LinearDetector(link.resource_grid, link.num_bits_per_symbol)
+
+
+def _of_sionna(detector, link: LinkContext):
+    bits = link.num_bits_per_symbol
+    return detector(link.resource_grid, link.stream_management, bits)
+
+
+sionna_linear = partial(_of_sionna, SionnaLinearDetector)
+k_best = partial(_of_sionna, KBestDetector)
+expectation_propagation = partial(_of_sionna, EPDetector)
+
+
+def belief_propagation(link: LinkContext):
+    return LDPCDecoder(link.encoder, link.num_iter)
+
+
+def sionna_bp(link: LinkContext):
+    return BPDecoder(link.encoder, link.num_iter)
+
+
+def turbo_histogram(link: LinkContext):
+    return JointDecoder(link, HistogramSource())
+
+
+def turbo(link: LinkContext):
+    return JointDecoder(link, load_model("bit-planes"))
+
+
+regression = partial(ConditionalDDPM.from_preset, "regression")
+ddpm = partial(ConditionalDDPM.from_preset, "ddpm", soft=False)
+ddpm_soft = partial(ConditionalDDPM.from_preset, "ddpm", soft=True)
+ddpm_ancestral = partial(ddpm, num_steps=200, eta=1.0)
+ddpm_soft_ancestral = partial(ddpm_soft, num_steps=200, eta=1.0)
+
+
+def mimo_least_squares(ensemble: MimoContext):
+    return mimo_baselines.least_squares
+
+
+def mimo_sparse(ensemble: MimoContext):
+    return mimo_baselines.sparse
+
+
+def mimo_lmmse(ensemble: MimoContext):
+    return partial(mimo_baselines.lmmse, covariances=ensemble.covariances())
+
+
+def mimo_genie(ensemble: MimoContext):
+    return mimo_baselines.genie
+
+
+def mimo_score(ensemble: MimoContext):
+    """One evaluation for orthogonal pilots, and message passing for others."""
+    if ensemble.orthogonal:
+        return mimo_tweedie(ensemble)
+    return _around(mimo.checked, ensemble.denoiser, ensemble.spectral)
+
+
+def _on_denoiser(estimator, ensemble: MimoContext):
+    return _around(estimator, ensemble.denoiser)
+
+
+mimo_tweedie = partial(_on_denoiser, mimo.tweedie)
+mimo_dmse = partial(_on_denoiser, mimo.dmse)
+mimo_vamp = partial(_on_denoiser, mimo.vamp)
+mimo_posterior = partial(_on_denoiser, mimo.posterior)
+mimo_langevin = partial(_on_denoiser, mimo.langevin)
+
+
+def mimo_adaptive(ensemble: MimoContext):
+    return _around(mimo.adaptive, ensemble.spectral)
+
+
+def _around(estimator, *denoisers):
+    """An estimator around denoisers, as a function of y, pilots and no."""
+    return lambda y, pilots, no: estimator(*denoisers, y, pilots, np.float32(no))

@@ -1,0 +1,67 @@
+"""What blocks are built for: a grid, a code on it, or an ensemble of MIMO channels."""
+
+from collections.abc import Callable
+from typing import Any, Protocol
+
+import numpy as np
+
+
+class GridContext(Protocol):
+    """A resource grid and its channels: what estimators are built for.
+
+    resource_grid : sionna.phy.ofdm.ResourceGrid
+    polarisations : 2 if the receive antennas alternate between two, else 1
+    doppler : largest Doppler shift [Hz]
+    """
+
+    resource_grid: Any
+    polarisations: int
+    doppler: float
+
+    def covariances(self) -> tuple[np.ndarray, ...]:
+        """The arguments of `LMMSEChannelEstimator` after the grid."""
+
+
+class LinkContext(GridContext, Protocol):
+    """A grid that carries coded images: what detectors and decoders are built for.
+
+    encoder : sionna.phy.fec.ldpc.LDPC5GEncoder
+    num_iter : iterations of belief propagation
+    """
+
+    num_bits_per_symbol: int
+    stream_management: Any
+    encoder: Any
+    num_iter: int
+    k: int
+    blocks_per_image: int
+    images_per_frame: int
+    image_shape: tuple[int, int, int]
+
+    def demodulate(self, llr, frame=0):
+        """LLRs of the codewords from those of the grids, from frame `frame` on."""
+
+    def check(self, llr, frame=0):
+        """Image LLRs, hard bits and CRC results from LLRs of decoded blocks."""
+
+    def image_llr(self, llr, frame=0):
+        """Values of image bits from those of information bits."""
+
+    def block_llr(self, llr_image, frame=0):
+        """The inverse of `image_llr`."""
+
+
+class MimoContext(Protocol):
+    """An ensemble of channels of `Y = H P + N`: what its estimators are built for.
+
+    orthogonal : whether there are as many pilots as antennas, orthogonal ones
+    denoiser : of channels, `denoiser(x, sigma)`, as `estimation.mimo` takes it
+    spectral : one that reads the spectra off what is observed, a `SpectralDenoiser`
+    """
+
+    orthogonal: bool
+    denoiser: Callable
+    spectral: Any
+
+    def covariances(self) -> list[np.ndarray]:
+        """Of vec(H) row by row, one for each ensemble that is known."""

@@ -1,0 +1,47 @@
+"""What all receiver blocks are: Keras layers that Sionna's chains can call."""
+
+import keras
+from keras import ops
+
+SINGLE = {
+    "float16": "float32",
+    "bfloat16": "float32",
+    "float64": "float32",
+    "complex128": "complex64",
+}
+"""The types in which blocks compute, of the others that tensors may have."""
+
+
+class ReceiverLayer(keras.layers.Layer):
+    """A layer that takes what Sionna's blocks take, and computes in single precision.
+
+    Numbers, such as `no`, may stand among the tensors. Tensors of half precision, as a
+    mixed policy of Keras has them, and of double precision, as `sionna.phy` may be set
+    to, are cast: half is too coarse for the noise of a good channel.
+
+    Raises `ValueError` for another `dtype` than float32.
+    """
+
+    def __init__(self, dtype="float32", **kwargs):
+        super().__init__(dtype=dtype, autocast=False, **kwargs)
+        if self.compute_dtype != "float32":
+            raise ValueError(
+                f"{type(self).__name__} computes in float32, not {self.compute_dtype}: "
+                "leave dtype out"
+            )
+        # Keras refuses numbers among positional arguments, but for this flag of its
+        # own: blocks of Sionna take `no` as a number, and are called by position
+        self._allow_non_tensor_positional_args = True
+
+    def build(self, *shapes):
+        """Does nothing: the blocks inside build themselves when first called."""
+
+    def __call__(self, *args, **kwargs):
+        args = [_single(x) for x in args]
+        return super().__call__(*args, **{k: _single(x) for k, x in kwargs.items()})
+
+
+def _single(x):
+    dtype = getattr(x, "dtype", None)
+    single = SINGLE.get(getattr(dtype, "name", dtype))
+    return x if single is None else ops.cast(x, single)
