@@ -13,7 +13,7 @@ import tensorflow as tf
 from link_sim.metrics.counts import calibration_counts, channel_counts
 from link_sim.models.pretrained import load_arrays, load_model
 from link_sim.models.stationary_mixture import StationaryMixtureDenoiser
-from link_sim.receivers.estimation import mimo, mimo_baselines
+from link_sim.receivers.catalog import MIMO, ORTHOGONAL, build_block
 from link_sim.scenarios.base import ScenarioError
 from link_sim.scenarios.csi import CsiScenario
 from link_sim.world.ensembles import ENSEMBLES, fading, received, scm_covariances
@@ -22,8 +22,6 @@ TRAINING_CHANNELS = 10_000
 """Of each ensemble, for the covariances of `lmmse`."""
 TRAINING_SEED = 2**31 - 7
 """Of these channels: none that `batch_seed` is likely to give."""
-ORTHOGONAL = "genie", "score-tweedie", "score-dmse"
-"""Receivers that need orthogonal pilots, which `scm` has."""
 
 
 class Sounded(NamedTuple):
@@ -39,6 +37,33 @@ class Sounded(NamedTuple):
     no: float
 
 
+class Known(NamedTuple):
+    """What estimators have learned from; a `MimoContext`."""
+
+    trained_on: tuple[str, ...]
+
+    @property
+    def orthogonal(self) -> bool:
+        return self.trained_on == ("scm",)
+
+    @property
+    def denoiser(self):
+        """Of channels of these ensembles, compiled once for each batch size."""
+        if self.orthogonal:
+            return tf.function(self.spectral)
+        arrays = load_arrays("csi-cdl")
+        known = [arrays[profile] for profile in self.trained_on]
+        return tf.function(StationaryMixtureDenoiser(known, (16, 64)))
+
+    @property
+    def spectral(self):
+        """The denoiser that reads the spectra off the observation."""
+        return load_model("csi-scm" if self.orthogonal else "csi-clusters")
+
+    def covariances(self) -> list[np.ndarray]:
+        return [_covariance(name) for name in self.trained_on]
+
+
 class Csi:
     """Channel estimators on an ensemble of channels; an `Experiment` without images.
 
@@ -46,17 +71,20 @@ class Csi:
     """
 
     def __init__(self, scenario: CsiScenario):
-        self._estimation = scenario.estimation
+        estimation = scenario.estimation
         bound = [name for name in scenario.receivers if name in ORTHOGONAL]
-        if bound and self._estimation.ensemble != "scm":
+        if bound and estimation.ensemble != "scm":
             raise ScenarioError(
                 f"'{bound[0]}' needs orthogonal pilots, which only the ensemble scm "
                 "has: use score-vamp, or estimation.ensemble=scm"
             )
-        self._estimators = {
-            name: _estimator(name, self._estimation.trained_on)
-            for name in scenario.receivers
-        }
+        known = Known(estimation.trained_on)
+        try:
+            self._estimators = {
+                name: build_block(MIMO, name, known) for name in scenario.receivers
+            }
+        except ValueError as error:
+            raise ScenarioError(f"receivers: {error}") from None
 
     def draw(self, at: CsiScenario, batch_index: int) -> Sounded:
         """Channels, pilots and what is received of them in one batch."""
@@ -73,7 +101,11 @@ class Csi:
 
     def receive(self, world: Sounded) -> dict[str, tuple]:
         """Estimates and their error variances."""
-        return {name: each(world) for name, each in self._estimators.items()}
+        seen = world.y, world.pilots, world.no
+        return {
+            name: each(*seen, *world.covariances) if name == "genie" else each(*seen)
+            for name, each in self._estimators.items()
+        }
 
     def count(self, world: Sounded) -> dict[str, dict]:
         """Counts of estimation errors, and of errors over what is stated of them."""
@@ -88,46 +120,6 @@ class Csi:
     def images(self, world, received) -> None:
         """There are no pictures."""
         return None
-
-
-def _estimator(name: str, trained_on: tuple[str, ...]):
-    """The estimator as a function of a world.
-
-    `score` is `tweedie` for orthogonal pilots, and `checked` for others.
-    """
-    if name == "genie":
-        return lambda w: mimo_baselines.genie(w.y, w.pilots, w.no, *w.covariances)
-    if name == "lmmse":
-        known = [_covariance(ensemble) for ensemble in trained_on]
-        return lambda w: mimo_baselines.lmmse(w.y, w.pilots, w.no, known)
-    classical = {"ls": mimo_baselines.least_squares, "sparse": mimo_baselines.sparse}
-    if name in classical:
-        return lambda w: classical[name](w.y, w.pilots, w.no)
-    if name == "score":
-        name = "score-tweedie" if trained_on == ("scm",) else "score-checked"
-    name = name.removeprefix("score-")
-    denoisers = {
-        "adaptive": (_adaptive,),
-        "checked": (_denoiser, _adaptive),
-    }.get(name, (_denoiser,))
-    denoisers = [load(trained_on) for load in denoisers]
-    estimate = mimo.ESTIMATORS[name]
-    return lambda w: estimate(*denoisers, w.y, w.pilots, np.float32(w.no))
-
-
-@cache
-def _denoiser(trained_on: tuple[str, ...]):
-    """The denoiser that `trained_on` asks for, compiled once for each batch size."""
-    if trained_on == ("scm",):
-        return tf.function(_adaptive(trained_on))
-    arrays = load_arrays("csi-cdl")
-    mixture = StationaryMixtureDenoiser([arrays[p] for p in trained_on], (16, 64))
-    return tf.function(mixture)
-
-
-def _adaptive(trained_on: tuple[str, ...]):
-    """The denoiser that reads the spectra off the observation."""
-    return load_model("csi-scm" if trained_on == ("scm",) else "csi-clusters")
 
 
 @cache

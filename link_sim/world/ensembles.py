@@ -133,8 +133,8 @@ def draw_cdl(profile: str, seed: int, size: int) -> np.ndarray:
     estimation using score-based generative models", IEEE TWC 2023. The response at the
     carrier itself, with a common phase at random.
     """
-    config.seed = seed
     draw, scale = _cdl(profile), cdl_scale(profile)
+    config.seed = seed  # after the scale, which may draw channels itself
     h = np.concatenate([draw().numpy() for _ in range(-(-size // CHUNK))])[:size]
     turn = np.random.default_rng(seed).random((size, 1, 1))
     return (h * np.exp(2j * np.pi * turn) / scale).astype("complex64")
