@@ -40,7 +40,7 @@ class LiveExperiment:
         world = self.experiment.draw(at, batch_index)
         total: dict[str, dict[str, float]] = {}
         for part in parts(world, at.batch_size, self.frames_at_once):
-            add_all(total, _numbers(self.experiment.count(part)))
+            add_all(total, plain(self.experiment.count(part)))
         return total
 
     def _images(self, at, number) -> dict[str, np.ndarray] | None:
@@ -149,8 +149,8 @@ def _lacks_memory(error: Exception) -> bool:
     return isinstance(error, MemoryError) or "ResourceExhausted" in type(error).__name__
 
 
-def _numbers(counts: dict[str, Any]) -> dict[str, dict[str, float]]:
-    """Counts as plain numbers."""
+def plain(counts: dict[str, Any]) -> dict[str, dict[str, float]]:
+    """Counts of each receiver as plain numbers."""
     return {
         receiver: {key: np.asarray(value).item() for key, value in sums.items()}
         for receiver, sums in counts.items()
