@@ -52,17 +52,14 @@ def main() -> None:
 @app.command("list")
 def list_names() -> None:
     """Shows the scenarios, receivers and weights, each with one line."""
-    console = _console()
-    _load_tensorflow(console)
-    from link_sim.experiments import csi
-    from link_sim.experiments.semantic_receivers import DESCRIPTIONS
-    from link_sim.models.pretrained import list_pretrained
-    from link_sim.receivers.catalog import list_receivers
+    from link_sim.models.cards import list_pretrained
+    from link_sim.receivers.catalog import list_all_receivers
     from link_sim.scenarios.loading import list_scenarios
 
+    console = _console()
     for title, names in (
         ("Scenarios", list_scenarios()),
-        ("Receivers", list_receivers() | csi.DESCRIPTIONS | DESCRIPTIONS),
+        ("Receivers", list_all_receivers()),
         ("Weights", list_pretrained()),
     ):
         table = Table(title=title, title_justify="left", box=None, show_header=False)
@@ -92,6 +89,7 @@ def run(
     """Compares the receivers of a scenario at each point; continues what is there."""
     from link_sim.engine import executors, results
     from link_sim.engine.shards import Shard
+    from link_sim.receivers.catalog import check_receivers
     from link_sim.scenarios.loading import load_scenario
 
     overrides = list(settings)
@@ -99,6 +97,7 @@ def run(
         names = [name.strip() for name in receivers.split(",")]
         overrides.append(f"receivers={json.dumps(names)}")
     resolved = load_scenario(scenario, overrides)
+    check_receivers(resolved.kind, resolved.receivers)
     part = Shard.parse(shard)
     part.stop(resolved.stop)  # refuses a shard without a batch
     name = f"-{part.first + 1}-of-{part.number}" if part.number > 1 else ""

@@ -5,7 +5,7 @@ the first is built.
 """
 
 import re
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from importlib import import_module
 from operator import attrgetter
 from typing import TYPE_CHECKING, Any, NamedTuple
@@ -174,6 +174,14 @@ SLOTS: dict[str, Table] = {
 """Of a receiver, in order."""
 
 
+KINDS: dict[str, dict[str, Table]] = {
+    "link": SLOTS,
+    "semantic": {"estimator": ESTIMATORS, "decoder": SEMANTIC | SEPARATION},
+    "csi": {"estimator": MIMO},
+}
+"""The slots of receivers by the kind of experiment; their names are joined by `+`."""
+
+
 def list_receivers(slots: Mapping[str, Table] = SLOTS) -> dict[str, str]:
     """The blocks of slots by name, each with one line; join them with `+`."""
     return {
@@ -181,6 +189,33 @@ def list_receivers(slots: Mapping[str, Table] = SLOTS) -> dict[str, str]:
         for slot, table in slots.items()
         for name, entry in table.items()
     }
+
+
+def list_all_receivers() -> dict[str, str]:
+    """The blocks of all kinds of experiments by name, each with one line."""
+    found: dict[str, str] = {}
+    for kind, slots in KINDS.items():
+        for name, line in list_receivers(slots).items():
+            found.setdefault(name, line if kind == "link" else f"{kind}, {line}")
+    return found
+
+
+def check_receivers(kind: str, names: Iterable[str]) -> None:
+    """Raises `ValueError` for a name that a kind of experiment does not know."""
+    slots = KINDS.get(kind)
+    for name in names if slots else ():
+        if slots is SLOTS:
+            parse_receiver(name)
+            continue
+        parts = name.split("+")
+        if len(parts) != len(slots):
+            raise ValueError(
+                f"the receiver '{name}' is not known: join one "
+                + " and one ".join(slots)
+                + f" by + of {', '.join(list_receivers(slots))}"
+            )
+        for part, table in zip(parts, slots.values(), strict=True):
+            parse_block(table, part)
 
 
 def parse_block(table: Table, name: str) -> tuple[Entry, int | None]:

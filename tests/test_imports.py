@@ -1,4 +1,4 @@
-"""Imports run one way: models <- receivers <- link_sim."""
+"""The house: imports run one way between its rooms, and never in a circle."""
 
 import ast
 from pathlib import Path
@@ -6,23 +6,87 @@ from pathlib import Path
 import pytest
 
 ROOT = Path(__file__).parents[1]
-FORBIDDEN = {
-    "models": {"receivers", "link_sim", "tensorflow", "sionna"},
-    "receivers": {"link_sim"},
+FLOORS = [
+    {"models", "scenarios", "mistakes"},
+    {"receivers", "metrics"},
+    {"world"},
+    {"experiments", "recipes"},
+    {"engine", "bench"},
+    {"show"},
+    {"cli"},
+    {"__main__"},
+]
+"""From the ground up: a module imports from its own floor and those below it."""
+FLOOR = {room: height for height, rooms in enumerate(FLOORS) for room in rooms}
+FOREIGN = {
+    "models": {"tensorflow", "sionna", "torch", "jax"},
+    "scenarios": {"tensorflow", "sionna", "keras"},
+    "cli": {"tensorflow", "sionna", "keras"},
+}
+"""What these rooms never import; `cli` only inside `_load_tensorflow`."""
+
+
+def module_name(path: Path) -> str:
+    parts = list(path.relative_to(ROOT).with_suffix("").parts)
+    parts = parts[:-1] if parts[-1] == "__init__" else parts
+    return ".".join(parts if parts[0] == "link_sim" else ["link_sim", *parts])
+
+
+FILES = {
+    module_name(path): path
+    for folder in ("link_sim", "models", "receivers")
+    for path in sorted((ROOT / folder).rglob("*.py"))
 }
 
 
-def imported_packages(path):
+def imported(path: Path) -> set[str]:
+    """Modules that a file imports, anywhere in it, as they are written."""
+    found = set()
     for node in ast.walk(ast.parse(path.read_text())):
         if isinstance(node, ast.Import):
-            yield from (alias.name.split(".")[0] for alias in node.names)
+            found |= {alias.name for alias in node.names}
         elif isinstance(node, ast.ImportFrom):
-            yield node.module.split(".")[0]
+            found |= {f"{node.module}.{alias.name}" for alias in node.names}
+    return found
 
 
-@pytest.mark.parametrize("package", FORBIDDEN)
-def test_imports_run_one_way(package):
-    files = sorted((ROOT / package).rglob("*.py"))
-    assert files
-    for path in files:
-        assert not FORBIDDEN[package] & set(imported_packages(path)), path
+def own(names: set[str]) -> set[str]:
+    """Those that are modules of ours, packages without code left out."""
+    found = set()
+    for name in names:
+        while name and name not in FILES:
+            name = name.rpartition(".")[0]
+        if name and FILES[name].name != "__init__.py":
+            found.add(name)
+    return found
+
+
+EDGES = {name: own(imported(path)) - {name} for name, path in FILES.items()}
+
+
+def room(name: str) -> str:
+    return name.split(".")[1] if "." in name else ""
+
+
+@pytest.mark.parametrize("name", [name for name in FILES if room(name)])
+def test_every_module_has_a_room_and_imports_nothing_above_it(name):
+    assert room(name) in FLOOR, f"{name} is in no room: see the layout in CONTRIBUTING"
+    upwards = [n for n in EDGES[name] if FLOOR[room(n)] > FLOOR[room(name)]]
+    assert not upwards, f"{name} imports what stands above it"
+
+
+def test_there_is_no_circle():
+    left = dict(EDGES)
+    while free := [name for name, needs in left.items() if not needs & left.keys()]:
+        for name in free:
+            del left[name]
+    assert not left, "these import each other"
+
+
+@pytest.mark.parametrize("where", FOREIGN)
+def test_rooms_that_stay_light(where):
+    for name, path in FILES.items():
+        if room(name) == where:
+            packages = {n.split(".")[0] for n in imported(path)}
+            allowed = {"tensorflow"} if where == "cli" else set()
+            assert not packages & FOREIGN[where] - allowed, name
