@@ -98,8 +98,8 @@ def sample_chain(denoiser, y, noise, chain: ConditionalChain, num_steps: int, et
     Args:
         denoiser: `x0_hat = denoiser(x, sigma)`, bound to the condition.
         y: The corrupted signal, on the scale of x0.
-        noise: Standard normal [num_steps, *y.shape]; only `noise[0]` counts if
-            `eta` is 0, and none if `num_steps` is 1.
+        noise: Standard normal [num_steps, *y.shape]; [1, *y.shape] if `eta` is 0, and
+            none if `num_steps` is 1.
         eta: 0 (deterministic after the first noise) to 1 (ancestral).
     """
     x0_hat = denoiser(ops.zeros_like(y), SIGMA_INFINITE)
@@ -114,7 +114,8 @@ def sample_chain(denoiser, y, noise, chain: ConditionalChain, num_steps: int, et
     def body(i, x):
         scale, shift, sigma, clean, corrupted, keep, spread = ops.unstack(steps[:, i])
         x0_hat = denoiser(scale * x - shift * y, sigma)
-        return clean * x0_hat + corrupted * y + keep * x + spread * noise[i + 1]
+        x = clean * x0_hat + corrupted * y + keep * x
+        return x + spread * noise[i + 1] if eta else x
 
     x = chain.forward(x0_hat, y, levels[1], noise[0])  # x_T tells no more than y
     return ops.fori_loop(0, num_steps - 1, body, x)

@@ -6,13 +6,19 @@ where wanted a detector, a channel decoder and an image restorer.
 
 from typing import NamedTuple
 
+import keras
 import tensorflow as tf
 from sionna.phy.ofdm import RemoveNulledSubcarriers
 
+from link_sim.receivers.decoding.joint import JointDecoder
 from link_sim.receivers.decoding.ldpc import LDPCDecoder
 from link_sim.receivers.detection.linear import LinearDetector
 from link_sim.receivers.images.bits import image_from_bits
+from link_sim.receivers.images.restoration import ConditionalDDPM
 from link_sim.receivers.layer import ReceiverLayer
+
+BLOCKS = "transmitter", "estimator", "detector", "decoder", "restorer"
+"""Of a receiver, as its arguments are called."""
 
 
 class Reception(NamedTuple):
@@ -32,6 +38,7 @@ class Reception(NamedTuple):
     image_hat: tf.Tensor
 
 
+@keras.saving.register_keras_serializable("link_sim")
 class Receiver(ReceiverLayer):
     """Estimator, detector, decoder and restorer in a row.
 
@@ -39,7 +46,7 @@ class Receiver(ReceiverLayer):
 
     Parameters
     ----------
-    transmitter : the transmitter whose grid and code are undone
+    transmitter : the transmitter whose grid and code are undone, a `LinkContext`
     estimator : (y, no) -> h_hat, err_var; `None` for perfect channel knowledge
     detector : (y, h_hat, err_var, no) -> llr; `None` for LMMSE equalisation
     decoder : (llr) -> llr of the information bits; `None` for belief propagation
@@ -50,6 +57,9 @@ class Receiver(ReceiverLayer):
     y : [batch, 1, receive antennas, symbols, fft_size], complex
     no : scalar, noise variance per complex dimension
     h : the true channel, needed for perfect channel knowledge only
+    noise : of a restorer that samples, from `draw_noise`
+    frame : number of the first frame, where `y` is a part of a batch: each frame of a
+        batch is interleaved and scrambled in another way
 
     Output
     ------
@@ -77,8 +87,8 @@ class Receiver(ReceiverLayer):
             transmitter.resource_grid, precision="single"
         )
 
-    def call(self, y, no, h=None):
-        return receive([self], y, no, h)[self.name]
+    def call(self, y, no, h=None, noise=None, frame=0):
+        return receive([self], y, no, h, noise, frame)[self.name]
 
     def estimate(self, y, no, h):
         """Channel estimate and its error variance."""
@@ -86,24 +96,56 @@ class Receiver(ReceiverLayer):
             return self._remove_nulled(h), tf.zeros([1] * 7)
         return self.estimator(y, no)
 
-    def detect(self, y, h_hat, err_var, no):
+    def detect(self, y, h_hat, err_var, no, frame=0):
         """LLRs of the codewords."""
-        return self.transmitter.demodulate(self.detector(y, h_hat, err_var, no))
+        llr = self.detector(y, h_hat, err_var, no)
+        return self.transmitter.demodulate(llr, frame)
 
-    def decode(self, llr):
+    def decode(self, llr, frame=0):
         """LLRs of the image bits, hard information bits, and CRC results."""
-        return self.transmitter.check(self.decoder(llr))
+        if isinstance(self.decoder, JointDecoder):
+            return self.transmitter.check(self.decoder(llr, frame=frame), frame)
+        return self.transmitter.check(self.decoder(llr), frame)
 
-    def restore(self, llr_image):
+    def restore(self, llr_image, noise=None):
         """Images in [0, 1]."""
         if self.restorer is None:
             return image_from_bits(llr_image > 0)
         shape = tf.shape(llr_image)
-        image = self.restorer(tf.reshape(llr_image, [-1, *llr_image.shape[2:]]))
+        llr = tf.reshape(llr_image, [-1, *llr_image.shape[2:]])
+        if isinstance(self.restorer, ConditionalDDPM):
+            image = self.restorer(llr, noise=noise)
+        else:
+            image = self.restorer(llr)
         return tf.reshape(image, shape[:-1])
 
+    def get_config(self):
+        blocks = {
+            name: keras.saving.serialize_keras_object(getattr(self, name))
+            for name in BLOCKS
+        }
+        return super().get_config() | blocks
 
-def receive(receivers, y, no, h=None) -> dict[str, Reception]:
+    @classmethod
+    def from_config(cls, config):
+        blocks = {
+            name: keras.saving.deserialize_keras_object(config[name]) for name in BLOCKS
+        }
+        return cls(**config | blocks)
+
+
+def draw_noise(receivers, num_images: int, seed: int):
+    """Noise for the restorers that sample: [num_images, draws, *image_shape].
+
+    Each takes the first draws, as many as it needs. `None` if no restorer samples.
+    """
+    restorers = [r.restorer for r in receivers]
+    restorers = [r for r in restorers if isinstance(r, ConditionalDDPM)]
+    most = max(restorers, key=lambda restorer: restorer.num_draws, default=None)
+    return most.draw_noise(num_images, seed) if most and most.num_draws else None
+
+
+def receive(receivers, y, no, h=None, noise=None, frame=0) -> dict[str, Reception]:
     """What each of several receivers makes of the same grid; see `Receiver`.
 
     A stage whose block, and all blocks before it, several receivers share is computed
@@ -121,8 +163,8 @@ def receive(receivers, y, no, h=None) -> dict[str, Reception]:
     for r in receivers:
         blocks = [r.estimator, r.detector, r.decoder, r.restorer]
         h_hat, err_var = once(blocks[:1], r.estimate, y, no, h)
-        llr = once(blocks[:2], r.detect, y, h_hat, err_var, no)
-        llr_image, b_hat, crc_ok = once(blocks[:3], r.decode, llr)
-        image_hat = once(blocks, r.restore, llr_image)
+        llr = once(blocks[:2], r.detect, y, h_hat, err_var, no, frame)
+        llr_image, b_hat, crc_ok = once(blocks[:3], r.decode, llr, frame)
+        image_hat = once(blocks, r.restore, llr_image, noise)
         receptions[r.name] = Reception(h_hat, llr, b_hat, crc_ok, image_hat)
     return receptions

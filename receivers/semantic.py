@@ -156,13 +156,13 @@ class SemanticDecoder(ReceiverLayer):
             `link_sim.models.semantic.SemanticDenoiser`.
         image_shape: Height, width and channels.
         max_symbols: Channel uses per image that the denoiser was trained for, at most.
-        num_steps: Evaluations of the network, 1 to 50.
-        seed: Of the sampler's own noise.
+        num_steps: Evaluations of the network, 1 to 200.
+        seed: Of the noise that is drawn where none is given.
 
     Call arguments:
         x_hat: [batch, users, k], complex, unbiased estimates of symbols of energy 1.
         no_eff: The same shape, float, variance of their errors per complex dimension.
-        noise: Of the sampler, from `draw_noise`; drawn if not given.
+        noise: Of the sampler, from `draw_noise`; drawn from `seed` if not given.
 
     Returns images [batch, users, height, width, channels] in [0, 1]. Raises
     `ValueError` for more symbols than `max_symbols`, or other numbers of steps.
@@ -176,14 +176,13 @@ class SemanticDecoder(ReceiverLayer):
         self, denoiser, image_shape, max_symbols, num_steps=1, seed=0, **kwargs
     ):
         super().__init__(**kwargs)
-        if not 1 <= num_steps <= 50:
-            raise ValueError(f"num_steps = {num_steps} is not possible: use 1 to 50")
+        if not 1 <= num_steps <= 200:
+            raise ValueError(f"num_steps = {num_steps} is not possible: use 1 to 200")
         self.denoiser = denoiser
         self.image_shape = tuple(image_shape)
         self.max_symbols = max_symbols
         self.num_steps = num_steps
         self.seed = seed
-        self.noise = keras.random.SeedGenerator(seed)
 
     @classmethod
     def from_preset(cls, name: str, num_steps: int = 1, **kwargs):
@@ -200,13 +199,9 @@ class SemanticDecoder(ReceiverLayer):
         options |= kwargs
         return cls(pretrained.load_model(name), **options, num_steps=num_steps)
 
-    def reseed(self, seed: int) -> None:
-        """Restarts the sampler's noise, so that a batch can be computed again."""
-        self.noise.state.assign([seed, 0])
-
-    def draw_noise(self, count):
-        """The sampler's noise for so many images, [count, height, width, channels]."""
-        return keras.random.normal((count, *self.image_shape), seed=self.noise)
+    def draw_noise(self, num_images, seed: int):
+        """The sampler's noise: [num_images, height, width, channels]."""
+        return keras.random.normal((num_images, *self.image_shape), seed=seed)
 
     def __call__(self, x_hat, no_eff, noise=None, **kwargs):
         if x_hat.shape[-1] > self.max_symbols:
@@ -222,7 +217,7 @@ class SemanticDecoder(ReceiverLayer):
         count = ops.shape(vector)[0]
         x = denoiser(ops.zeros((count, *self.image_shape)), SIGMA_INFINITE)
         if self.num_steps > 1:
-            noise = self.draw_noise(count) if noise is None else noise
+            noise = self.draw_noise(count, self.seed) if noise is None else noise
             sigmas = karras_sigmas(self.num_steps - 1, SIGMA_MIN, SIGMA_MAX)
             x = euler(denoiser, x + sigmas[0] * noise, sigmas)
         image = (ops.clip(x, -1, 1) + 1) / 2

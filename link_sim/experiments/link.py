@@ -25,7 +25,7 @@ class Frames(NamedTuple):
     """Frames as sent and received; shapes as in `Transmitter` and `Channel`.
 
     frame : their numbers in a batch, which say how bits are scrambled
-    noise : of the samplers among the restorers, by number of steps
+    noise : of the samplers among the restorers, or None
     """
 
     frame: tf.Tensor
@@ -36,7 +36,7 @@ class Frames(NamedTuple):
     h: tf.Tensor
     y: tf.Tensor
     no: tf.Tensor
-    noise: dict[int, tf.Tensor]
+    noise: tf.Tensor | None
 
 
 class Link(keras.Model):

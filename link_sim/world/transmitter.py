@@ -3,6 +3,7 @@
 import math
 from collections.abc import Callable
 
+import keras
 import numpy as np
 import tensorflow as tf
 from sionna.phy.fec.crc import CRCDecoder, CRCEncoder
@@ -14,6 +15,7 @@ from sionna.phy.mimo import StreamManagement
 from sionna.phy.ofdm import PilotPattern, ResourceGrid, ResourceGridMapper
 
 from link_sim.scenarios.link import LinkScenario
+from link_sim.scenarios.loading import parse_scenario
 from link_sim.scenarios.sections import Code, Grid
 
 CRC = "CRC24A"
@@ -57,6 +59,7 @@ def pilot_pattern(grid: Grid, streams: int) -> PilotPattern:
     return PilotPattern(mask[None], sent[mask].reshape(1, streams, -1))
 
 
+@keras.saving.register_keras_serializable("link_sim")
 class Transmitter:
     """Maps 8-bit images to OFDM resource grids with pilots.
 
@@ -85,7 +88,8 @@ class Transmitter:
     x_rg : [batch * grids_per_frame, 1, streams, symbols, fft_size], complex
 
     Bits are interleaved and scrambled in another way in each frame of a batch. Where a
-    batch is received in parts, the variable `first_frame` says which one comes first.
+    batch is received in parts, the argument `frame` of the way back is the number of
+    the first frame, an integer or a scalar tensor.
     """
 
     def __init__(
@@ -94,7 +98,7 @@ class Transmitter:
         image_shape: tuple[int, int, int],
         covariances: Callable | None = None,
     ):
-        self._covariances = covariances
+        self._scenario, self._covariances = scenario, covariances
         grid, code = scenario.grid, scenario.code
         self.image_shape = tuple(image_shape)
         self.num_bits_per_symbol = code.bits_per_symbol
@@ -119,7 +123,6 @@ class Transmitter:
         self.image_bits = math.prod(image_shape) * 8
         self.blocks_per_image, self.k, self.n = segment(self.image_bits, code)
         self._fill_frame()
-        self.first_frame = tf.Variable(0, trainable=False, dtype=tf.int64)
 
         self.encoder = LDPC5GEncoder(self.k, self.n, self.num_bits_per_symbol)
         self._encode = tf.function(self.encoder, autograph=False, jit_compile=True)
@@ -134,6 +137,14 @@ class Transmitter:
         self._descrambler = Descrambler(self._scrambler, binary=False)
         self._mapper = Mapper("qam", self.num_bits_per_symbol)
         self._rg_mapper = ResourceGridMapper(self.resource_grid)
+
+    def get_config(self):
+        scenario, shape = self._scenario.to_toml(), list(self.image_shape)
+        return {"scenario": scenario, "image_shape": shape}
+
+    @classmethod
+    def from_config(cls, config):
+        return cls(parse_scenario(config["scenario"]), config["image_shape"])
 
     def _fill_frame(self):
         """Chooses how many images share a frame and how many grids it takes."""
@@ -187,11 +198,11 @@ class Transmitter:
         """Resource grids of codewords: [batch * blocks, n] -> [batch * grids, ...]."""
         c = tf.reshape(self._symbol_order(c), [-1, self._used_bits])
         c = tf.pad(c, [[0, 0], [0, self.frame_bits - self._used_bits]])
-        x = self._mapper(self._in_batch(self._scrambler, c, 1))
+        x = self._mapper(self._scrambler(c))
         x = tf.reshape(x, [-1, 1, self.resource_grid.num_data_symbols, self._streams])
         return self._rg_mapper(tf.transpose(x, [0, 1, 3, 2]))
 
-    def demodulate(self, llr):
+    def demodulate(self, llr, frame=0):
         """LLRs of the codewords from those of the grids.
 
         llr : [batch * grids, 1, streams, data symbols * bits] -> [batch * blocks, n]
@@ -199,7 +210,7 @@ class Transmitter:
         symbols, bits = self.resource_grid.num_data_symbols, self.num_bits_per_symbol
         llr = tf.reshape(llr, [-1, self._streams, symbols, bits])
         llr = tf.reshape(tf.transpose(llr, [0, 2, 1, 3]), [-1, self.frame_bits])
-        llr = self._in_batch(self._descrambler, llr, 1)[:, : self._used_bits]
+        llr = self._in_batch(self._descrambler, llr, frame)[:, : self._used_bits]
         llr = self._symbol_order(llr)
         return tf.reshape(llr, [-1, self.n])
 
@@ -210,7 +221,7 @@ class Transmitter:
         symbols = tf.reshape(c, [-1, self.num_bits_per_symbol])
         return tf.reshape(symbols[:, ::-1], tf.shape(c))
 
-    def check(self, llr):
+    def check(self, llr, frame=0):
         """Image LLRs and CRC results from the LLRs of decoded blocks.
 
         llr : [batch * blocks, k], soft output of the channel decoder
@@ -224,10 +235,10 @@ class Transmitter:
         b_hat = tf.where(tf.math.is_nan(llr), llr, tf.cast(llr > 0, tf.float32))
         _, crc_ok = self._crc_decoder(b_hat)
         certain = tf.where(b_hat > 0, np.inf, -np.inf)
-        llr = self.image_llr(tf.where(crc_ok, certain, llr))
+        llr = self.image_llr(tf.where(crc_ok, certain, llr), frame)
         return llr, b_hat, crc_ok[..., 0]
 
-    def image_llr(self, llr):
+    def image_llr(self, llr, frame=0):
         """Values of image bits from those of information bits.
 
         llr : [batch * blocks, k] -> [batch, images, height, width, channels, 8]
@@ -237,32 +248,31 @@ class Transmitter:
         llr = tf.reshape(llr, shape)[..., :size]
         shape = [-1, self.images_per_frame, self.blocks_per_image * size]
         llr = tf.reshape(llr, shape)[..., : self.image_bits]
-        llr = self._permute(self._deinterleaver, llr)
+        llr = self._permute(self._deinterleaver, llr, frame)
         return tf.reshape(llr, [-1, self.images_per_frame, *self.image_shape, 8])
 
-    def block_llr(self, llr_image):
+    def block_llr(self, llr_image, frame=0):
         """The inverse of `image_llr`, with 0 for the bits of CRC and padding."""
         shape = [-1, self.images_per_frame, self.image_bits]
-        llr = self._permute(self._interleaver, tf.reshape(llr_image, shape))
+        llr = self._permute(self._interleaver, tf.reshape(llr_image, shape), frame)
         size = self.k - CRC_BITS
         padding = self.blocks_per_image * size - self.image_bits
         llr = tf.reshape(tf.pad(llr, [[0, 0], [0, 0], [0, padding]]), [-1, size])
         return tf.pad(llr, [[0, 0], [0, CRC_BITS]])
 
-    def _permute(self, interleaver, bits):
+    def _permute(self, interleaver, bits, frame=0):
         """Permutes the last axis, in another way for each image of the batch."""
         rows = tf.reshape(bits, [-1, self.image_bits])
-        rows = self._in_batch(interleaver, rows, self.images_per_frame)
+        rows = self._in_batch(interleaver, rows, frame * self.images_per_frame)
         return tf.reshape(rows, tf.shape(bits))
 
-    def _in_batch(self, block, rows, per_frame: int):
+    def _in_batch(self, block, rows, first):
         """What `block`, which treats each row of a batch in another way, makes of rows.
 
-        They are those of `first_frame` and the next ones.
+        first : number of the first of them in the batch
         """
-        before = self.first_frame * per_frame
-        batch = tf.pad(rows, [[before, 0], [0, 0]])
-        return tf.ensure_shape(block(batch)[before:], rows.shape)
+        batch = tf.pad(rows, [[first, 0], [0, 0]])
+        return tf.ensure_shape(block(batch)[first:], rows.shape)
 
     @property
     def _streams(self):

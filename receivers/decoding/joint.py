@@ -15,13 +15,15 @@ import tensorflow as tf
 from link_sim.models.bit_planes import CERTAIN, bit_posteriors
 from link_sim.receivers.decoding.belief_propagation import QuasiCyclicBP
 from link_sim.receivers.images.pixel_bayes import log_histograms
+from link_sim.receivers.layer import ReceiverLayer
 
 CHUNK = 32
 """Codewords that BP works on at a time: as many as the caches of a CPU hold."""
-FEW = 8
+SMALL_CHUNK = 8
 """The same where no more are left."""
 
 
+@keras.saving.register_keras_serializable("link_sim")
 class HistogramSource:
     """Image bits with independent pixels: (llr) -> posterior logits.
 
@@ -29,13 +31,22 @@ class HistogramSource:
     """
 
     def __init__(self, preset="pixel-bayes-mnist"):
+        self.preset = preset
         self._log_prior = log_histograms(preset)
 
     def __call__(self, llr):
         return bit_posteriors(llr, self._log_prior)
 
+    def get_config(self):
+        return {"preset": self.preset}
 
-class JointDecoder(keras.layers.Layer):
+    @classmethod
+    def from_config(cls, config):
+        return cls(**config)
+
+
+@keras.saving.register_keras_serializable("link_sim")
+class JointDecoder(ReceiverLayer):
     """Posterior LLRs of the information bits by BP and an image model in turns.
 
     Each round evaluates `source` and continues BP. Blocks whose CRC holds are frozen
@@ -46,7 +57,7 @@ class JointDecoder(keras.layers.Layer):
 
     Parameters
     ----------
-    transmitter : the transmitter whose code and bit order are undone
+    transmitter : the transmitter whose code and bit order are undone, a `LinkContext`
     source : (llr) -> posterior logits of image bits, both [batch, height, width,
         channels, 8], such as `HistogramSource` or `BitPlaneDenoiser`
     num_rounds : int, evaluations of the source at most
@@ -57,6 +68,7 @@ class JointDecoder(keras.layers.Layer):
     Input
     -----
     llr : [batch * blocks, n], float, log p(1)/p(0)
+    frame : number of the first frame, where they are a part of a batch
 
     Output
     ------
@@ -83,14 +95,31 @@ class JointDecoder(keras.layers.Layer):
         self._bp, self._iterate = _iterations(transmitter.encoder)
         self._decode = tf.function(self._decoded, autograph=False)
 
-    def call(self, llr):
-        return self._decode(llr)
+    def call(self, llr, frame=0):
+        return self._decode(llr, tf.convert_to_tensor(frame))
 
-    def _decoded(self, llr):
+    def get_config(self):
+        names = "num_rounds", "num_iter", "damping", "limit"
+        blocks = {
+            name: keras.saving.serialize_keras_object(getattr(self, name))
+            for name in ("transmitter", "source")
+        }
+        options = {name: getattr(self, name) for name in names}
+        return super().get_config() | blocks | options
+
+    @classmethod
+    def from_config(cls, config):
+        blocks = {
+            name: keras.saving.deserialize_keras_object(config[name])
+            for name in ("transmitter", "source")
+        }
+        return cls(**config | blocks)
+
+    def _decoded(self, llr, frame):
         every = tf.range(tf.shape(llr)[0])
         apriori = tf.zeros([tf.shape(llr)[0], self.transmitter.k])
         posterior, messages = self._begin(llr, apriori, every, self.num_iter)
-        state = 0, apriori, posterior, messages, self._crc(posterior)
+        state = 0, apriori, posterior, messages, self._crc(posterior, frame)
 
         def unfinished(done_rounds, apriori, posterior, messages, done):
             return (done_rounds < self.num_rounds) & ~tf.reduce_all(done)
@@ -99,29 +128,30 @@ class JointDecoder(keras.layers.Layer):
             frozen = done[:, None]
             certain = tf.where(posterior > 0, np.inf, -np.inf)
             known = tf.where(frozen, certain, posterior - apriori)
-            told = self._told(known, done)
+            told = self._told(known, done, frame)
             told = self.damping * apriori + (1 - self.damping) * told
             told = tf.ensure_shape(told, apriori.shape)  # lost for a single image
             blocks = tf.where(~done)[:, 0]
             new, moved = self._advance(llr, messages, told, blocks, self.num_iter)
             posterior = _replace(posterior, blocks, new)
             messages = _replace(messages, blocks, moved)
-            return done_rounds + 1, told, posterior, messages, self._crc(posterior)
+            done = self._crc(posterior, frame)
+            return done_rounds + 1, told, posterior, messages, done
 
         _, apriori, posterior, _, done = tf.while_loop(unfinished, one_round, state)
         return tf.cond(
             tf.reduce_all(done),
             lambda: posterior,
-            lambda: self._safeguard(llr, posterior, apriori, done),
+            lambda: self._safeguard(llr, posterior, apriori, done, frame),
         )
 
-    def _safeguard(self, llr, posterior, apriori, done):
+    def _safeguard(self, llr, posterior, apriori, done, frame):
         """Plain BP for the blocks that are not done, where that serves them better."""
         blocks, none = tf.where(~done)[:, 0], tf.zeros_like(posterior)
         plain = self._begin(llr, none, blocks, self.transmitter.num_iter)[0]
         plain = _replace(posterior, blocks, plain)
         trusted = evidence(apriori, self._bp.information(self._bp.start(llr))) > 0
-        better = ~done & (self._crc(plain) | ~trusted)
+        better = ~done & (self._crc(plain, frame) | ~trusted)
         return tf.where(better[:, None], plain, posterior)
 
     def _begin(self, llr, apriori, blocks, num_iter):
@@ -137,7 +167,8 @@ class JointDecoder(keras.layers.Layer):
         Returns posterior LLRs [some, k] and messages [some, edges, Z].
         """
         count = tf.size(blocks)
-        size = tf.minimum(tf.where(count > FEW, CHUNK, FEW), tf.shape(llr)[0])
+        size = tf.where(count > SMALL_CHUNK, CHUNK, SMALL_CHUNK)
+        size = tf.minimum(size, tf.shape(llr)[0])
         chunks = -(-count // size)
         filled = tf.pad(blocks, [[0, chunks * size - count]])
         state = llr, messages, apriori
@@ -157,19 +188,20 @@ class JointDecoder(keras.layers.Layer):
             for part, shape in zip(parts, shapes, strict=True)
         ]
 
-    def _told(self, llr, done):
+    def _told(self, llr, done, frame):
         """What the source says of the images that are not done: [blocks, k], else 0.
 
         llr : [blocks, k], what it is told
         """
-        llr_image = self.transmitter.image_llr(llr)
+        llr_image = self.transmitter.image_llr(llr, frame)
         flat = tf.reshape(llr_image, [-1, *self.transmitter.image_shape, 8])
         per_image = self.transmitter.blocks_per_image
         waiting = tf.reduce_any(~tf.reshape(done, [-1, per_image]), axis=1)
         images = tf.where(waiting)[:, 0]
         told = self.extrinsic_of_source(tf.gather(flat, images))
         told = _replace(tf.zeros_like(flat), images, told)
-        return self.transmitter.block_llr(tf.reshape(told, tf.shape(llr_image)))
+        told = tf.reshape(told, tf.shape(llr_image))
+        return self.transmitter.block_llr(told, frame)
 
     def extrinsic_of_code(self, llr, apriori, num_iter: int):
         """What channel and code say about information bits: [blocks, k].
@@ -187,8 +219,8 @@ class JointDecoder(keras.layers.Layer):
         extrinsic = tf.clip_by_value(self.source(llr) - llr, -self.limit, self.limit)
         return tf.reshape(extrinsic, tf.shape(llr_image))
 
-    def _crc(self, posterior):
-        return tf.reshape(self.transmitter.check(posterior)[2], [-1])
+    def _crc(self, posterior, frame):
+        return tf.reshape(self.transmitter.check(posterior, frame)[2], [-1])
 
 
 @functools.lru_cache(maxsize=1)

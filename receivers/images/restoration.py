@@ -52,17 +52,15 @@ class ConditionalDDPM(ReceiverLayer):
             without one the rate is taken to be 0.2.
         num_steps: Evaluations of the network, 1 to 200.
         eta: 0 for deterministic steps, 1 for ancestral sampling.
-        seed: Of the sampler's own noise.
+        seed: Of the noise that is drawn where none is given.
 
     Call arguments:
         inputs: Either LLRs of the image bits, log p(1)/p(0), MSB first, [batch,
             height, width, channels, 8], where +-inf marks verified bits, which are
             kept as they are; or hard images [batch, height, width, channels] in
             [0, 1].
-
-    Attribute `place`: where the inputs stand in a larger batch, (number of the first,
-    size of the batch), so that an image gets the noise that it has when the whole batch
-    is restored at once; None if they are the batch.
+        noise: Of the sampler, from `draw_noise`; drawn from `seed` if not given, the
+            same in every call. Any rows of it go with the same rows of the inputs.
 
     Returns images [batch, height, width, channels] in [0, 1]. Raises `ValueError`
     for a wrong image size and, outside graphs, for LLRs that are not numbers.
@@ -96,8 +94,6 @@ class ConditionalDDPM(ReceiverLayer):
         self.num_steps = num_steps
         self.eta = eta
         self.seed = seed
-        self.noise = keras.random.SeedGenerator(seed)
-        self.place = None
         self.chain = ConditionalChain()
         self.chain.levels(num_steps)  # refuses impossible numbers
 
@@ -108,9 +104,21 @@ class ConditionalDDPM(ReceiverLayer):
         options = pretrained.read_card(name)["restorer"] | kwargs
         return cls(denoiser, **options, num_steps=num_steps)
 
-    def reseed(self, seed: int) -> None:
-        """Restarts the sampler's noise, so that a batch can be computed again."""
-        self.noise.state.assign([seed, 0])
+    @property
+    def num_draws(self) -> int:
+        """Standard normal images that restoring one image takes."""
+        if self.num_steps == 1:
+            return 0
+        return self.num_steps if self.eta else 1
+
+    def draw_noise(self, num_images, seed: int):
+        """The sampler's noise: [num_images, num_draws, height, width, channels].
+
+        Draws of a sampler that takes more begin with those of one that takes fewer.
+        """
+        shape = self.num_draws, num_images, *self.image_shape
+        noise = keras.random.normal(shape, dtype="float32", seed=seed)
+        return ops.moveaxis(noise, 0, 1)
 
     def __call__(self, inputs, **kwargs):
         if isinstance(inputs, np.ndarray):
@@ -118,8 +126,18 @@ class ConditionalDDPM(ReceiverLayer):
         image_llr(inputs, self.image_shape)  # Keras would wrap errors in `call`
         return super().__call__(inputs, **kwargs)
 
-    def call(self, inputs):
-        return self.samples(inputs, 1)[0]
+    def call(self, inputs, noise=None):
+        llr = image_llr(inputs, self.image_shape)
+        believed = self.soft and len(inputs.shape) == 5
+        known = llr if believed else hard_llr(llr, self._log_prior)
+        y, condition = condition_planes(ops.tanh(known / 2))
+        denoiser = functools.partial(self.denoiser, condition=condition)
+        if self.num_draws and noise is None:
+            noise = self.draw_noise(ops.shape(y)[0], self.seed)
+        if self.num_draws:
+            noise = ops.moveaxis(noise[:, : self.num_draws], 1, 0)
+        x = sample_chain(denoiser, y, noise, self.chain, self.num_steps, self.eta)
+        return keep_certain((ops.clip(x, -1, 1) + 1) / 2, llr)
 
     def samples(self, inputs, num_samples: int):
         """Several restored images of each input: [num_samples, batch, ...].
@@ -127,18 +145,9 @@ class ConditionalDDPM(ReceiverLayer):
         With more than one step these are draws from (about) the posterior: their
         mean is a better estimate, their variance says how uncertain each pixel is.
         """
-        llr = image_llr(inputs, self.image_shape)
-        believed = self.soft and len(inputs.shape) == 5
-        known = llr if believed else hard_llr(llr, self._log_prior)
-        y, condition = condition_planes(ops.tanh(known / 2))
-        denoiser = functools.partial(self.denoiser, condition=condition)
-        images = []
-        for _ in range(num_samples):
-            shape = (self.num_steps, *ops.shape(y))
-            noise = 0.0 if self.num_steps == 1 else self._normal(shape)
-            x = sample_chain(denoiser, y, noise, self.chain, self.num_steps, self.eta)
-            images.append(keep_certain((ops.clip(x, -1, 1) + 1) / 2, llr))
-        return ops.stack(images)
+        count = ops.shape(inputs)[0]
+        seeds = range(self.seed, self.seed + num_samples)
+        return ops.stack([self(inputs, noise=self.draw_noise(count, s)) for s in seeds])
 
     def compute_output_shape(self, input_shape):
         return (input_shape[0], *self.image_shape)
@@ -159,13 +168,3 @@ class ConditionalDDPM(ReceiverLayer):
     def from_config(cls, config):
         denoiser = keras.saving.deserialize_keras_object(config["denoiser"])
         return cls(**{**config, "denoiser": denoiser})
-
-    def _normal(self, shape):
-        """Noise of the inputs, as it is where they stand in a batch."""
-        if self.place is None:
-            return keras.random.normal(shape, dtype="float32", seed=self.noise)
-        first, batch = self.place
-        steps, _, *rest = shape
-        whole = steps, batch, *rest
-        noise = keras.random.normal(whole, dtype="float32", seed=self.noise)
-        return ops.slice(noise, (0, first, *(0 for _ in rest)), shape)

@@ -97,6 +97,24 @@ def test_each_image_of_a_batch_is_interleaved_in_its_own_way():
     assert np.array_equal(positions, again)
 
 
+def test_a_part_of_a_batch_is_undone_as_the_frames_that_it_holds():
+    transmitter = Transmitter(load_scenario("image"), (4, 4, 1))
+    grids, rng = transmitter.grids_per_frame, np.random.default_rng(0)
+    shape = 3 * grids, 1, 2, transmitter.frame_bits // grids // 2
+    llr = rng.standard_normal(shape, "float32")
+    whole = transmitter.demodulate(llr)
+    rest = transmitter.demodulate(llr[grids:], frame=1)
+    assert np.array_equal(rest, whole[len(whole) // 3 :])
+
+    per_frame = len(whole) // 3
+    llr = rng.standard_normal((len(whole), transmitter.k), "float32")
+    image = transmitter.image_llr(llr)
+    later = transmitter.image_llr(llr[per_frame:], tf.constant(1))
+    assert np.array_equal(later, image[1:])
+    blocks = transmitter.block_llr(image)
+    assert np.array_equal(transmitter.block_llr(image[1:], 1), blocks[per_frame:])
+
+
 @pytest.mark.parametrize("rate", [0.2, 0.5])
 def test_image_and_block_llrs_are_two_orders_of_the_same_values(rate):
     scenario = load_scenario("image", [f"code.rate={rate}", "grid.fft_size=512"])

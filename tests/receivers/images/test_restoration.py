@@ -69,22 +69,30 @@ def test_soft_restorer_uses_reliability():
     assert np.abs(layer(LLR) - layer(0.2 * LLR)).max() > 1e-3
 
 
-def test_own_noise_is_reproducible_and_moves_on():
-    layer, other = restorer(4, eta=1.0, seed=5), restorer(4, eta=1.0, seed=5)
-    first, second = layer(LLR), layer(LLR)
-    assert np.abs(first - second).max() > 1e-3
-    np.testing.assert_array_equal(other(LLR), first)
-    layer.reseed(5)
+def test_noise_is_an_argument_or_that_of_the_seed():
+    layer = restorer(4, eta=1.0, seed=5)
+    first = layer(LLR)
     np.testing.assert_array_equal(layer(LLR), first)
+    np.testing.assert_array_equal(layer(LLR, noise=layer.draw_noise(3, 5)), first)
+    other = layer(LLR, noise=layer.draw_noise(3, 6))
+    assert np.abs(other - first).max() > 1e-3
+
+
+@pytest.mark.parametrize("seed", [4, 2**31 - 3])
+def test_noise_is_that_of_a_generator_of_the_seed(seed):
+    """As batches have it that were counted with generators."""
+    for eta, draws in ((0.0, 1), (1.0, 4)):
+        noise = restorer(4, eta=eta).draw_noise(3, seed)
+        generator = keras.random.SeedGenerator(seed)
+        whole = keras.random.normal((4, 3, *SHAPE), seed=generator)
+        np.testing.assert_array_equal(noise, np.moveaxis(whole[:draws], 0, 1))
 
 
 def test_part_of_a_batch_gets_the_noise_that_it_has_in_the_batch():
     layer = restorer(4, eta=1.0)
-    layer.reseed(4)
-    whole = layer(LLR)
-    layer.reseed(4)
-    layer.place = 1, len(LLR)
-    np.testing.assert_allclose(layer(LLR[1:]), whole[1:], atol=1e-4)
+    noise = layer.draw_noise(3, seed=4)
+    whole = layer(LLR, noise=noise)
+    np.testing.assert_allclose(layer(LLR[1:], noise=noise[1:]), whole[1:], atol=1e-4)
 
 
 def test_one_step_is_deterministic():
@@ -110,7 +118,6 @@ def test_inside_a_model_with_unknown_batch_size(num_steps):
     assert model.output_shape == (None, *SHAPE)
     assert len(model.trainable_weights) == len(layer.denoiser.trainable_weights) > 0
     compiled = model.predict(LLR, verbose=0)
-    layer.reseed(0)
     np.testing.assert_allclose(compiled, layer(LLR), atol=1e-4)
 
 
