@@ -14,6 +14,7 @@ from link_sim.metrics.counts import channel_counts, class_counts, image_counts
 from link_sim.models.pretrained import load_model
 from link_sim.receivers.catalog import build_receivers
 from link_sim.receivers.chain import Receiver, Reception, draw_noise, receive
+from link_sim.receivers.images.bits import image_from_levels
 from link_sim.scenarios.base import ScenarioError, batch_seed
 from link_sim.scenarios.link import LinkScenario
 from link_sim.world.channel import Channel, add_noise, apply_channel, covariances
@@ -200,8 +201,7 @@ class Link(keras.Model):
         return c, receiver.detect(y, h_hat, err_var, no)
 
     def _take(self, picks):
-        images = tf.gather(tf.constant(self._images), picks)
-        return tf.cast(images, tf.float32) / 255
+        return image_from_levels(tf.gather(tf.constant(self._images), picks))
 
     def _counts(self, world: Frames) -> dict[str, dict]:
         receptions = self.receive(world)

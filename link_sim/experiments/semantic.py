@@ -23,6 +23,7 @@ from link_sim.metrics.counts import (
 from link_sim.metrics.lpips import LPIPS
 from link_sim.models import pretrained
 from link_sim.receivers.catalog import ESTIMATORS, build_block
+from link_sim.receivers.images.bits import image_from_levels
 from link_sim.receivers.semantic import num_symbols
 from link_sim.scenarios.base import ScenarioError, batch_seed
 from link_sim.scenarios.semantic import SemanticScenario
@@ -105,7 +106,7 @@ class SemanticLink:
         x = {
             each.sender: self._separation(each, count, esno_db).send(image)
             if each.codec
-            else self._encoders[each.sender](_scaled(image), count)
+            else self._encoders[each.sender](image_from_levels(image), count)
             for each in self.receivers
         }
         noise = None
@@ -114,7 +115,7 @@ class SemanticLink:
             noise = keras.random.normal(shape, seed=seed)
         h, radio = self._draw(count, len(picks), seed, esno_db)
         labels = tf.constant(self._labels[picks])
-        return SharedFrames(_scaled(image), labels, x, h, radio, esno_db, noise)
+        return SharedFrames(image_from_levels(image), labels, x, h, radio, esno_db, noise)
 
     def receive(self, world: SharedFrames) -> dict[str, Recovered]:
         """Images as each receiver recovers them."""
@@ -235,8 +236,3 @@ class SemanticLink:
                 sums |= failure_counts(lost)
             counts[name] = sums
         return counts
-
-
-def _scaled(image: np.ndarray):
-    """8-bit images in [0, 1]."""
-    return tf.constant(image / np.float32(255))

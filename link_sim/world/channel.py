@@ -13,7 +13,10 @@ from sionna.phy.channel.tr38901 import CDL, TDL, AntennaArray, RMa, UMa, UMi
 from link_sim.scenarios.base import ScenarioError
 from link_sim.scenarios.link import LinkScenario
 from link_sim.scenarios.sections import Antennas
-from link_sim.world.ray_sum import RaySum
+from link_sim.world.ray_sum import sum_rays
+
+NORMALISED = "awgn", "rayleigh", "tdl"
+"""Models whose mean energy is 1 already, whatever the antennas."""
 
 
 class Channel:
@@ -48,7 +51,7 @@ class Channel:
         self._frequencies = subcarrier_frequencies(
             grid.fft_size, grid.subcarrier_spacing
         )
-        self._normalise = scenario.channel.model[:3] not in ("awg", "ray", "tdl")
+        self._normalise = not scenario.channel.model.startswith(NORMALISED)
         self._precoder = tf.constant(precoder(scenario.antennas))
         self._response = tf.function(
             self._frequency_response, autograph=False, jit_compile=True
@@ -176,7 +179,7 @@ def _model(scenario: LinkScenario):
             "uplink",
             min_speed=channel.speed,
         )
-        model._cir_sampler = RaySum(carrier, ut_array, bs_array, subclustering=False)
+        sum_rays(model, carrier, ut_array, bs_array, subclustering=False)
         return model
     arguments = dict(
         carrier_frequency=carrier,
@@ -190,9 +193,7 @@ def _model(scenario: LinkScenario):
         model = RMa(**arguments)
     else:
         model = {"umi": UMi, "uma": UMa}[name](o2i_model="low", **arguments)
-    model._cir_sampler = RaySum(carrier, ut_array, bs_array, subclustering=True)
-    sizes = model._scenario
-    sizes.clip_carrier_frequency_lsp = tf.function(sizes.clip_carrier_frequency_lsp)
+    sum_rays(model, carrier, ut_array, bs_array, subclustering=True)
     return _drops(model, name, channel.speed)
 
 
@@ -247,7 +248,7 @@ def _file(scenario: LinkScenario):
     tau = tf.constant(tau[:, None, None], tf.float32)
 
     def impulse_responses(batch_size, num_time_steps, rate):
-        if a.shape[-1] not in (1,) and a.shape[-1] < num_time_steps:
+        if 1 < a.shape[-1] < num_time_steps:
             raise ScenarioError(
                 f"{scenario.channel.file.path} has {a.shape[-1]} time steps, a frame "
                 f"takes "

@@ -5,6 +5,21 @@ import tensorflow as tf
 from sionna.phy.channel.tr38901 import ChannelCoefficientsGenerator, Rays, Topology
 
 
+def sum_rays(model, carrier_frequency, tx_array, rx_array, subclustering):
+    """Has a 3GPP model of Sionna sum its rays by `RaySum`.
+
+    All that this project changes inside Sionna is here: its models take no generator of
+    coefficients from outside, so that the private attributes of Sionna 1.2 are set. The
+    scenarios of drops (`subclustering`) hold a condition on a tensor that needs
+    AutoGraph, with which the channel is not traced: it is traced apart.
+    """
+    model._cir_sampler = RaySum(carrier_frequency, tx_array, rx_array, subclustering)
+    if subclustering:
+        scenario = model._scenario
+        clip = tf.function(scenario.clip_carrier_frequency_lsp)
+        scenario.clip_carrier_frequency_lsp = clip
+
+
 class RaySum(ChannelCoefficientsGenerator):
     """Sionna's channel coefficients, the sum over rays being a matrix product.
 

@@ -13,6 +13,7 @@ from sionna.phy.mapping import Mapper
 
 from link_sim.receivers.decoding.ldpc import LDPCDecoder
 from link_sim.receivers.detection.demapping import QAMDemapper
+from link_sim.receivers.images.bits import image_from_levels
 from link_sim.scenarios.base import ScenarioError
 from link_sim.world.picture_codec import compress, decompress
 
@@ -189,7 +190,8 @@ class Separation:
                 else:
                     image[i] = picture
         image = image.reshape(frames, self.users, *shape)
-        return image / np.float32(255), lost.reshape(frames, self.users)
+        image = np.asarray(image_from_levels(image))
+        return image, lost.reshape(frames, self.users)
 
     def _bits(self, x_hat, no_eff):
         grouped = [-1, self.users, self.count // self.users, self.users]

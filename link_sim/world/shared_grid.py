@@ -4,11 +4,11 @@ import math
 
 import numpy as np
 import tensorflow as tf
-from sionna.phy.ofdm import RemoveNulledSubcarriers, ResourceGrid, ResourceGridMapper
+from sionna.phy.ofdm import RemoveNulledSubcarriers, ResourceGridMapper
 
 from link_sim.receivers.detection.equalization import LMMSEEqualizer
 from link_sim.world.channel import Channel, add_noise, apply_channel, covariances
-from link_sim.world.transmitter import pilot_pattern
+from link_sim.world.resource_grid import resource_grid
 
 
 class SharedGrid:
@@ -30,17 +30,7 @@ class SharedGrid:
         self.count, self._streams = count, scenario.antennas.streams
         self.polarisations = scenario.antennas.polarisations
         self.doppler = scenario.channel.doppler
-        self.resource_grid = ResourceGrid(
-            num_ofdm_symbols=grid.symbols,
-            fft_size=grid.fft_size,
-            subcarrier_spacing=grid.subcarrier_spacing,
-            num_tx=1,
-            num_streams_per_tx=self.users * self._streams,
-            cyclic_prefix_length=grid.cyclic_prefix,
-            num_guard_carriers=grid.guard_carriers,
-            dc_null=grid.dc_null,
-            pilot_pattern=pilot_pattern(grid, self.users * self._streams),
-        )
+        self.resource_grid = resource_grid(grid, self.users * self._streams)
         self._places = int(self.resource_grid.num_data_symbols)
         self.grids = math.ceil(count / (self._places * self._streams))
         channel = Channel(scenario, self.grids)
@@ -50,7 +40,7 @@ class SharedGrid:
         self._equalise = LMMSEEqualizer(self.resource_grid)
         self.remove_nulled = RemoveNulledSubcarriers(self.resource_grid)
 
-    def place(self, x):
+    def map_symbols(self, x):
         """Grids of symbols: complex [frames, users, count] -> [frames * grids, ...]."""
         room = self.grids * self._places * self._streams
         x = tf.pad(x, [[0, 0], [0, 0], [0, room - self.count]])
@@ -59,8 +49,8 @@ class SharedGrid:
         streams = self.users * self._streams
         return self._mapper(tf.reshape(x, [-1, 1, streams, self._places]))
 
-    def collect(self, z):
-        """The inverse of `place` for what an equaliser gives of each stream."""
+    def take_symbols(self, z):
+        """The inverse of `map_symbols` for what an equaliser gives of each stream."""
         shape = [-1, self.grids, self.users, self._streams, self._places]
         z = tf.transpose(tf.reshape(z, shape), [0, 2, 1, 4, 3])
         room = self.grids * self._places * self._streams
@@ -86,7 +76,7 @@ class SharedGrid:
 
     def send(self, x, h, noise):
         """What is received of the users' symbols."""
-        return apply_channel(self.place(x), h) + noise
+        return apply_channel(self.map_symbols(x), h) + noise
 
     def receive(self, y, h_hat, err_var, no, alone: bool):
         """Symbols and noise variances, [frames, users, count], by LMMSE equalisation.
@@ -101,7 +91,7 @@ class SharedGrid:
                 for u in range(self.users)
             ]
             found = (tf.concat(z, axis=2) for z in zip(*parts, strict=True))
-        return tuple(self.collect(z) for z in found)
+        return tuple(self.take_symbols(z) for z in found)
 
     def _own(self, z, user: int):
         if z.shape[4] == 1:

@@ -12,11 +12,13 @@ from sionna.phy.fec.ldpc import LDPC5GEncoder
 from sionna.phy.fec.scrambling import Descrambler, Scrambler
 from sionna.phy.mapping import Mapper
 from sionna.phy.mimo import StreamManagement
-from sionna.phy.ofdm import PilotPattern, ResourceGrid, ResourceGridMapper
+from sionna.phy.ofdm import ResourceGridMapper
 
+from link_sim.receivers.images.bits import bits_from_image
 from link_sim.scenarios.link import LinkScenario
 from link_sim.scenarios.loading import parse_scenario
-from link_sim.scenarios.sections import Code, Grid
+from link_sim.scenarios.sections import Code
+from link_sim.world.resource_grid import resource_grid
 
 CRC = "CRC24A"
 CRC_BITS = 24
@@ -37,26 +39,6 @@ def segment(num_bits: int, code: Code) -> tuple[int, int, int]:
     if k / n > 948 / 1024:  # the highest rate of 5G NR
         n += code.bits_per_symbol
     return num_blocks, k, n
-
-
-def pilot_pattern(grid: Grid, streams: int) -> PilotPattern:
-    """Pilots of streams on subcarriers in turn, as Sionna's Kronecker pattern has them.
-
-    QPSK at random, of energy `streams` each, so that a symbol full of pilots has the
-    energy of one full of data.
-    """
-    carriers = grid.effective_subcarriers
-    own = np.arange(0, carriers // streams, grid.pilot_spacing) * streams
-    mask = np.zeros((streams, grid.symbols, carriers), bool)
-    where = np.ix_(grid.pilot_symbols, (own[:, None] + np.arange(streams)).reshape(-1))
-    mask[:, *where] = True
-    rng, shape = np.random.default_rng(1), (len(grid.pilot_symbols), len(own))
-    sent = np.zeros(mask.shape, "complex64")
-    for stream in range(streams):
-        turns = rng.integers(0, 4, shape) / 4 + 1 / 8
-        at = np.ix_(grid.pilot_symbols, own + stream)
-        sent[stream][at] = np.sqrt(streams) * np.exp(2j * np.pi * turns)
-    return PilotPattern(mask[None], sent[mask].reshape(1, streams, -1))
 
 
 @keras.saving.register_keras_serializable("link_sim")
@@ -106,17 +88,7 @@ class Transmitter:
         self.polarisations = scenario.antennas.polarisations
         self.doppler = scenario.channel.doppler
         self._parity_first = code.reliable_bits == "parity"
-        self.resource_grid = ResourceGrid(
-            num_ofdm_symbols=grid.symbols,
-            fft_size=grid.fft_size,
-            subcarrier_spacing=grid.subcarrier_spacing,
-            num_tx=1,
-            num_streams_per_tx=scenario.antennas.streams,
-            cyclic_prefix_length=grid.cyclic_prefix,
-            num_guard_carriers=grid.guard_carriers,
-            dc_null=grid.dc_null,
-            pilot_pattern=pilot_pattern(grid, scenario.antennas.streams),
-        )
+        self.resource_grid = resource_grid(grid, scenario.antennas.streams)
         self.stream_management = StreamManagement(
             np.ones([1, 1], int), scenario.antennas.streams
         )
@@ -180,10 +152,8 @@ class Transmitter:
 
         image : [..., height, width, channels] -> [..., height * width * channels * 8]
         """
-        level = tf.cast(tf.round(image * 255.0), tf.int32)
-        bits = tf.bitwise.right_shift(level[..., None], tf.range(7, -1, -1)) & 1
         shape = tf.concat([tf.shape(image)[:-3], [self.image_bits]], 0)
-        return tf.cast(tf.reshape(bits, shape), tf.float32)
+        return tf.reshape(bits_from_image(image), shape)
 
     def to_blocks(self, bits):
         """Interleaved blocks with CRC: [..., image_bits] -> [..., blocks, k]."""

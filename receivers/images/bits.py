@@ -1,11 +1,15 @@
-"""The bits of 8-bit images as LLRs: checks, conversions and bits that are certain."""
+"""8-bit images: their levels, bits and LLRs, and bits that are certain."""
 
 import keras
 import numpy as np
 from keras import ops
 
-BIT_VALUES = 2.0 ** np.arange(7, -1, -1, dtype="float32")
-"""Value of each bit of a pixel, most significant first."""
+from link_sim.models.pixel_denoiser import BIT_WEIGHTS
+
+
+def image_from_levels(levels):
+    """The image of 8-bit levels: uint8 0 to 255 -> float32 [0, 1]."""
+    return ops.cast(levels, "float32") / 255
 
 
 def bits_from_image(image):
@@ -20,7 +24,7 @@ def bits_from_image(image):
 
 def image_from_bits(bits):
     """The image of bits, MSB first: {0, 1}, [..., 8] -> [0, 1]."""
-    return ops.sum(ops.cast(bits, "float32") * (BIT_VALUES / 255), axis=-1)
+    return ops.sum(ops.cast(bits, "float32") * BIT_WEIGHTS, axis=-1)
 
 
 def image_llr(inputs, image_shape):
@@ -52,7 +56,6 @@ def certain_bits(llr):
 
 def keep_certain(image, llr):
     """Clips each pixel to the interval that its certain bits (llr = +-inf) allow."""
-    weights = BIT_VALUES / 255
-    low = ops.sum(ops.where(llr == np.inf, weights, 0.0), axis=-1)
-    high = 1 - ops.sum(ops.where(llr == -np.inf, weights, 0.0), axis=-1)
+    low = ops.sum(ops.where(llr == np.inf, BIT_WEIGHTS, 0.0), axis=-1)
+    high = 1 - ops.sum(ops.where(llr == -np.inf, BIT_WEIGHTS, 0.0), axis=-1)
     return ops.clip(image, low, high)

@@ -5,13 +5,18 @@ import numpy as np
 from keras import ops
 
 from link_sim.models.pretrained import load_arrays
-from link_sim.receivers.images.bits import bits_from_image, image_llr, keep_certain
+from link_sim.receivers.images.bits import (
+    bits_from_image,
+    image_from_levels,
+    image_llr,
+    keep_certain,
+)
 from link_sim.receivers.layer import ReceiverLayer
 
 SMOOTHING = 0.1
 """Added to the counts, so that no level is impossible."""
 
-LEVELS = np.arange(256, dtype="float32") / 255
+LEVELS = ops.convert_to_numpy(image_from_levels(np.arange(256)))
 
 
 @keras.saving.register_keras_serializable("link_sim")

@@ -8,7 +8,8 @@ from keras import ops
 
 from link_sim.models import pretrained
 from link_sim.models.conditional_chain import ConditionalChain, sample_chain
-from link_sim.receivers.images.bits import BIT_VALUES, image_llr, keep_certain
+from link_sim.models.pixel_denoiser import BIT_WEIGHTS
+from link_sim.receivers.images.bits import image_llr, keep_certain
 from link_sim.receivers.images.error_rate import hard_llr
 from link_sim.receivers.images.pixel_bayes import log_histograms
 from link_sim.receivers.layer import ReceiverLayer
@@ -25,9 +26,8 @@ def condition_planes(soft_bits):
     [batch, height, width, channels], and the condition
     [batch, height, width, 10 channels]: soft bits, mean, standard deviation.
     """
-    weights = BIT_VALUES / 255
-    y = ops.sum(soft_bits * weights, axis=-1)
-    std = ops.sqrt(ops.sum((1 - soft_bits**2) * weights**2, axis=-1))
+    y = ops.sum(soft_bits * BIT_WEIGHTS, axis=-1)
+    std = ops.sqrt(ops.sum((1 - soft_bits**2) * BIT_WEIGHTS**2, axis=-1))
     batch, height, width = ops.shape(soft_bits)[:3]
     planes = ops.reshape(soft_bits, (batch, height, width, 8 * soft_bits.shape[3]))
     return y, ops.concatenate([planes, y, std], axis=-1)

@@ -5,7 +5,8 @@ import tensorflow as tf
 from link_sim.receivers.decoding.ldpc import BPDecoder
 from link_sim.scenarios.loading import load_scenario
 from link_sim.scenarios.sections import Code
-from link_sim.world.transmitter import CRC_BITS, Transmitter, pilot_pattern, segment
+from link_sim.world.resource_grid import pilot_pattern
+from link_sim.world.transmitter import CRC_BITS, Transmitter, segment
 
 
 def random_images(transmitter, batch):

@@ -6,12 +6,12 @@ from keras import ops
 from link_sim.models import pretrained
 from link_sim.models.pixel_denoiser import PixelDenoiser
 from link_sim.models.unet import UNet
-from link_sim.receivers.images.bits import BIT_VALUES
 from link_sim.receivers.images.restoration import ConditionalDDPM, condition_planes
 
 SHAPE = (8, 8, 1)
 RNG = np.random.default_rng(0)
 LEVELS = RNG.integers(0, 256, (3, *SHAPE))
+BIT_VALUES = 2.0 ** np.arange(7, -1, -1, dtype="float32")
 IMAGE = (LEVELS / 255).astype("float32")
 BITS = np.unpackbits(LEVELS[..., None].astype("uint8"), axis=-1)
 LLR = (4 * (2.0 * BITS - 1) + 3 * RNG.standard_normal(BITS.shape)).astype("float32")

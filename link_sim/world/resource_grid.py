@@ -1,0 +1,41 @@
+"""The resource grid that a scenario describes, and its pilots."""
+
+import numpy as np
+from sionna.phy.ofdm import PilotPattern, ResourceGrid
+
+from link_sim.scenarios.sections import Grid
+
+
+def resource_grid(grid: Grid, streams: int) -> ResourceGrid:
+    """The grid of one transmitter with so many streams."""
+    return ResourceGrid(
+        num_ofdm_symbols=grid.symbols,
+        fft_size=grid.fft_size,
+        subcarrier_spacing=grid.subcarrier_spacing,
+        num_tx=1,
+        num_streams_per_tx=streams,
+        cyclic_prefix_length=grid.cyclic_prefix,
+        num_guard_carriers=grid.guard_carriers,
+        dc_null=grid.dc_null,
+        pilot_pattern=pilot_pattern(grid, streams),
+    )
+
+
+def pilot_pattern(grid: Grid, streams: int) -> PilotPattern:
+    """Pilots of streams on subcarriers in turn, as Sionna's Kronecker pattern has them.
+
+    QPSK at random, of energy `streams` each, so that a symbol full of pilots has the
+    energy of one full of data.
+    """
+    carriers = grid.effective_subcarriers
+    own = np.arange(0, carriers // streams, grid.pilot_spacing) * streams
+    mask = np.zeros((streams, grid.symbols, carriers), bool)
+    where = np.ix_(grid.pilot_symbols, (own[:, None] + np.arange(streams)).reshape(-1))
+    mask[:, *where] = True
+    rng, shape = np.random.default_rng(1), (len(grid.pilot_symbols), len(own))
+    sent = np.zeros(mask.shape, "complex64")
+    for stream in range(streams):
+        turns = rng.integers(0, 4, shape) / 4 + 1 / 8
+        at = np.ix_(grid.pilot_symbols, own + stream)
+        sent[stream][at] = np.sqrt(streams) * np.exp(2j * np.pi * turns)
+    return PilotPattern(mask[None], sent[mask].reshape(1, streams, -1))
