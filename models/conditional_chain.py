@@ -49,16 +49,6 @@ class ConditionalChain:
         clean, corrupted, spread = self._forward_weights(t)
         return clean * x0 + corrupted * y + spread * noise
 
-    def target(self, x0, y, t: int, noise):
-        """The noise `e` of `x_t = sqrt(A_t) x0 + sqrt(1 - A_t) e` (Lu et al., eq. 15).
-
-        What a network that predicts noise is trained for; an error in x0_hat is
-        `sqrt(1 / A_t - 1)` times an error in it.
-        """
-        _, corrupted, spread = self._forward_weights(t)
-        scale = float(np.sqrt(1 - self.a[t]))
-        return (corrupted / scale) * (y - x0) + (spread / scale) * noise
-
     def levels(self, num_steps: int) -> np.ndarray:
         """`num_steps + 1` evenly spaced t from T down to 0."""
         if not 1 <= num_steps <= self.num_levels:

@@ -54,10 +54,6 @@ class PreconditionedDenoiser(keras.layers.Layer):
         c_skip, c_out = (self.sigma_data / total) ** 2, sigma * self.sigma_data / total
         return c_skip * x + c_out * self.network([image, level])
 
-    def loss_weight(self, sigma):
-        """Weight of the squared error at `sigma`: one unit per network output."""
-        return 1 / sigma**2 + 1 / self.sigma_data**2
-
     def get_config(self):
         network = keras.saving.serialize_keras_object(self.network)
         return {

@@ -12,15 +12,6 @@ def karras_sigmas(num_steps: int, sigma_min=0.002, sigma_max=80.0, rho=7.0):
     return np.append(np.linspace(*ends, num_steps) ** rho, 0.0)
 
 
-def geometric_sigmas(num_steps: int, sigma_min=0.01, sigma_max=50.0):
-    """`num_steps` decreasing levels of constant ratio, as annealed Langevin takes.
-
-    Song and Ermon 2020, "Improved techniques for training score-based generative
-    models". Returns float64 [num_steps].
-    """
-    return np.geomspace(sigma_max, sigma_min, num_steps)
-
-
 def linear_betas(num_levels: int, beta_min=1e-4, beta_max=0.02):
     """The variances that each step of a DDPM adds (Ho et al. 2020): [num_levels]."""
     return np.linspace(beta_min, beta_max, num_levels)
@@ -29,11 +20,6 @@ def linear_betas(num_levels: int, beta_min=1e-4, beta_max=0.02):
 def alpha_bars(betas):
     """Signal power left after each step, with a leading 1: [num_levels + 1]."""
     return np.append(1.0, np.cumprod(1.0 - np.asarray(betas)))
-
-
-def sigmas_from_alpha_bars(alpha_bars):
-    """Levels of `x / sqrt(alpha_bar) = x0 + sigma n`: `sqrt(1 / alpha_bar - 1)`."""
-    return np.sqrt(1.0 / np.asarray(alpha_bars) - 1.0)
 
 
 def bridge_betas(num_levels: int, beta_min=1e-4):

@@ -20,15 +20,6 @@ def test_ends():
     np.testing.assert_allclose(CHAIN.delta, 1 - (1 + CHAIN.m**2) * CHAIN.a, atol=1e-12)
 
 
-def test_target_is_the_noise_of_the_plain_diffusion():
-    rng = np.random.default_rng(0)
-    x0, y, noise = rng.standard_normal((3, 50))
-    for t in (1, 77, 200):
-        x = CHAIN.forward(x0, y, t, noise)
-        e, a = CHAIN.target(x0, y, t, noise), CHAIN.a[t]
-        np.testing.assert_allclose(x, np.sqrt(a) * x0 + np.sqrt(1 - a) * e)
-
-
 @pytest.mark.parametrize("t, s", [(200, 199), (120, 119), (2, 1), (150, 30)])
 def test_ancestral_coefficients_equal_the_exact_posterior(t, s):
     """Brute force: condition the joint Gaussian of (x_s, x_t) given x0, y on x_t."""

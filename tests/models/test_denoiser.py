@@ -84,10 +84,3 @@ def test_denoiser_serialises_with_its_network():
     copy.set_weights(denoiser.get_weights())
     x, condition = ops.ones((1, 8, 8, 1)), ops.ones((1, 8, 8, 2))
     np.testing.assert_array_equal(copy(x, 0.7, condition), denoiser(x, 0.7, condition))
-
-
-def test_loss_weight_gives_the_network_a_unit_loss():
-    denoiser = small_denoiser()
-    for sigma in (0.01, 0.5, 30.0):
-        c_out = sigma * 0.5 / np.hypot(sigma, 0.5)
-        assert np.isclose(denoiser.loss_weight(sigma) * c_out**2, 1)

@@ -7,7 +7,7 @@ from keras import ops
 from link_sim.models import samplers
 from link_sim.models.denoiser import GaussianDenoiser, GaussianMixtureDenoiser
 from link_sim.models.posterior import LinearGaussianLikelihood, PosteriorDenoiser
-from link_sim.models.schedules import geometric_sigmas, karras_sigmas
+from link_sim.models.schedules import karras_sigmas
 
 SAMPLES = 20_000
 MEAN, VARIANCE, SIGMA_MAX = 0.5, 0.8, 20.0
@@ -20,12 +20,7 @@ def normal(*shape, seed=0):
 
 def run(name, denoiser, start, steps):
     sigmas = karras_sigmas(steps, 0.01, SIGMA_MAX)
-    if name in ("euler", "heun"):
-        return getattr(samplers, name)(denoiser, start, sigmas)
-    noise = normal(steps, *start.shape, seed=1)
-    if name == "ddim":
-        return samplers.ddim(denoiser, start, sigmas, noise, eta=0.5)
-    return samplers.ddpm(denoiser, start, sigmas, noise)
+    return getattr(samplers, name)(denoiser, start, sigmas)
 
 
 def assert_moments(x, mean, variance, bias=0.0):
@@ -37,7 +32,7 @@ def assert_moments(x, mean, variance, bias=0.0):
     assert np.all(np.abs(x.var(0) - variance) < error)
 
 
-@pytest.mark.parametrize("name", ["euler", "heun", "ddim", "ddpm"])
+@pytest.mark.parametrize("name", ["euler", "heun"])
 def test_gaussian_prior_is_sampled(name):
     denoiser = GaussianDenoiser(MEAN, VARIANCE)
     start = MEAN + np.sqrt(VARIANCE + SIGMA_MAX**2) * normal(SAMPLES)
@@ -45,7 +40,7 @@ def test_gaussian_prior_is_sampled(name):
     assert_moments(run(name, denoiser, start, steps), MEAN, VARIANCE, bias=0.02)
 
 
-@pytest.mark.parametrize("name", ["euler", "heun", "ddim", "ddpm"])
+@pytest.mark.parametrize("name", ["euler", "heun"])
 def test_mixture_prior_is_sampled(name):
     means, variances, weights = [[-1.0], [2.0]], [0.09, 0.04], [0.3, 0.7]
     denoiser = GaussianMixtureDenoiser(means, variances, weights)
@@ -55,22 +50,6 @@ def test_mixture_prior_is_sampled(name):
     assert abs(right.mean() - 0.7) < 4 * np.sqrt(0.21 / SAMPLES) + 0.01
     assert_moments(x[right], 2.0, 0.04, bias=0.01)
     assert_moments(x[~right], -1.0, 0.09, bias=0.02)
-
-
-def test_annealed_langevin_reaches_the_last_level():
-    """A Gaussian chain has known moments: compare with their exact recursion."""
-    denoiser = GaussianDenoiser(MEAN, VARIANCE)
-    sigmas, step, per_level, samples = geometric_sigmas(8, 1.0, 20.0), 0.05, 100, 5000
-    start = SIGMA_MAX * normal(samples)
-    noise = normal(len(sigmas), per_level, samples, seed=1)
-    x = samplers.annealed_langevin(denoiser, start, sigmas, noise, step)
-    mean, variance = 0.0, SIGMA_MAX**2
-    for power in np.repeat(sigmas**2, per_level):
-        keep = 1 - step * power / (VARIANCE + power)
-        mean = MEAN + keep * (mean - MEAN)
-        variance = keep**2 * variance + 2 * step * power
-    assert_moments(x, mean, variance)
-    assert abs(variance / (VARIANCE + 1) - 1) < 0.05  # near the target, at last
 
 
 def single_step_errors(name, steps):
@@ -88,14 +67,6 @@ def test_order_of_convergence(name, order):
     errors = [single_step_errors(name, steps) for steps in (16, 32, 64)]
     orders = np.log2(np.divide(errors[:-1], errors[1:]))
     np.testing.assert_allclose(orders, order, atol=0.3)
-
-
-def test_ddim_without_noise_is_euler():
-    denoiser, x = GaussianDenoiser(MEAN, VARIANCE), 20 * normal(9)
-    sigmas = karras_sigmas(7)
-    np.testing.assert_array_equal(
-        samplers.ddim(denoiser, x, sigmas), samplers.euler(denoiser, x, sigmas)
-    )
 
 
 def linear_observation():
@@ -116,7 +87,7 @@ def test_posterior_denoiser_far_out_is_the_lmmse_estimate():
     np.testing.assert_allclose(estimate[0], mean, atol=1e-4)
 
 
-@pytest.mark.parametrize("name", ["heun", "ddpm"])
+@pytest.mark.parametrize("name", ["euler", "heun"])
 def test_posterior_is_sampled(name):
     denoiser, mean, covariance = linear_observation()
     x = run(
