@@ -3,7 +3,6 @@
 from functools import partial
 from typing import Any, NamedTuple
 
-import keras
 import numpy as np
 import tensorflow as tf
 from sionna.phy import config
@@ -88,7 +87,8 @@ class SemanticLink:
         self._encoders = {sender: tf.function(e) for sender, e in encoders.items()}
         decoders = {each.name: each.decoder for each in self.receivers if each.decoder}
         self._decode = {n: tf.function(block) for n, block in decoders.items()}
-        self._samples = any(block.num_steps > 1 for block in decoders.values())
+        samplers = (block for block in decoders.values() if block.num_steps > 1)
+        self._sampler = next(samplers, None)
         self._classifier = pretrained.load_model(CLASSIFIERS[scenario.payload.source])
         self._lpips = LPIPS(scenario.lpips) if scenario.lpips else None
         self._judge = tf.function(self._counts)
@@ -109,13 +109,10 @@ class SemanticLink:
             else self._encoders[each.sender](image_from_levels(image), count)
             for each in self.receivers
         }
-        noise = None
-        if self._samples:
-            shape = picks.size, *self.image_shape
-            noise = keras.random.normal(shape, seed=seed)
+        noise = self._sampler and self._sampler.draw_noise(picks.size, seed)
         h, radio = self._draw(count, len(picks), seed, esno_db)
-        labels = tf.constant(self._labels[picks])
-        return SharedFrames(image_from_levels(image), labels, x, h, radio, esno_db, noise)
+        labels, image = tf.constant(self._labels[picks]), image_from_levels(image)
+        return SharedFrames(image, labels, x, h, radio, esno_db, noise)
 
     def receive(self, world: SharedFrames) -> dict[str, Recovered]:
         """Images as each receiver recovers them."""
