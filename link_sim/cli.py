@@ -88,6 +88,7 @@ def run(
 ) -> None:
     """Compares the receivers of a scenario at each point; continues what is there."""
     from link_sim.engine import executors, results
+    from link_sim.engine.pins import pinned
     from link_sim.engine.shards import Shard
     from link_sim.receivers.catalog import check_receivers
     from link_sim.scenarios.loading import load_scenario
@@ -98,6 +99,7 @@ def run(
         overrides.append(f"receivers={json.dumps(names)}")
     resolved = load_scenario(scenario, overrides)
     check_receivers(resolved.kind, resolved.receivers)
+    resolved = pinned(resolved)
     part = Shard.parse(shard)
     part.stop(resolved.stop)  # refuses a shard without a batch
     name = f"-{part.first + 1}-of-{part.number}" if part.number > 1 else ""

@@ -19,6 +19,7 @@ from link_sim.receivers.estimation.least_squares import LSChannelEstimator
 from link_sim.receivers.estimation.lmmse import LMMSEChannelEstimator
 from link_sim.receivers.estimation.ofdm import ScoreChannelEstimator
 from link_sim.receivers.images.restoration import ConditionalDDPM
+from link_sim.receivers.semantic import SemanticDecoder
 
 
 def least_squares(grid: GridContext):
@@ -29,9 +30,9 @@ def lmmse(grid: GridContext):
     return LMMSEChannelEstimator(grid.resource_grid, *grid.covariances())
 
 
-def score(grid: GridContext):
+def score(grid: GridContext, preset: str):
     return ScoreChannelEstimator.from_preset(
-        "csi-ofdm",
+        preset,
         grid.resource_grid,
         polarisations=grid.polarisations,
         doppler=grid.doppler,
@@ -60,17 +61,25 @@ def sionna_bp(link: LinkContext):
     return BPDecoder(link.encoder, link.num_iter)
 
 
-def turbo_histogram(link: LinkContext):
-    return JointDecoder(link, HistogramSource())
+def turbo_histogram(link: LinkContext, preset: str):
+    return JointDecoder(link, HistogramSource(preset))
 
 
-def turbo(link: LinkContext):
-    return JointDecoder(link, load_model("bit-planes"))
+def turbo(link: LinkContext, preset: str):
+    return JointDecoder(link, load_model(preset))
 
 
-regression = partial(ConditionalDDPM.from_preset, "regression")
-ddpm = partial(ConditionalDDPM.from_preset, "ddpm", soft=False)
-ddpm_soft = partial(ConditionalDDPM.from_preset, "ddpm", soft=True)
+def _restorer(preset: str, **options):
+    return ConditionalDDPM.from_preset(preset, **options)
+
+
+def semantic(preset: str, **options):
+    return SemanticDecoder.from_preset(preset, **options)
+
+
+regression = _restorer
+ddpm = partial(_restorer, soft=False)
+ddpm_soft = partial(_restorer, soft=True)
 ddpm_ancestral = partial(ddpm, num_steps=200, eta=1.0)
 ddpm_soft_ancestral = partial(ddpm_soft, num_steps=200, eta=1.0)
 

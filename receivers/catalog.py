@@ -28,6 +28,8 @@ class Suffix(NamedTuple):
     required: bool = False
 
 
+HISTOGRAMS = "pixel-bayes-mnist"
+"""Of the levels of each pixel; restorers read the rate of wrong bits off them."""
 STEPS = Suffix("num_steps", "a number of steps", 1, 200)
 DESIGN_DB = Suffix("design_db", "an Es/N0 in dB", -100, 200, required=True)
 
@@ -37,14 +39,24 @@ class Entry(NamedTuple):
 
     build : a function, or where one is, `module:name` below `link_sim.receivers`;
         `None` if nothing has to be built
+    weights : that it loads; the first is handed to what builds it as `preset`
     """
 
     build: Callable | str | None
     description: str
     suffix: Suffix | None = None
+    weights: tuple[str, ...] = ()
 
-    def make(self, *context, number: int | None = None) -> Any:
-        """The block for a context, of the kind that its slot has."""
+    def make(
+        self,
+        *context,
+        number: int | None = None,
+        find: Callable[[str], str] = str,
+    ) -> Any:
+        """The block for a context, of the kind that its slot has.
+
+        find : where weights are, by name
+        """
         build = self.build
         if build is None:
             return None
@@ -52,9 +64,10 @@ class Entry(NamedTuple):
             module, name = build.split(":")
             module = import_module(f"link_sim.receivers.{module}")
             build = attrgetter(name)(module)
-        if number is None:
-            return build(*context)
-        return build(*context, **{self.suffix.argument: number})
+        options = {"preset": find(self.weights[0])} if self.weights else {}
+        if number is not None:
+            options[self.suffix.argument] = number
+        return build(*context, **options)
 
 
 Table = Mapping[str, Entry]
@@ -66,7 +79,9 @@ ESTIMATORS: dict[str, Entry] = {
     ),
     "lmmse": Entry("builders:lmmse", "linear MMSE over time, frequency and antennas"),
     "score": Entry(
-        "builders:score", "posterior mean under a learned prior of angles and delays"
+        "builders:score",
+        "posterior mean under a learned prior of angles and delays",
+        weights=("csi-ofdm",),
     ),
 }
 """Built for a `GridContext`: (y, no) -> h_hat, err_var."""
@@ -88,10 +103,14 @@ DECODERS: dict[str, Entry] = {
         "builders:sionna_bp", "all iterations of it by Sionna's block, slower"
     ),
     "turbo-histogram": Entry(
-        "builders:turbo_histogram", "belief propagation and pixel histograms in turns"
+        "builders:turbo_histogram",
+        "belief propagation and pixel histograms in turns",
+        weights=(HISTOGRAMS,),
     ),
     "turbo": Entry(
-        "builders:turbo", "belief propagation and a bit-plane denoiser in turns"
+        "builders:turbo",
+        "belief propagation and a bit-plane denoiser in turns",
+        weights=("bit-planes",),
     ),
 }
 """Built for a `LinkContext`: (llr) -> llr of the information bits."""
@@ -100,38 +119,50 @@ RESTORERS: dict[str, Entry] = {
     "pixel-bayes": Entry(
         "images.pixel_bayes:PixelBayes",
         "posterior mean of each pixel under its histogram",
+        weights=(HISTOGRAMS,),
     ),
     "regression": Entry(
-        "builders:regression", "the network of ddpm as plain L2 regression, hard bits"
+        "builders:regression",
+        "the network of ddpm as plain L2 regression, hard bits",
+        weights=("regression", HISTOGRAMS),
     ),
     "ddpm": Entry(
         "builders:ddpm",
         "conditional diffusion from hard bits, 1 step; ddpm-N takes N",
         STEPS,
+        ("ddpm", HISTOGRAMS),
     ),
     "ddpm-soft": Entry(
-        "builders:ddpm_soft", "the same from soft bits; ddpm-soft-N", STEPS
+        "builders:ddpm_soft",
+        "the same from soft bits; ddpm-soft-N",
+        STEPS,
+        ("ddpm", HISTOGRAMS),
     ),
     "ddpm-ancestral": Entry(
         "builders:ddpm_ancestral",
         "the published sampler of ddpm: 200 ancestral steps, or N",
         STEPS,
+        ("ddpm", HISTOGRAMS),
     ),
     "ddpm-soft-ancestral": Entry(
-        "builders:ddpm_soft_ancestral", "the same from soft bits", STEPS
+        "builders:ddpm_soft_ancestral",
+        "the same from soft bits",
+        STEPS,
+        ("ddpm", HISTOGRAMS),
     ),
 }
 """Built for nothing: (llr) -> image_hat."""
 SEMANTIC: dict[str, Entry] = {
-    "ae": Entry("semantic:SemanticDecoder.from_preset", "autoencoder"),
-    "vae": Entry("semantic:SemanticDecoder.from_preset", "variational autoencoder"),
+    "ae": Entry("builders:semantic", "autoencoder", weights=("ae",)),
+    "vae": Entry("builders:semantic", "variational autoencoder", weights=("vae",)),
     "cdiff": Entry(
-        "semantic:SemanticDecoder.from_preset",
+        "builders:semantic",
         "conditional diffusion, 1 step; cdiff-N takes N",
         STEPS,
+        ("cdiff",),
     ),
 }
-"""Built for the name of weights: (x_hat, no_eff) -> image_hat."""
+"""Built for nothing: (x_hat, no_eff) -> image_hat."""
 SEPARATION: dict[str, Entry] = {
     "jpeg": Entry(None, "JPEG, LDPC and QAM at the rate that the SNR allows"),
     "webp": Entry(None, "the same with WebP"),
@@ -147,17 +178,20 @@ MIMO: dict[str, Entry] = {
         "builders:mimo_genie", "LMMSE that knows each covariance, the bound"
     ),
     "score": Entry(
-        "builders:mimo_score", "score-tweedie, or score-vamp with a check of the prior"
+        "builders:mimo_score",
+        "score-tweedie, or score-vamp with a check of the prior",
     ),
     "score-tweedie": Entry("builders:mimo_tweedie", "one evaluation of the denoiser"),
     "score-dmse": Entry("builders:mimo_dmse", "deterministic chain of posterior means"),
     "score-vamp": Entry("builders:mimo_vamp", "denoiser and pilots in turns"),
     "score-posterior": Entry("builders:mimo_posterior", "mean of 8 posterior samples"),
     "score-langevin": Entry(
-        "builders:mimo_langevin", "annealed Langevin, 6,933 evaluations"
+        "builders:mimo_langevin",
+        "annealed Langevin, 6,933 evaluations",
     ),
     "score-adaptive": Entry(
-        "builders:mimo_adaptive", "spectra read off the pilots, one step"
+        "builders:mimo_adaptive",
+        "spectra read off the pilots, one step",
     ),
 }
 """Built for a `MimoContext`: (y, pilots, no) -> h_hat, err_var. What `genie` builds
@@ -236,10 +270,20 @@ def parse_block(table: Table, name: str) -> tuple[Entry, int | None]:
     return entry, number
 
 
-def build_block(table: Table, name: str, *context) -> Any:
-    """The block of a name, for a context; see `parse_block`."""
+def build_block(table: Table, name: str, *context, find=str) -> Any:
+    """The block of a name, for a context; see `parse_block` and `Entry.make`."""
     entry, number = parse_block(table, name)
-    return entry.make(*context, number=number)
+    return entry.make(*context, number=number, find=find)
+
+
+def list_weights(kind: str, names: Iterable[str]) -> set[str]:
+    """The weights that receivers of a kind of experiment load, by their names."""
+    tables = KINDS.get(kind, {}).values()
+    found: set[str] = set()
+    for part in (part for name in names for part in name.split("+")):
+        for entry in (_find_block(table, part) for table in tables):
+            found |= set(entry[0].weights if entry else ())
+    return found
 
 
 def parse_receiver(name: str) -> tuple[str, str, str, str]:
@@ -269,11 +313,15 @@ def parse_receiver(name: str) -> tuple[str, str, str, str]:
 
 
 def build_receivers(
-    names, context: "LinkContext", num_steps: int | None = None
+    names,
+    context: "LinkContext",
+    num_steps: int | None = None,
+    find: Callable[[str], str] = str,
 ) -> "list[Receiver]":
     """Receivers by name, over one instance of each block, so that results are shared.
 
     num_steps : of the restorers that sample, in place of what their names say
+    find : where weights are, by name
     Raises `ValueError` for a name that is no chain of known blocks.
     """
     from link_sim.receivers.chain import Receiver
@@ -286,7 +334,7 @@ def build_receivers(
             if entry.suffix is STEPS and num_steps is not None:
                 number = num_steps
             known = () if slot == "restorer" else (context,)
-            blocks[slot, name] = entry.make(*known, number=number)
+            blocks[slot, name] = entry.make(*known, number=number, find=find)
         return blocks[slot, name]
 
     return [

@@ -9,8 +9,10 @@ from typing import TYPE_CHECKING
 from link_sim.engine import montecarlo, results
 from link_sim.engine.batches import run_batch
 from link_sim.engine.executors import open_executor, run_alone
+from link_sim.engine.pins import pinned
 from link_sim.metrics.intervals import Estimate
 from link_sim.metrics.pairs import paired_difference
+from link_sim.receivers.catalog import check_receivers
 from link_sim.scenarios.base import Scenario
 
 if TYPE_CHECKING:
@@ -57,6 +59,8 @@ def compare(scenario: Scenario, executor: str = "in-process") -> Comparison:
         >>> compared = compare(load_scenario("smoke", ["sweep.points=[2, 6]"]))
         >>> compared.frame()
     """
+    check_receivers(scenario.kind, scenario.receivers)
+    scenario = pinned(scenario)
     run = partial(run_alone, partial(run_batch, scenario.to_toml()))
     tallies = montecarlo.tally(scenario.sweep.points, scenario.stop)
     with open_executor(executor) as (place, workers):

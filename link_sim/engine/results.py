@@ -64,7 +64,7 @@ def open_results(
         lines, length = count_lines.read(folder / "counts.jsonl")
         _refuse_another(folder, scenario, lines)
         known = versions.load(folder)
-        more = [versions.of_today()] if makers is None else makers
+        more = [versions.of_today(scenario)] if makers is None else makers
         joined = versions.join(known, more, folder)
         file.truncate(length)
         _replace(folder / "scenario.toml", scenario.to_toml())

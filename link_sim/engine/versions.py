@@ -9,6 +9,8 @@ from pydantic import ConfigDict, TypeAdapter
 from typing_extensions import TypedDict
 
 from link_sim.engine.count_lines import ResultsError
+from link_sim.engine.pins import weights_used
+from link_sim.scenarios.base import Scenario
 
 PACKAGES = ("link-sim", "sionna-no-rt", "sionna", "tensorflow", "keras", "numpy")
 
@@ -62,22 +64,19 @@ def join(
     return joined
 
 
-def of_today() -> dict:
-    """The versions of Python, packages, source tree and weights in use."""
-    from link_sim.models import cards
-
+def of_today(scenario: Scenario) -> dict:
+    """The versions of Python, packages and source tree, and the weights of a run."""
     packages = {}
     for name in PACKAGES:
         try:
             packages[name] = metadata.version(name)
         except metadata.PackageNotFoundError:
             continue
-    weights = cards.list_pretrained()
     return {
         "python": platform.python_version(),
         "packages": packages,
         "commit": _commit(),
-        "weights": {name: cards.read_card(name)["sha256"] for name in weights},
+        "weights": weights_used(scenario),
     }
 
 

@@ -4,6 +4,7 @@
 pilots and noise.
 """
 
+from collections.abc import Callable
 from functools import cache
 from typing import NamedTuple
 
@@ -41,6 +42,7 @@ class Known(NamedTuple):
     """What estimators have learned from; a `MimoContext`."""
 
     trained_on: tuple[str, ...]
+    find: Callable[[str], str]
 
     @property
     def orthogonal(self) -> bool:
@@ -51,14 +53,14 @@ class Known(NamedTuple):
         """Of channels of these ensembles, compiled once for each batch size."""
         if self.orthogonal:
             return tf.function(self.spectral)
-        arrays = load_arrays("csi-cdl")
+        arrays = load_arrays(self.find("csi-cdl"))
         known = [arrays[profile] for profile in self.trained_on]
         return tf.function(StationaryMixtureDenoiser(known, (16, 64)))
 
     @property
     def spectral(self):
         """The denoiser that reads the spectra off the observation."""
-        return load_model("csi-scm" if self.orthogonal else "csi-clusters")
+        return load_model(self.find("csi-scm" if self.orthogonal else "csi-clusters"))
 
     def covariances(self) -> list[np.ndarray]:
         return [_covariance(name) for name in self.trained_on]
@@ -78,7 +80,7 @@ class Csi:
                 f"'{bound[0]}' needs orthogonal pilots, which only the ensemble scm "
                 "has: use score-vamp, or estimation.ensemble=scm"
             )
-        known = Known(estimation.trained_on)
+        known = Known(estimation.trained_on, scenario.weights_file)
         try:
             self._estimators = {
                 name: build_block(MIMO, name, known) for name in scenario.receivers

@@ -85,8 +85,9 @@ class Link(keras.Model):
         receivers = list(receivers or scenario.receivers)
         names = [r for r in receivers if isinstance(r, str)]
         self.receivers = self._build(receivers, names)
+        judge = scenario.weights_file("digit-classifier")
         digits = self.transmitter.image_shape == (28, 28, 1)
-        self._classifier = load_model("digit-classifier") if digits else None
+        self._classifier = load_model(judge) if digits else None
         # AutoGraph takes seconds; only blocks that are not ours may need it
         traced = partial(tf.function, autograph=names != receivers)
         self._send = traced(self.transmit)
@@ -97,7 +98,8 @@ class Link(keras.Model):
     def _build(self, receivers: list, names: list[str]) -> list[Receiver]:
         steps = self.scenario.sweep.num_steps
         try:
-            built = build_receivers(names, self.transmitter, num_steps=steps)
+            find = self.scenario.weights_file
+            built = build_receivers(names, self.transmitter, steps, find)
         except ValueError as error:
             raise ScenarioError(str(error)) from None
         built = dict(zip(names, built, strict=True))

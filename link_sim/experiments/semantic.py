@@ -20,7 +20,7 @@ from link_sim.metrics.counts import (
     picture_counts,
 )
 from link_sim.metrics.lpips import LPIPS
-from link_sim.models import pretrained
+from link_sim.models.pretrained import load_model
 from link_sim.receivers.catalog import ESTIMATORS, build_block
 from link_sim.receivers.images.bits import image_from_levels
 from link_sim.receivers.semantic import num_symbols
@@ -30,7 +30,6 @@ from link_sim.world.separation import FALLBACK, Separation, choose_mcs
 from link_sim.world.shared_grid import SharedGrid, noise_variance
 from link_sim.world.sources import load_images, load_labels
 
-CLASSIFIERS = {"mnist": "digit-classifier", "cifar10": "cifar10-classifier"}
 CALIBRATION_FRAMES = 64
 """Channels from which the separation baseline chooses modulation and code rate."""
 
@@ -89,7 +88,7 @@ class SemanticLink:
         self._decode = {n: tf.function(block) for n, block in decoders.items()}
         samplers = (block for block in decoders.values() if block.num_steps > 1)
         self._sampler = next(samplers, None)
-        self._classifier = pretrained.load_model(CLASSIFIERS[scenario.payload.source])
+        self._classifier = load_model(scenario.weights_file(*scenario.networks))
         self._lpips = LPIPS(scenario.lpips) if scenario.lpips else None
         self._judge = tf.function(self._counts)
 
@@ -178,7 +177,8 @@ class SemanticLink:
             grid = SharedGrid(self.scenario, count)
             config.seed = batch_seed(self.scenario.seed, 0.0, 2**31 - 1)
             names = dict.fromkeys(each.estimator for each in self.receivers)
-            estimators = {n: build_block(ESTIMATORS, n, grid) for n in names}
+            find = self.scenario.weights_file
+            estimators = {n: build_block(ESTIMATORS, n, grid, find=find) for n in names}
             observe = partial(self._observe, grid, estimators)
             self._grids[count] = grid, tf.function(observe, reduce_retracing=True)
         return self._grids[count]

@@ -1,9 +1,10 @@
 """The receivers of the semantic link by name, and the weights that they load."""
 
+from functools import partial
 from pathlib import Path
 from typing import NamedTuple
 
-from link_sim.models import pretrained
+from link_sim.models.cards import list_pretrained, read_card
 from link_sim.receivers.catalog import ESTIMATORS, SEMANTIC, SEPARATION, parse_block
 from link_sim.receivers.semantic import SemanticDecoder, SymbolEncoder
 from link_sim.scenarios.base import ScenarioError
@@ -40,12 +41,12 @@ def load_receiver(scenario: SemanticScenario, name: str) -> SemanticReceiver:
     if entry in SEPARATION.values():
         codec = decoder.partition("-")[0]
         return SemanticReceiver(name, estimator, None, name, codec, number)
-    weights = _weights(scenario, decoder.partition("-")[0])
-    sender = pretrained.read_card(weights).get("encoder")
+    weights = _weights(scenario, entry.weights[0])
+    sender = read_card(weights).get("encoder")
     if not isinstance(sender, str) or Path(sender).name != sender:
         raise ScenarioError(f"the card of '{weights}' names no encoder: train it again")
     try:
-        block = SemanticDecoder.from_preset(weights, num_steps=number or 1)
+        block = entry.make(number=number, find=partial(_weights, scenario))
     except ValueError as error:
         raise ScenarioError(f"receiver '{name}': {error}") from None
     return SemanticReceiver(name, estimator, block, sender, None, None)
@@ -56,13 +57,14 @@ def load_encoder(scenario: SemanticScenario, name: str) -> SymbolEncoder:
     return SymbolEncoder.from_preset(scenario.weights_file(name))
 
 
-def _weights(scenario: SemanticScenario, kind: str) -> str:
+def _weights(scenario: SemanticScenario, role: str) -> str:
     """Where the weights of a kind of decoder are; `ScenarioError` if nowhere."""
-    shipped = scenario.system(kind)
-    if not scenario.weights and shipped not in pretrained.list_pretrained():
+    name = scenario.weights_name(role)
+    file = scenario.weights_file(name)
+    if not file.endswith(".npz") and file not in list_pretrained():
         raise ScenarioError(
             f"users = {scenario.users} has no weights for payload.source = "
             f"'{scenario.payload.source}': use users=1, payload.source=cifar10, or "
-            f"weights=FOLDER with your own {shipped}.npz"
+            f"weights=FOLDER with your own {name}.npz"
         )
-    return scenario.weights_file(shipped)
+    return file

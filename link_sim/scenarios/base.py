@@ -38,6 +38,7 @@ class Scenario(Section):
     watched: ClassVar[str] = "ber"
     pictures: ClassVar[bool] = False
 
+    kind: str
     name: Annotated[str, Field(pattern=r"^[a-z0-9][a-z0-9-]*$")]
     description: str
     seed: Annotated[int, Field(ge=0, lt=2**31)] = 1
@@ -129,12 +130,14 @@ class Scenario(Section):
         """A sentence to end with."""
         return None
 
-    def pinned(self) -> "Scenario":
-        """The same with the SHA-256 of the files it takes from folders that it names.
+    @property
+    def networks(self) -> tuple[str, ...]:
+        """Names of the weights that serve others than receivers, such as judges."""
+        return ()
 
-        Raises `ValueError` if there is no such folder.
-        """
-        return self
+    def weights_name(self, role: str) -> str:
+        """The name of the weights that a block of the catalog asks for."""
+        return role
 
     def weights_file(self, name: str) -> str:
         """Where the weights `name` are: the path of an `.npz` file or, shipped, a name.

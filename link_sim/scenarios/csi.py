@@ -51,6 +51,13 @@ class CsiScenario(Scenario):
     kind: Literal["csi"] = "csi"
     estimation: Estimation = Estimation()
 
+    @property
+    def networks(self) -> tuple[str, ...]:
+        if not any(name.startswith("score") for name in self.receivers):
+            return ()
+        scm = self.estimation.trained_on == ("scm",)
+        return ("csi-scm",) if scm else ("csi-cdl", "csi-clusters")
+
     @model_validator(mode="after")
     def check(self):
         self.stop.refuse_blocks()

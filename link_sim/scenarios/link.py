@@ -24,6 +24,10 @@ class LinkScenario(Scenario):
     antennas: Antennas = Antennas()
     channel: Channel = Channel()
 
+    @property
+    def networks(self) -> tuple[str, ...]:
+        return () if self.payload.source == "cifar10" else ("digit-classifier",)
+
     @model_validator(mode="after")
     def check(self):
         carriers, streams = self.grid.effective_subcarriers, self.antennas.streams

@@ -49,7 +49,7 @@ def load_scenario(name: str, overrides: Iterable[str] = ()) -> Scenario:
         for override in overrides:
             _override(data, override)
         data_files.identify(data, _kind(data))
-        return _validated(data).pinned()
+        return _validated(data)
     except (OSError, UnicodeDecodeError) as error:
         raise ScenarioError(
             f"the scenario file {name} is unreadable: {error}"

@@ -1,17 +1,16 @@
 """The kind `semantic`: images sent as analog symbols, not as bits."""
 
-import json
-from pathlib import Path
 from typing import ClassVar, Literal
 
 from pydantic import model_validator
 
 from link_sim.scenarios.base import Scenario
-from link_sim.scenarios.data_files import DataFile, DataFolder, sha256
+from link_sim.scenarios.data_files import DataFile
 from link_sim.scenarios.radio import Channel, Payload
 from link_sim.scenarios.sections import Antennas, Grid
 
-SOURCES = "mnist", "cifar10"
+CLASSIFIERS = {"mnist": "digit-classifier", "cifar10": "cifar10-classifier"}
+"""By payload; other payloads have no semantic weights."""
 
 
 class SemanticScenario(Scenario):
@@ -38,7 +37,7 @@ class SemanticScenario(Scenario):
 
     @model_validator(mode="after")
     def check(self):
-        if self.payload.source not in SOURCES:
+        if self.payload.source not in CLASSIFIERS:
             raise ValueError(
                 "payload.source has no semantic weights: use mnist or cifar10"
             )
@@ -58,28 +57,13 @@ class SemanticScenario(Scenario):
             )
         return self
 
-    def system(self, kind: str) -> str:
-        """Name of the weights of a kind of decoder: `ae`, `vae` or `cdiff`."""
-        users = f"-{self.users}users" if self.users > 1 else ""
-        return f"semantic-{kind}-{self.payload.source}{users}"
+    @property
+    def networks(self) -> tuple[str, ...]:
+        return (CLASSIFIERS[str(self.payload.source)],)
 
-    def pinned(self) -> "SemanticScenario":
-        if not self.weights:
-            return self
-        folder, found = Path(self.weights.path).absolute(), {}
-        if not folder.is_dir():
-            raise ValueError(
-                f"weights = '{folder}' is not a folder: name one with trained weights, "
-                "or leave weights out"
-            )
-        for receiver in self.receivers:
-            kind = receiver.partition("+")[2].partition("-")[0]
-            decoder = folder / f"{self.system(kind)}.npz"
-            for file in (decoder, folder / f"{_encoder_of(decoder)}.npz"):
-                if file.is_file():
-                    found[file.stem] = sha256(file)
-        weights = DataFolder(path=str(folder), sha256=found)
-        return self.model_copy(update={"weights": weights})
+    def weights_name(self, role: str) -> str:
+        users = f"-{self.users}users" if self.users > 1 else ""
+        return f"semantic-{role}-{self.payload.source}{users}"
 
     @property
     def remark(self) -> str | None:
@@ -89,11 +73,3 @@ class SemanticScenario(Scenario):
             "LPIPS is not measured: it needs the published AlexNet weights, "
             "--set lpips=PATH"
         )
-
-
-def _encoder_of(decoder: Path) -> str | None:
-    """Name of the encoder that the card beside a decoder's weights gives, if any."""
-    try:
-        return json.loads(decoder.with_suffix(".json").read_text())["encoder"]
-    except (OSError, ValueError, RecursionError, KeyError, TypeError):
-        return None  # the link says what is wrong with the weights

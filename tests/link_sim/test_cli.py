@@ -20,7 +20,7 @@ KEYS = "scenario receiver axis point metric value low high count".split()
 @pytest.fixture
 def invoke(monkeypatch, fake_link, tmp_path):
     """Calls the command line in an empty folder, with the stand-in link."""
-    monkeypatch.setattr(versions, "of_today", dict)
+    monkeypatch.setattr(versions, "of_today", lambda scenario: {})
     monkeypatch.setattr(cli, "_load_tensorflow", lambda console: None)
     monkeypatch.chdir(tmp_path)
     return lambda *arguments: CliRunner().invoke(cli.app, arguments)

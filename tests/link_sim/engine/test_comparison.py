@@ -11,7 +11,7 @@ from link_sim.scenarios.loading import load_scenario
 
 @pytest.fixture(autouse=True)
 def stand_in(fake_link, monkeypatch):
-    monkeypatch.setattr(versions, "of_today", dict)
+    monkeypatch.setattr(versions, "of_today", lambda scenario: {})
 
 
 def test_rows_are_those_of_the_command_line(tmp_path):

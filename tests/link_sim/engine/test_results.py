@@ -27,7 +27,7 @@ from link_sim.engine import montecarlo, results, versions
 from link_sim.engine.executors import InProcessExecutor
 from link_sim.scenarios.loading import load_scenario
 
-versions.of_today = dict
+versions.of_today = lambda scenario: {}
 scenario = load_scenario("smoke", ["stop.max_batches=6"])
 with results.open_results(Path(sys.argv[1]), scenario) as stored:
     tallies = montecarlo.tally(scenario.sweep.points, scenario.stop, stored.lines)
@@ -39,7 +39,7 @@ with results.open_results(Path(sys.argv[1]), scenario) as stored:
 
 @pytest.fixture(autouse=True)
 def fixed_versions(monkeypatch):
-    monkeypatch.setattr(versions, "of_today", lambda: {"python": "3"})
+    monkeypatch.setattr(versions, "of_today", lambda scenario: {"python": "3"})
 
 
 def fill(folder, fake_link, *overrides, batches=None):
@@ -199,7 +199,7 @@ def test_summary_holds_the_rows(tmp_path, fake_link):
 
 def test_versions_are_kept_of_all_that_wrote(tmp_path, fake_link, monkeypatch):
     for version in ("3", "3", "4"):
-        monkeypatch.setattr(versions, "of_today", lambda v=version: {"python": v})
+        monkeypatch.setattr(versions, "of_today", lambda scenario, v=version: {"python": v})
         fill(tmp_path, fake_link)
     known = json.loads((tmp_path / "versions.json").read_text())
     assert known == [{"python": "3"}, {"python": "4"}]
@@ -208,7 +208,7 @@ def test_versions_are_kept_of_all_that_wrote(tmp_path, fake_link, monkeypatch):
 def made_by(monkeypatch, python, **weights):
     """Has what is run from now on be made by these versions."""
     made = {"python": python, "weights": weights}
-    monkeypatch.setattr(versions, "of_today", lambda: made)
+    monkeypatch.setattr(versions, "of_today", lambda scenario: made)
     return made
 
 

@@ -5,6 +5,7 @@ import shutil
 import numpy as np
 import pytest
 
+from link_sim.engine import pins
 from link_sim.engine.batches import LiveExperiment, picture_strip, plain, run_batch
 from link_sim.engine.results import ResultsError, open_results
 from link_sim.experiments.semantic import Recovered, SemanticLink
@@ -203,14 +204,14 @@ def hashes(folder, *names):
 def test_a_scenario_pins_the_weights_that_its_receivers_take(weights, monkeypatch):
     monkeypatch.chdir(weights.parent)
     one = 'receivers=["ls+cdiff", "ls+cdiff-8", "lmmse+cdiff-8", "ls+jpeg"]'
-    chosen = scenario(weights.name, one)
+    chosen = pins.pinned(scenario(weights.name, one))
     used = ("semantic-cdiff-mnist", "semantic-encoder-mnist")
     pinned = DataFolder(path=str(weights), sha256=hashes(weights, *used))
     assert chosen.weights == pinned
     assert parse_scenario(chosen.to_toml()) == chosen
-    two = scenario(weights, 'receivers=["ls+vae"]', "users=2").weights.sha256
+    two = pins.pinned(scenario(weights, 'receivers=["ls+vae"]', "users=2"))
     used = ("semantic-vae-mnist-2users", "semantic-vae-encoder-mnist-2users")
-    assert two == hashes(weights, *used)
+    assert two.weights.sha256 == hashes(weights, *used)
     assert load_scenario("semantic").weights is None
 
 
@@ -218,7 +219,7 @@ def test_a_scenario_pins_the_weights_that_its_receivers_take(weights, monkeypatc
 def test_replaced_weights_are_refused(weights, tmp_path, name):
     folder, results = tmp_path / "weights", tmp_path / "results"
     shutil.copytree(weights, folder)
-    chosen = scenario(folder, 'receivers=["ls+ae"]')
+    chosen = pins.pinned(scenario(folder, 'receivers=["ls+ae"]'))
     with open_results(results, chosen):
         pass
     file = str(folder / f"{name}.npz")
@@ -226,7 +227,7 @@ def test_replaced_weights_are_refused(weights, tmp_path, name):
     pretrained.save_arrays(file, {**arrays, "000": 2 * arrays["000"]}, card(file))
     with pytest.raises(ValueError, match=f"{name}.npz has other content .*sha256"):
         SemanticLink(chosen)
-    again = scenario(folder, 'receivers=["ls+ae"]')
+    again = pins.pinned(scenario(folder, 'receivers=["ls+ae"]'))
     with pytest.raises(ResultsError, match="another run, with weights = "):
         with open_results(results, again):
             pass
@@ -239,7 +240,7 @@ def card(file):
 def test_a_copy_of_the_weights_elsewhere_continues_a_run(weights, tmp_path):
     shutil.copytree(weights, tmp_path / "copy")
     for folder in (weights, tmp_path / "copy"):
-        with open_results(tmp_path / "results", scenario(folder)):
+        with open_results(tmp_path / "results", pins.pinned(scenario(folder))):
             pass
 
 
@@ -247,7 +248,7 @@ def test_weights_that_are_no_folder_are_answered_in_one_sentence(tmp_path):
     (tmp_path / "ae.npz").touch()
     for name in ("ae.npz", "none"):
         with pytest.raises(ScenarioError, match=f"weights = .*{name}' is not a folder"):
-            scenario(tmp_path / name)
+            pins.pinned(scenario(tmp_path / name))
 
 
 @pytest.mark.parametrize(
@@ -268,8 +269,8 @@ def test_more_symbols_than_there_are_are_refused(weights, sweep, named):
 
 
 def test_missing_weights_are_named(tmp_path):
-    with pytest.raises(ValueError, match="semantic-ae-mnist.npz"):
-        SemanticLink(scenario(tmp_path))
+    with pytest.raises(ScenarioError, match="holds none of .* semantic-ae-mnist"):
+        pins.pinned(scenario(tmp_path))
 
 
 def test_two_users_without_weights_are_answered_in_one_sentence():

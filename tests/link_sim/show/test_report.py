@@ -14,7 +14,7 @@ from link_sim.show.report import write_report
 @pytest.fixture
 def page(tmp_path, fake_link, monkeypatch):
     """The report of a run whose description is out for mischief."""
-    monkeypatch.setattr(versions, "of_today", lambda: {"python": "<3>"})
+    monkeypatch.setattr(versions, "of_today", lambda scenario: {"python": "<3>"})
     evil = "description=<script>alert(1)</script> & more"
     scenario = load_scenario("smoke", [evil])
     with results.open_results(tmp_path, scenario) as stored:
