@@ -168,16 +168,11 @@ def train(
 ) -> None:
     """Trains a shipped weight file again; continues what is there."""
     _load_tensorflow(_console())
-    from link_sim.recipes import bit_planes as recipes_joint
-    from link_sim.recipes import channels as recipes_csi
-    from link_sim.recipes import restorers as recipes
-    from link_sim.recipes import semantic as recipes_semantic
+    from link_sim.recipes.table import RECIPES
 
-    known = recipes.RECIPES | recipes_joint.RECIPES | recipes_csi.RECIPES
-    known |= recipes_semantic.RECIPES
-    if weights not in known:
-        raise ValueError(f"no recipe for '{weights}': use {', '.join(known)}")
-    recipe = known[weights]
+    if weights not in RECIPES:
+        raise ValueError(f"no recipe for '{weights}': use {', '.join(RECIPES)}")
+    recipe = RECIPES[weights].open()
     folder = out or Path("results") / f"train-{weights}"
     recipe(folder, **_keywords(recipe, settings))
     typer.echo(f"Results: {folder}")
@@ -200,13 +195,13 @@ def bench(
     """Measures speed, side by side with a stock Sionna script in the same process."""
     console = _console()
     _load_tensorflow(console)
-    from link_sim.bench.blocks import BENCHES
+    from link_sim.bench.table import BENCHES
     from link_sim.show import display
 
     if name not in (*BENCHES, "all"):
         raise ValueError(f"no bench '{name}': use {', '.join(BENCHES)} or all")
     chosen = BENCHES if name == "all" else {name: BENCHES[name]}
-    results = {title: measure() for title, measure in chosen.items()}
+    results = {title: entry.open()() for title, entry in chosen.items()}
     if as_json:
         rows = results if name == "all" else results[name]
         typer.echo(json.dumps(rows, indent=1))

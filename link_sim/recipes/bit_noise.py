@@ -8,6 +8,10 @@ from statistics import NormalDist
 import numpy as np
 
 from link_sim.models.bit_planes import CERTAIN
+from link_sim.recipes.noise_levels import log_uniform
+
+RATES = 0.002, 0.5
+"""Ends of the bit error rates of training."""
 
 
 def received_llr(rng: np.random.Generator, images: np.ndarray, rate: float):
@@ -25,7 +29,7 @@ def hard_bits(rng: np.random.Generator, bits: np.ndarray) -> np.ndarray:
     before or after a random bit has its own: free of errors, guessed, or any.
     """
     size = len(bits)
-    rate, other = np.exp(rng.uniform(np.log(0.002), np.log(0.5), (2, size, 1)))
+    rate, other = log_uniform(rng.random((2, size, 1)), *RATES)
     kind = rng.random((size, 1))
     other = np.where(kind < 0.07, 0.0, np.where(kind < 0.14, 0.5, other))
     rate = np.where(_stretch(rng, size) & (kind < 0.2), other, rate)
@@ -40,7 +44,7 @@ def flipped_bits(rng: np.random.Generator, bits: np.ndarray) -> np.ndarray:
     p is log-uniform on [0.002, 0.5] per image.
     """
     size = len(bits)
-    rate = np.exp(rng.uniform(np.log(0.002), np.log(0.5), (size, 1)))
+    rate = log_uniform(rng.random((size, 1)), *RATES)
     sent = bits.reshape(size, -1)
     flips = rng.random(sent.shape, "float32") < rate
     certainty = (1 - 2 * rate).astype("float32")
@@ -85,7 +89,7 @@ def soft_bits(rng: np.random.Generator, bits: np.ndarray) -> np.ndarray:
     kind = rng.random((size, 1))
     certain = np.where(kind < 0.1, CERTAIN, 0).astype("float32")
     llr = np.where(_stretch(rng, size) & (kind < 0.2), certain * sent, llr)
-    trust = np.exp(rng.uniform(-np.log(2), np.log(2), (size, 1)))
+    trust = log_uniform(rng.random((size, 1)), 1 / 2, 2)
     trust = np.where(rng.random((size, 1)) < 0.25, trust, 1).astype("float32")
     return np.tanh(trust * llr / 2).reshape(bits.shape)
 

@@ -13,12 +13,12 @@ from sionna.phy.ofdm import RemoveNulledSubcarriers
 from link_sim.models import pretrained
 from link_sim.models.spectral import SpectralDenoiser, array_response, log_error
 from link_sim.models.stationary_mixture import fit_spectrum
-from link_sim.models.training import low_discrepancy, train
 from link_sim.receivers.estimation.mimo import adaptive, tweedie
 from link_sim.receivers.estimation.mimo_baselines import genie
 from link_sim.receivers.estimation.ofdm import delay_response
 from link_sim.receivers.estimation.soundings import soundings
-from link_sim.recipes.restorers import cost, show_progress
+from link_sim.recipes.noise_levels import uniform_db
+from link_sim.recipes.publishing import publish, train_in_cycles
 from link_sim.scenarios.loading import load_scenario
 from link_sim.world.channel import Channel
 from link_sim.world.ensembles import (
@@ -43,9 +43,8 @@ def noisy(rng, x0: np.ndarray, low_db: float, high_db: float) -> tuple:
 
     SNRs are uniform in dB, in strata.
     """
-    snr_db = low_db + (high_db - low_db) * low_discrepancy(rng, len(x0))
+    sigma = np.sqrt(uniform_db(rng, len(x0), low_db, high_db) / 2).astype("float32")
     x0 = np.stack([x0.real, x0.imag], axis=-1).astype("float32")
-    sigma = np.sqrt(10 ** (-snr_db / 10) / 2).astype("float32")
     sigma = sigma.reshape(-1, *[1] * (x0.ndim - 1))
     return (x0 + sigma * rng.standard_normal(x0.shape, "float32"), sigma), x0
 
@@ -118,7 +117,6 @@ def ofdm_batch(step: int, seed: int, size: int):
 def train_spectral(
     folder: Path,
     name: str,
-    summary: str,
     data: str,
     lengths: tuple[int, int],
     points: tuple[int, int],
@@ -129,7 +127,6 @@ def train_spectral(
     size: int = 128,
     learning_rate: float = 3e-3,
     seed: int = 1,
-    report: Callable = show_progress,
 ) -> None:
     """Trains and measures a denoiser that estimates spectra.
 
@@ -138,27 +135,25 @@ def train_spectral(
     """
     keras.utils.set_random_seed(seed)
     denoiser = SpectralDenoiser(lengths, points)
-    seconds = train(
+    seconds = train_in_cycles(
         layer(denoiser),
-        lambda step: batch(step, seed, size),
-        steps,
-        Path(folder),
+        [(steps, learning_rate, partial(batch, size=size))],
+        folder,
+        seed,
         loss=log_error,
-        learning_rate=learning_rate,
         ema_momentum=0.99,
         save_every=50,
-        report=report,
     )
     recipe = {"name": name, "steps": steps, "batch": size, "seed": seed}
-    card = {
-        "summary": summary,
-        "data": data,
-        "cost": cost(seconds),
-        "recipe": recipe | {"learning_rate": learning_rate},
-    }
-    path = str(Path(folder) / f"{name}.npz")
-    pretrained.save_model(path, denoiser, card)
-    pretrained.update_card(path, quality=measure(pretrained.load_model(path)))
+    card = {"data": data, "recipe": recipe | {"learning_rate": learning_rate}}
+    publish(
+        folder,
+        name,
+        denoiser,
+        card,
+        seconds,
+        lambda path: measure(pretrained.load_model(path)),
+    )
 
 
 def through_pilots(denoiser):
@@ -226,70 +221,53 @@ def cluster_quality(denoiser) -> dict:
 
 
 def fit_cdl(
-    folder: Path,
-    channels: int = 10_000,
-    iterations: int = 40,
-    seed: int = 1,
-    report: Callable = show_progress,
+    folder: Path, channels: int = 10_000, iterations: int = 40, seed: int = 1
 ) -> None:
     """Fits the spectra of the CDL profiles A to D, one after the other."""
-    names = [f"cdl-{profile}" for profile in "abcd"]
-    spectra = {}
-    for name in names:
-        h = ENSEMBLES[name].draw(seed, channels)
-        spectra[name] = fit_spectrum(h, (64, 256), iterations)
+    spectra = {
+        name: fit_spectrum(ENSEMBLES[name].draw(seed, channels), (64, 256), iterations)
+        for name in (f"cdl-{profile}" for profile in "abcd")
+    }
+    recipe = {"name": "csi-cdl", "channels": channels, "iterations": iterations}
     card = {
-        "summary": "Spectra of CDL-A to D, 16 x 64 antennas: a mixture of fields",
         "data": "CDL profiles of 3GPP TR 38.901, drawn by Sionna",
-        "recipe": {
-            "name": "csi-cdl",
-            "channels": channels,
-            "iterations": iterations,
-            "seed": seed,
-        },
+        "recipe": recipe | {"seed": seed},
         "parameters": int(sum(p.size for p in spectra.values())),
     }
-    pretrained.save_arrays(str(Path(folder) / "csi-cdl.npz"), spectra, card)
+    publish(folder, "csi-cdl", spectra, card)
 
 
-RECIPES = {
-    "csi-scm": partial(
-        train_spectral,
-        name="csi-scm",
-        summary="Denoiser of 64 x 16 channels of the 3GPP spatial channel model",
-        data="3GPP spatial channel model with three paths, drawn as they are needed",
-        lengths=(64, 16),
-        points=POINTS,
-        batch=scm_batch,
-        measure=scm_quality,
-        layer=lambda denoiser: partial(denoiser, training=True),
-        steps=1200,
-    ),
-    "csi-ofdm": partial(
-        train_spectral,
-        name="csi-ofdm",
-        summary="Denoiser of UMi channels over angle and delay, for OFDM grids",
-        data="UMi drops of 3GPP TR 38.901, drawn by Sionna",
-        lengths=(4, 44),
-        points=(16, 64),
-        batch=ofdm_batch,
-        measure=ofdm_quality,
-        layer=over_carriers,
-        steps=500,
-    ),
-    "csi-clusters": partial(
-        train_spectral,
-        name="csi-clusters",
-        summary="Denoiser of 16 x 64 channels of random clusters, through pilots",
-        data="Random clusters of rays, drawn as they are needed",
-        lengths=(64, 16),
-        points=POINTS,
-        batch=cluster_batch,
-        measure=cluster_quality,
-        layer=through_pilots,
-        steps=600,
-        size=96,
-    ),
-    "csi-cdl": fit_cdl,
-}
-"""Weights name -> function(folder, **overrides)."""
+train_scm = partial(
+    train_spectral,
+    name="csi-scm",
+    data="3GPP spatial channel model with three paths, drawn as they are needed",
+    lengths=(64, 16),
+    points=POINTS,
+    batch=scm_batch,
+    measure=scm_quality,
+    layer=lambda denoiser: partial(denoiser, training=True),
+    steps=1200,
+)
+train_ofdm = partial(
+    train_spectral,
+    name="csi-ofdm",
+    data="UMi drops of 3GPP TR 38.901, drawn by Sionna",
+    lengths=(4, 44),
+    points=(16, 64),
+    batch=ofdm_batch,
+    measure=ofdm_quality,
+    layer=over_carriers,
+    steps=500,
+)
+train_clusters = partial(
+    train_spectral,
+    name="csi-clusters",
+    data="Random clusters of rays, drawn as they are needed",
+    lengths=(64, 16),
+    points=POINTS,
+    batch=cluster_batch,
+    measure=cluster_quality,
+    layer=through_pilots,
+    steps=600,
+    size=96,
+)

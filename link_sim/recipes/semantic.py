@@ -16,30 +16,19 @@ import keras
 import numpy as np
 from keras import ops
 
-from link_sim.models import pretrained
-from link_sim.models.classifier import ImageClassifier
 from link_sim.models.semantic import SemanticDenoiser, SemanticEncoder
-from link_sim.models.training import train
 from link_sim.receivers.semantic import SemanticDecoder, SymbolEncoder, num_symbols
+from link_sim.recipes.classifiers import PICTURES
 from link_sim.recipes.linear_start import start_linear
-from link_sim.recipes.restorers import (
-    BATCH,
-    DATA,
-    classifier_accuracy,
-    cost,
-    digits,
-    fit_classifier,
-    shifted,
-    show_progress,
-)
+from link_sim.recipes.publishing import DATA, digits, publish, train_in_cycles
 from link_sim.recipes.semantic_batches import RATIOS, Transmission, semantic_batch
+from link_sim.recipes.table import SEMANTIC_SYSTEMS
 from link_sim.world.sources import (
     evaluation_digits,
     evaluation_pictures,
     training_pictures,
 )
 
-PICTURES = "CIFAR-10 training images (Krizhevsky 2009)"
 QUALITY_IMAGES, QUALITY_SNR_DB = 1000, 7.0
 START_BATCHES = 160
 """Half of all ratios, half of the largest one, which is all that tells of the symbols
@@ -90,24 +79,18 @@ SYSTEMS = {
     "cifar10-2users": ("cifar10", 2),
 }
 """Name -> source and users."""
-SUMMARIES = {
-    "ae": "Autoencoder's decoder",
-    "cdiff": "Conditional diffusion decoder",
-    "vae": "VAE's decoder",
-}
 
 
 def train_semantic(
+    folder: Path,
     kind: str,
     system: str,
-    folder: Path,
     steps: int,
     decoder_steps: int,
     learning_rate: float = 1e-3,
     last_level: float = 0.6,
     ratio: float = 0.0,
     seed: int = 1,
-    report: Callable = show_progress,
 ) -> None:
     """Trains and measures a decoder, and the encoder that it goes with.
 
@@ -136,28 +119,23 @@ def train_semantic(
         ratio=ratio,
         flips=made.flips,
     )
-    options = {"learning_rate": learning_rate, "report": report, "ema_momentum": 0.99}
     transmission = Transmission(encoder, denoiser, variational)
     ratios = [ratio or i % 2 * RATIOS[1] for i in range(START_BATCHES)]
     start = [batch(i, last_level=1.0, ratio=r) for i, r in enumerate(ratios)]
     start_linear(transmission, start, users)
-    seconds = train(
-        transmission,
-        functools.partial(batch, last_level=1.0, seed=seed),
-        steps=steps,
-        folder=Path(folder) / f"joint-{'vae' if variational else 'ae'}",
-        **options,
+    cycles = [(steps, learning_rate, functools.partial(batch, last_level=1.0))]
+    name = f"joint-{'vae' if variational else 'ae'}"
+    seconds = train_in_cycles(
+        transmission, cycles, folder, seed, name, ema_momentum=0.99
     )
-    encoder = _means(encoder, max_symbols) if variational else encoder
+    encoder = mean_encoder(encoder, max_symbols) if variational else encoder
     encoder.trainable = False
     last = last_level if kind == "cdiff" else 1.0
-    seconds += train(
-        Transmission(encoder, denoiser),
-        functools.partial(batch, last_level=last, seed=seed + 1),
-        steps=decoder_steps,
-        folder=Path(folder) / f"decoder-{kind}",
-        **options,
-    )
+    cycles = [(decoder_steps, learning_rate, functools.partial(batch, last_level=last))]
+    seconds += train_in_cycles(
+        Transmission(encoder, denoiser), cycles, folder, seed + 1, f"decoder-{kind}",
+        ema_momentum=0.99,
+    )  # fmt: skip
     recipe = {
         "steps": [steps, decoder_steps],
         "last_level": [1.0, last],
@@ -166,7 +144,7 @@ def train_semantic(
         "users": users,
         "seed": seed,
     }
-    _save(Path(folder), kind, system, encoder, denoiser, cost(seconds), recipe)
+    _save(Path(folder), kind, system, encoder, denoiser, seconds, recipe)
 
 
 def _networks(made: Source, shape: tuple, max_symbols: int, variational: bool):
@@ -181,34 +159,31 @@ def _networks(made: Source, shape: tuple, max_symbols: int, variational: bool):
     return encoder, denoiser
 
 
-def _save(folder: Path, kind, system, encoder, denoiser, spent: dict, recipe: dict):
+def _save(folder: Path, kind, system, encoder, denoiser, seconds, recipe: dict) -> None:
     """Writes encoder and decoder with their cards, and measures them."""
     source, users = SYSTEMS[system]
     made, name = SOURCES[source], f"semantic-{kind}-{system}"
     encoder_name = f"semantic-{'vae-' if kind == 'vae' else ''}encoder-{system}"
-    what = f"of {source} images from 1/48 to 1/6 channel uses a value"
-    what += f", {users} users" if users > 1 else ""
-    card = {"data": made.data, "cost": spent, "recipe": {"name": name, **recipe}}
-    path = str(folder / f"{encoder_name}.npz")
-    pretrained.save_model(path, encoder, card | {"summary": f"Encoder {what}"})
+    card = {"data": made.data, "recipe": {"name": name, **recipe}}
+    summary = f"Encoder of {SEMANTIC_SYSTEMS[system][0]}"
+    publish(folder, encoder_name, encoder, card, seconds, summary=summary)
     config = denoiser.get_config()
-    card |= {
-        "summary": f"{SUMMARIES[kind]} {what}",
-        "encoder": encoder_name,
-        "decoder": {
-            "image_shape": list(config["image_shape"]),
-            "max_symbols": config["num_features"] // 2,
-        },
+    card["encoder"] = encoder_name
+    card["decoder"] = {
+        "image_shape": list(config["image_shape"]),
+        "max_symbols": config["num_features"] // 2,
     }
-    path = str(folder / f"{name}.npz")
-    pretrained.save_model(path, denoiser, card)
-    quality = {"images": QUALITY_IMAGES, "snr_db": QUALITY_SNR_DB}
-    encoder, images = SymbolEncoder(encoder), made.held_out()
-    for num_steps in (1, 8) if kind == "cdiff" else (1,):
-        decoder = SemanticDecoder.from_preset(path, num_steps=num_steps)
-        for k, psnr_db in decoder_quality(encoder, decoder, images, users):
-            quality[f"psnr_db_of_{k}_symbols_{num_steps}_steps"] = psnr_db
-    pretrained.update_card(path, quality=quality)
+
+    def measure(path: str) -> dict:
+        quality = {"images": QUALITY_IMAGES, "snr_db": QUALITY_SNR_DB}
+        images, symbols = made.held_out(), SymbolEncoder(encoder)
+        for num_steps in (1, 8) if kind == "cdiff" else (1,):
+            decoder = SemanticDecoder.from_preset(path, num_steps=num_steps)
+            for k, psnr_db in decoder_quality(symbols, decoder, images, users):
+                quality[f"psnr_db_of_{k}_symbols_{num_steps}_steps"] = psnr_db
+        return quality
+
+    publish(folder, name, denoiser, card, seconds, measure)
 
 
 def decoder_quality(encoder, decoder, images: np.ndarray, users: int) -> list[tuple]:
@@ -233,36 +208,7 @@ def decoder_quality(encoder, decoder, images: np.ndarray, users: int) -> list[tu
     return quality
 
 
-def train_picture_classifier(
-    folder: Path, steps: int = 4000, seed: int = 1, report: Callable = show_progress
-) -> None:
-    """Trains and measures the classifier of CIFAR-10 images."""
-    keras.utils.set_random_seed(seed)
-    images, labels = training_pictures()
-    classifier = ImageClassifier(images.shape[1:], (64, 128, 256))
-
-    def batch(step):
-        rng = np.random.default_rng([seed, step])
-        chosen = rng.integers(0, len(images), BATCH)
-        mirrored = rng.random((BATCH, 1, 1, 1)) < 0.5
-        inputs = shifted(rng, images[chosen], 3)
-        inputs = np.where(mirrored, inputs[:, :, ::-1], inputs)
-        return (inputs.astype("float32") / 255,), labels[chosen], None
-
-    seconds = fit_classifier(classifier, batch, folder, steps=steps, report=report)
-    found = classifier_accuracy(classifier, *evaluation_pictures())
-    card = {
-        "cost": cost(seconds),
-        "summary": "CIFAR-10 classifier: accuracy and Fréchet classifier distance",
-        "data": PICTURES,
-        "recipe": {"name": "cifar10-classifier", "steps": steps, "seed": seed},
-        "quality": {"accuracy": found},
-    }
-    path = str(Path(folder) / "cifar10-classifier.npz")
-    pretrained.save_model(path, classifier, card)
-
-
-def _means(encoder: SemanticEncoder, max_symbols: int) -> SemanticEncoder:
+def mean_encoder(encoder: SemanticEncoder, max_symbols: int) -> SemanticEncoder:
     """The encoder whose output are the means of a variational one."""
     config = encoder.get_config() | {"num_features": 2 * max_symbols}
     means = SemanticEncoder.from_config(config)
@@ -270,18 +216,3 @@ def _means(encoder: SemanticEncoder, max_symbols: int) -> SemanticEncoder:
     half = 2 * max_symbols
     means.set_weights([*weights, kernel[:, :half], bias[:half]])
     return means
-
-
-SETTINGS = {
-    "mnist": {"steps": 5000, "decoder_steps": 5000},
-    "cifar10": {"steps": 3000, "decoder_steps": 3000},
-    "cifar10-2users": {"steps": 3000, "decoder_steps": 24000, "last_level": 0.3},
-}
-RECIPES = {"cifar10-classifier": train_picture_classifier} | {
-    f"semantic-{kind}-{system}": functools.partial(
-        train_semantic, kind, system, **settings
-    )
-    for system, settings in SETTINGS.items()
-    for kind in ("ae", "vae", "cdiff")
-}
-"""Weights name -> function(folder, **overrides)."""

@@ -14,6 +14,7 @@ from link_sim.receivers.semantic import (
     num_symbols,
     observe,
 )
+from link_sim.recipes.noise_levels import log_uniform, uniform_db
 
 BATCH = 64
 """Images of a step, those of all users counted."""
@@ -21,6 +22,8 @@ RATIOS = 1 / 48, 1 / 6
 """Ends of the bandwidth ratios that one network is trained for."""
 SNR_DB = -2.0, 22.0
 """Ends of the true SNR 1 / no of training, in dB."""
+SIGMAS = 0.01, 2.0
+"""Ends of the levels of diffusion noise of training."""
 LARGEST_SHAPE = 100.0
 """Nakagami shapes of training fading go from 1 (Rayleigh) to this (hardly any)."""
 
@@ -42,10 +45,8 @@ def draw_channel(rng, users: int, counts: np.ndarray, max_symbols: int) -> Chann
     |h_u|^2, as by LMMSE equalisation with one antenna.
     """
     frames = len(counts)
-    low, high = SNR_DB
-    no = 10 ** (-(low + (high - low) * low_discrepancy(rng, frames)) / 10)
-    no = no[:, None, None]
-    shape = LARGEST_SHAPE ** rng.random((frames, 1, 1))
+    no = uniform_db(rng, frames, *SNR_DB)[:, None, None]
+    shape = log_uniform(rng.random((frames, 1, 1)), 1.0, LARGEST_SHAPE)
     size = frames, users, max_symbols
     fading = rng.random((frames, 1, 1)) < 0.5
     gain = np.where(fading, rng.gamma(shape, 1 / shape, size), 1.0)
@@ -87,14 +88,14 @@ def semantic_batch(
     if flips:
         mirrored = rng.random((frames, users, 1, 1, 1)) < 0.5
         picked = np.where(mirrored, picked[:, :, :, ::-1], picked)
-    low, high = (np.log(ratio or end) for end in RATIOS)
-    ratios = np.exp(low + (high - low) * low_discrepancy(rng, frames))
+    ends = (ratio or end for end in RATIOS)
+    ratios = log_uniform(low_discrepancy(rng, frames), *ends)
     counts = np.array([num_symbols(r, shape, users) for r in ratios])
     counts = np.minimum(counts, max_symbols)
     channel = draw_channel(rng, users, counts, max_symbols)
 
     u = low_discrepancy(rng, frames)
-    sigma = 0.01 * 200 ** ((u - last_level) / (1 - last_level + 1e-12))
+    sigma = log_uniform((u - last_level) / (1 - last_level + 1e-12), *SIGMAS)
     asked = u >= last_level
     sigma = np.where(asked, sigma, SIGMA_INFINITE)[:, None, None, None, None]
     x0 = picked.astype("float32") / 127.5 - 1

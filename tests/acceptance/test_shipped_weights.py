@@ -7,9 +7,7 @@ import pytest
 from link_sim.engine.comparison import compare
 from link_sim.models.pretrained import load_model, read_card
 from link_sim.receivers.semantic import SemanticDecoder, SymbolEncoder
-from link_sim.recipes import bit_planes as recipes_joint
-from link_sim.recipes import restorers as recipes
-from link_sim.recipes import semantic as recipes_semantic
+from link_sim.recipes import bit_planes, classifiers, restorers, semantic
 from link_sim.scenarios.loading import load_scenario
 from link_sim.world.sources import evaluation_digits, evaluation_labels
 
@@ -19,7 +17,7 @@ pytestmark = pytest.mark.slow
 @pytest.mark.parametrize("name", ["ddpm", "regression"])
 def test_restorers_are_as_good_as_their_cards(name):
     stated = read_card(name)["quality"]
-    measured = recipes.restoration_quality(name, digits=1000)
+    measured = restorers.restoration_quality(name, number=1000)
     for key in stated.keys() - {"digits"}:
         # the mean squared errors of digits spread by about 60 %: 4 sigma is 0.35 dB
         assert measured[key] == pytest.approx(stated[key], abs=0.35)
@@ -27,7 +25,7 @@ def test_restorers_are_as_good_as_their_cards(name):
 
 def test_bit_planes_are_as_good_as_their_card():
     stated = read_card("bit-planes")["quality"]
-    measured = recipes_joint.bit_quality(load_model("bit-planes"), digits=1000)
+    measured = bit_planes.bit_quality(load_model("bit-planes"), number=1000)
     for key in stated.keys() - {"digits"}:
         # the digits' remaining bits spread by about 30 %: 4 sigma is 4 %
         assert measured[key] == pytest.approx(stated[key], rel=0.04)
@@ -37,7 +35,7 @@ def test_classifier_is_as_good_as_its_card():
     classifier = load_model("digit-classifier")
     stated = read_card("digit-classifier")["quality"]["accuracy"]
     digits = evaluation_digits(), evaluation_labels()
-    accuracy = recipes.classifier_accuracy(classifier, *digits)
+    accuracy = classifiers.classifier_accuracy(classifier, *digits)
     assert accuracy == pytest.approx(stated, abs=1e-3)  # rounding flips very few
     assert accuracy >= 0.99
 
@@ -60,8 +58,8 @@ def test_semantic_decoders_are_as_good_as_their_card(source, users):
     card = read_card(name)
     encoder = SymbolEncoder.from_preset(card["encoder"])
     decoder = SemanticDecoder.from_preset(name)
-    images = recipes_semantic.SOURCES[source].held_out()
-    for k, psnr_db in recipes_semantic.decoder_quality(encoder, decoder, images, users):
+    images = semantic.SOURCES[source].held_out()
+    for k, psnr_db in semantic.decoder_quality(encoder, decoder, images, users):
         # the same images and noise: what is left is rounding
         stated = card["quality"][f"psnr_db_of_{k}_symbols_1_steps"]
         assert psnr_db == pytest.approx(stated, abs=0.05)

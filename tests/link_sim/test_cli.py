@@ -12,7 +12,7 @@ from typer.testing import CliRunner
 
 from link_sim import cli
 from link_sim.engine import montecarlo, results, versions
-from link_sim.recipes import restorers as recipes
+from link_sim.recipes.table import Recipe
 
 KEYS = "scenario receiver axis point metric value low high count".split()
 
@@ -275,7 +275,7 @@ def test_train_runs_a_recipe_with_its_settings(invoke, monkeypatch):
     def recipe(folder, steps=1, dataset="mnist"):
         calls.append((folder, steps, dataset))
 
-    monkeypatch.setitem(recipes.RECIPES, "ddpm", recipe)
+    monkeypatch.setattr(Recipe, "open", lambda _: recipe)
     assert invoke("train", "ddpm", "--set", "steps=5").exit_code == 0
     assert calls == [(Path("results/train-ddpm"), 5, "mnist")]
     refuse(invoke("train", "dpm"), "'dpm'", "ddpm")

@@ -4,8 +4,9 @@ import pytest
 from link_sim.models import pretrained
 from link_sim.models.semantic import SemanticDenoiser, SemanticEncoder
 from link_sim.receivers.semantic import SIGMA_INFINITE, SemanticDecoder
-from link_sim.recipes import semantic as recipes_semantic
+from link_sim.recipes import semantic
 from link_sim.recipes.semantic_batches import Transmission, draw_channel, semantic_batch
+from link_sim.recipes.table import RECIPES
 
 IMAGES = np.random.default_rng(0).integers(0, 256, (200, 28, 28, 1), np.uint8)
 
@@ -59,7 +60,7 @@ def test_noise_of_the_channel_is_what_no_eff_says(users):
 
 def test_means_of_a_variational_encoder_are_kept():
     encoder = SemanticEncoder((28, 28, 1), 8, (4, 4, 4, 4))
-    means = recipes_semantic._means(encoder, 2)
+    means = semantic.mean_encoder(encoder, 2)
     image = IMAGES[:3].astype("float32") / 255
     np.testing.assert_allclose(means(image), encoder(image)[:, :4], atol=1e-6)
 
@@ -81,18 +82,18 @@ def test_divergence_of_a_variational_encoder_is_its_loss():
 
 @pytest.mark.parametrize("kind", ["vae", "cdiff"])
 def test_recipe_leaves_encoder_and_decoder_that_load(kind, tmp_path, monkeypatch):
-    source = recipes_semantic.SOURCES["mnist"]._replace(
+    source = semantic.SOURCES["mnist"]._replace(
         images=lambda: IMAGES,
         held_out=lambda: IMAGES,
         encoder_widths=(4, 4, 4, 4),
         widths=(32, 32),
         depths=(1, 1),
     )
-    monkeypatch.setitem(recipes_semantic.SOURCES, "mnist", source)
-    monkeypatch.setattr(recipes_semantic, "QUALITY_IMAGES", 20)
-    monkeypatch.setattr(recipes_semantic, "START_BATCHES", 2)
+    monkeypatch.setitem(semantic.SOURCES, "mnist", source)
+    monkeypatch.setattr(semantic, "QUALITY_IMAGES", 20)
+    monkeypatch.setattr(semantic, "START_BATCHES", 2)
     name = f"semantic-{kind}-mnist"
-    recipes_semantic.RECIPES[name](tmp_path, steps=1, decoder_steps=1)
+    RECIPES[name].open()(tmp_path, steps=1, decoder_steps=1)
     path = str(tmp_path / f"{name}.npz")
     card = pretrained.read_card(path)
     assert card["recipe"]["name"] == name

@@ -1,0 +1,90 @@
+"""What `link-sim train` can make: weights, and the function that trains them."""
+
+import pkgutil
+from collections.abc import Callable
+from functools import partial
+from typing import Any, NamedTuple
+
+
+class Recipe(NamedTuple):
+    """How weights are made: `function(folder, **numbers)`, and a line of description.
+
+    function: `module:name` in this package. settings: what it is given beside.
+    """
+
+    function: str
+    summary: str
+    settings: dict[str, Any] = {}
+
+    def open(self) -> Callable[..., None]:
+        """The function with its settings; its numbers are what can be overridden."""
+        function = pkgutil.resolve_name(f"link_sim.recipes.{self.function}")
+        return partial(function, **self.settings)
+
+
+SEMANTIC_DECODERS = {
+    "ae": "Autoencoder's decoder",
+    "vae": "VAE's decoder",
+    "cdiff": "Conditional diffusion decoder",
+}
+RATIOS = "images from 1/48 to 1/6 channel uses a value"
+SEMANTIC_SYSTEMS = {
+    "mnist": (f"mnist {RATIOS}", {"steps": 5000, "decoder_steps": 5000}),
+    "cifar10": (f"cifar10 {RATIOS}", {"steps": 3000, "decoder_steps": 3000}),
+    "cifar10-2users": (
+        f"cifar10 {RATIOS}, 2 users",
+        {"steps": 3000, "decoder_steps": 24000, "last_level": 0.3},
+    ),
+}
+RECIPES = {
+    "pixel-bayes-mnist": Recipe(
+        "restorers:count_levels",
+        "level counts of each pixel of the training digits, for the restorer "
+        "pixel-bayes",
+    ),
+    "digit-classifier": Recipe(
+        "classifiers:train_digits",
+        "Digit classifier: class flips and Fréchet classifier distance",
+    ),
+    "cifar10-classifier": Recipe(
+        "classifiers:train_pictures",
+        "CIFAR-10 classifier: accuracy and Fréchet classifier distance",
+    ),
+    "ddpm": Recipe(
+        "restorers:train_ddpm",
+        "Conditional DDPM on hard or soft bits of digits, any number of steps",
+    ),
+    "regression": Recipe(
+        "restorers:train_regression",
+        "The network of ddpm, trained on as plain L2 regression of hard bits",
+    ),
+    "bit-planes": Recipe(
+        "bit_planes:train_bit_planes",
+        "Bit-plane denoiser of digits: LLRs to posterior logits of all bits",
+    ),
+    "csi-scm": Recipe(
+        "channels:train_scm",
+        "Denoiser of 64 x 16 channels of the 3GPP spatial channel model",
+    ),
+    "csi-ofdm": Recipe(
+        "channels:train_ofdm",
+        "Denoiser of UMi channels over angle and delay, for OFDM grids",
+    ),
+    "csi-clusters": Recipe(
+        "channels:train_clusters",
+        "Denoiser of 16 x 64 channels of random clusters, through pilots",
+    ),
+    "csi-cdl": Recipe(
+        "channels:fit_cdl",
+        "Spectra of CDL-A to D, 16 x 64 antennas: a mixture of fields",
+    ),
+} | {
+    f"semantic-{kind}-{system}": Recipe(
+        "semantic:train_semantic",
+        f"{decoder} of {images}",
+        {"kind": kind, "system": system, **settings},
+    )
+    for system, (images, settings) in SEMANTIC_SYSTEMS.items()
+    for kind, decoder in SEMANTIC_DECODERS.items()
+}
+"""Weights name -> recipe; a new one is one entry here and its function."""
