@@ -1,4 +1,4 @@
-"""What can be measured, by name, and what restorers and decoders cost."""
+"""What restorers and decoders cost, in time and in operations."""
 
 import statistics
 from functools import partial
@@ -7,8 +7,7 @@ import keras
 import numpy as np
 import tensorflow as tf
 
-from link_sim.bench.link import bench_link, bench_modulations, interleave
-from link_sim.bench.scaling import bench_comparison, bench_scaling
+from link_sim.bench.timing import interleave, milliseconds, ratios
 from link_sim.experiments.link import Link
 from link_sim.receivers.catalog import DECODERS, RESTORERS, build_block
 from link_sim.scenarios.loading import load_scenario
@@ -16,6 +15,7 @@ from link_sim.scenarios.loading import load_scenario
 BATCH = 100
 REPEATS = 5
 STEPS = (1, 4, 16)
+PER_IMAGE = "_per_image"
 
 
 def bench_restorers() -> list[dict]:
@@ -43,8 +43,9 @@ def bench_decoders() -> list[dict]:
     """
     link = Link(load_scenario("image-turbo", [f"batch_size={BATCH}"]), ["perfect-csi"])
     transmitter, receiver = link.transmitter, link.receivers[0]
-    sent = link.transmit(link.batch_images(0), link.noise_variance(3.0, "esno_db"))
-    llr = receiver.detect(sent.y, *receiver.estimate(sent.y, sent.no, sent.h), sent.no)
+    no = link.noise_variance(link.scenario.at(3.0))
+    *_, h, y = link.transmit(link.batch_images(0), no)
+    llr = receiver.detect(y, *receiver.estimate(y, no, h), no)
     decoders = {name: entry.make(transmitter) for name, entry in DECODERS.items()}
     for decoder in decoders.values():
         if hasattr(decoder, "source"):
@@ -55,11 +56,14 @@ def bench_decoders() -> list[dict]:
     rows = []
     for name, times in seconds.items():
         crc_ok = transmitter.check(functions[name]())[2]
-        pairs = zip(times, seconds["bp"], strict=True)
-        ratio = statistics.median(own / plain for own, plain in pairs)
+        ratio = statistics.median(ratios(times, seconds["bp"]))
         bler = 1 - float(np.mean(crc_ok))
         row = {"decoder": name, "bler": bler, **_work_of_source(decoders[name], images)}
-        row |= {"batch": images, **_per_image(times, images), "ratio": ratio}
+        row |= {
+            "batch": images,
+            **milliseconds(times, images, PER_IMAGE),
+            "ratio": ratio,
+        }
         rows.append(row)
     return rows
 
@@ -103,23 +107,4 @@ def _measure(name: str, llr) -> dict:
     evaluations = getattr(restorer, "num_steps", 0)
     cost = evaluations and evaluations * mflop(restorer.denoiser.network)
     work = {"evaluations": evaluations, "mflop": cost, "batch": BATCH}
-    return {"restorer": name, **work, **_per_image(seconds, BATCH)}
-
-
-def _per_image(seconds: list[float], images: int) -> dict:
-    milliseconds = sorted(1000 * s / images for s in seconds)
-    return {
-        "milliseconds_per_image": statistics.median(milliseconds),
-        "fastest": milliseconds[0],
-        "slowest": milliseconds[-1],
-    }
-
-
-BENCHES = {
-    "link": bench_link,
-    "modulations": bench_modulations,
-    "comparison": bench_comparison,
-    "restorers": bench_restorers,
-    "decoders": bench_decoders,
-    "scaling": bench_scaling,
-}
+    return {"restorer": name, **work, **milliseconds(seconds, BATCH, PER_IMAGE)}

@@ -1,26 +1,28 @@
 """Our link against a stock Sionna script for the same link, side by side."""
 
-import re
-import resource
 import statistics
 import time
-from concurrent.futures import ProcessPoolExecutor
-from multiprocessing import get_context
-from pathlib import Path
 
 import numpy as np
 import tensorflow as tf
 from sionna.phy import config
 
 from link_sim.bench.stock import StockLink
+from link_sim.bench.timing import (
+    apart,
+    interleave,
+    milliseconds,
+    peak_memory_mb,
+    ratios,
+)
 from link_sim.experiments.link import Link
 from link_sim.receivers.detection.demapping import QAMDemapper
 from link_sim.receivers.detection.equalization import LMMSEEqualizer
-from link_sim.scenarios.loading import Scenario, load_scenario
+from link_sim.scenarios.link import LinkScenario
+from link_sim.scenarios.loading import load_scenario
 from link_sim.world.transmitter import Transmitter
 
 FRAMES = 64
-ROUNDS = 5
 VARIANTS = "stock-graph", "stock-xla", "ours"
 ANTENNAS = {
     "siso": ["antennas.transmit=1", "antennas.streams=1", "antennas.receive=1"],
@@ -30,7 +32,7 @@ IMAGE_SHAPE = 28, 28, 1
 TARGET_BLER = 0.01
 
 
-def bench_scenario(antennas: str = "2x8", bits_per_symbol: int = 6) -> Scenario:
+def bench_scenario(antennas: str = "2x8", bits_per_symbol: int = 6) -> LinkScenario:
     """The scenario `image` over CDL-C, with this antenna set-up and modulation."""
     overrides = ["channel.model=cdl-c", f"batch_size={FRAMES}", 'receivers=["ls"]']
     overrides.append(f"code.bits_per_symbol={bits_per_symbol}")
@@ -50,7 +52,7 @@ def bench_link() -> list[dict]:
     rows = _compare("2x8", 6)
     for row in rows:
         if row["part"] == "link":
-            row |= _fresh(row["variant"], row["ebno_db"], row["no"])
+            row |= apart(_first_batch, row["variant"], row["ebno_db"], row["no"])
     return rows + _compare_stages("2x8", 6, rows[0]["ebno_db"])
 
 
@@ -76,22 +78,10 @@ def block_error_rate(b, b_hat) -> float:
     return float(np.mean(np.any(np.asarray(b) != np.asarray(b_hat), axis=-1)))
 
 
-def interleave(functions: dict, rounds: int = ROUNDS) -> dict[str, list[float]]:
-    """Seconds of each function, called in turns, after one call that compiles it."""
-    seconds = {name: [] for name in functions}
-    for turn in range(rounds + 1):
-        for name, function in functions.items():
-            start = time.perf_counter()
-            tf.nest.map_structure(np.asarray, function())
-            if turn:
-                seconds[name].append(time.perf_counter() - start)
-    return seconds
-
-
 def _compare(antennas: str, bits: int) -> list[dict]:
     link = Link(bench_scenario(antennas, bits))
     ebno_db = operating_point(link)
-    no = float(link.noise_variance(ebno_db, "ebno_db"))
+    no = float(link.noise_variance(link.scenario.at(ebno_db)))
     functions = {v: _whole(v, link.scenario, ebno_db, no) for v in VARIANTS[:2]}
     functions["ours"] = lambda: link(tf.constant(FRAMES), tf.constant(ebno_db))
     case = {"case": f"{antennas} {2**bits}-QAM", "part": "link", "ebno_db": ebno_db}
@@ -106,7 +96,7 @@ def _compare(antennas: str, bits: int) -> list[dict]:
     return rows
 
 
-def _whole(variant: str, scenario: Scenario, ebno_db: float, no: float):
+def _whole(variant: str, scenario: LinkScenario, ebno_db: float, no: float):
     """A function that sends and receives a batch and returns its bits."""
     if variant == "ours":
         link = Link(scenario)
@@ -137,24 +127,23 @@ def _compare_stages(antennas: str, bits: int, ebno_db: float) -> list[dict]:
 def _stages(link: Link, ebno_db: float) -> dict:
     """Sionna's block, ours and their common inputs, for each stage."""
     stock, transmitter = StockLink(link.scenario, link.transmitter), link.transmitter
-    receiver, no = link.receivers[0], link.noise_variance(ebno_db, "ebno_db")
-    image = link.draw_images(FRAMES)
-    sent = link.transmit(image, no)
-    b = tf.reshape(sent.b, [-1, transmitter.k])
-    estimate = receiver.estimate(sent.y, no, sent.h)
+    receiver, no = link.receivers[0], link.noise_variance(link.scenario.at(ebno_db))
+    b, c, _, h, y = link.transmit(link.draw_images(FRAMES), no)
+    b = tf.reshape(b, [-1, transmitter.k])
+    estimate = receiver.estimate(y, no, h)
     equalizer = LMMSEEqualizer(transmitter.resource_grid)
     demapper = QAMDemapper("app", transmitter.num_bits_per_symbol)
-    equalised = equalizer(sent.y, *estimate, no)
-    llr = receiver.detect(sent.y, *estimate, no)
+    equalised = equalizer(y, *estimate, no)
+    llr = receiver.detect(y, *estimate, no)
     return {
         "encoder": (stock.encoder, transmitter._encode, (b,)),
         "channel": (
             lambda c: stock.transmit(c, no),
             lambda c: link.propagate(transmitter.modulate(c), no)[1],
-            (sent.c,),
+            (c,),
         ),
-        "ls": (stock.estimator, receiver.estimator, (sent.y, no)),
-        "lmmse": (stock.equalizer, equalizer, (sent.y, *estimate, no)),
+        "ls": (stock.estimator, receiver.estimator, (y, no)),
+        "lmmse": (stock.equalizer, equalizer, (y, *estimate, no)),
         "demapper": (stock.demapper, demapper, equalised),
         "decoder": (stock.decoder, receiver.decoder, (llr,)),
     }
@@ -163,27 +152,14 @@ def _stages(link: Link, ebno_db: float) -> dict:
 def _rows(case: dict, functions: dict) -> list[dict]:
     seconds, rows = interleave(functions), []
     for variant, times in seconds.items():
-        pairs = zip(times, seconds["ours"], strict=True)
-        ratios = sorted(theirs / own for theirs, own in pairs)
-        rows.append(
-            case
-            | {
-                "variant": variant,
-                "milliseconds": 1e3 * statistics.median(times),
-                "fastest": 1e3 * min(times),
-                "slowest": 1e3 * max(times),
-                "speedup": statistics.median(ratios),
-                "speedup_low": ratios[0],
-                "speedup_high": ratios[-1],
-            }
-        )
+        speedups = ratios(times, seconds["ours"])
+        speedup = {
+            "speedup": statistics.median(speedups),
+            "speedup_low": speedups[0],
+            "speedup_high": speedups[-1],
+        }
+        rows.append(case | {"variant": variant} | milliseconds(times) | speedup)
     return rows
-
-
-def _fresh(variant: str, ebno_db: float, no: float) -> dict:
-    """First batch and peak memory of a variant in a process of its own."""
-    with ProcessPoolExecutor(1, mp_context=get_context("spawn")) as executor:
-        return executor.submit(_first_batch, variant, ebno_db, no).result()
 
 
 def _first_batch(variant: str, ebno_db: float, no: float) -> dict:
@@ -194,15 +170,3 @@ def _first_batch(variant: str, ebno_db: float, no: float) -> dict:
     first = time.perf_counter() - start
     run()
     return {"first_batch_s": first, "peak_memory_mb": peak_memory_mb()}
-
-
-def peak_memory_mb() -> float:
-    """The most memory that this process has held, in MiB.
-
-    From Linux's VmHWM where there is one: `getrusage` counts what the parent held too.
-    """
-    status = Path("/proc/self/status")
-    if not status.exists():
-        return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024
-    held = re.search(r"VmHWM:\s+(\d+) kB", status.read_text())
-    return int(held[1]) / 1024

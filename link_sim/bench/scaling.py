@@ -1,13 +1,16 @@
 """How time and memory of a link grow with its sizes."""
 
 import statistics
-from concurrent.futures import ProcessPoolExecutor
-from multiprocessing import get_context
 
 import numpy as np
-import tensorflow as tf
 
-from link_sim.bench.link import ROUNDS, interleave, peak_memory_mb
+from link_sim.bench.timing import (
+    apart,
+    interleave,
+    milliseconds,
+    peak_memory_mb,
+    ratios,
+)
 from link_sim.experiments.link import Link
 from link_sim.scenarios.loading import load_scenario
 
@@ -32,7 +35,10 @@ def bench_scaling() -> list[dict]:
     """
     rows = []
     for axis, sizes in AXES.items():
-        part = [{"axis": axis, "size": size, **_apart(axis, size)} for size in sizes]
+        part = [
+            {"axis": axis, "size": size, **apart(_measure, axis, size)}
+            for size in sizes
+        ]
         time = fitted_exponent(sizes, [row["milliseconds"] for row in part])
         memory = fitted_exponent(sizes, [row["peak_memory_mb"] for row in part])
         rows += [row | {"exponent": time, "memory_exponent": memory} for row in part]
@@ -49,9 +55,8 @@ def bench_comparison() -> list[dict]:
     seconds = interleave(functions)
     rows = []
     for number, times in seconds.items():
-        pairs = zip(times, seconds[1], strict=True)
-        ratio = statistics.median(own / one for own, one in pairs)
-        rows.append({"receivers": number, **_summary(times), "ratio": ratio})
+        ratio = statistics.median(ratios(times, seconds[1]))
+        rows.append({"receivers": number, **milliseconds(times), "ratio": ratio})
     return rows
 
 
@@ -60,16 +65,10 @@ def fitted_exponent(sizes, values) -> float:
     return float(np.polyfit(np.log(sizes), np.log(values), 1)[0])
 
 
-def _apart(axis: str, size: int) -> dict:
-    """Measures one size in a process of its own."""
-    with ProcessPoolExecutor(1, mp_context=get_context("spawn")) as executor:
-        return executor.submit(_measure, axis, size).result()
-
-
 def _measure(axis: str, size: int) -> dict:
     before = peak_memory_mb()
-    times = interleave({size: _batch(axis, size)}, ROUNDS)[size]
-    return _summary(times) | {"peak_memory_mb": peak_memory_mb() - before}
+    times = interleave({size: _batch(axis, size)})[size]
+    return milliseconds(times) | {"peak_memory_mb": peak_memory_mb() - before}
 
 
 def _batch(axis: str, size: int):
@@ -80,15 +79,6 @@ def _batch(axis: str, size: int):
         overrides.append(f"receivers=[{names}]")
     else:
         overrides.append(f"{axis}={size}")
-    link = Link(load_scenario("image", overrides))
-    image = link.batch_images(0)
-    return lambda: link._simulate(tf.constant(POINT), image, None)
-
-
-def _summary(seconds: list[float]) -> dict:
-    milliseconds = [1e3 * s for s in seconds]
-    return {
-        "milliseconds": statistics.median(milliseconds),
-        "fastest": min(milliseconds),
-        "slowest": max(milliseconds),
-    }
+    scenario = load_scenario("image", overrides)
+    link, at = Link(scenario), scenario.at(POINT)
+    return lambda: link.count(link.draw(at, 0))

@@ -16,7 +16,7 @@ from sionna.phy.ofdm import (
     ResourceGridMapper,
 )
 
-from link_sim.scenarios.loading import Scenario
+from link_sim.scenarios.link import LinkScenario
 
 
 class StockLink:
@@ -38,7 +38,7 @@ class StockLink:
     b, b_hat : [batch, codewords, k], bits as sent and as decided
     """
 
-    def __init__(self, scenario: Scenario, transmitter):
+    def __init__(self, scenario: LinkScenario, transmitter):
         grid, bits = transmitter.resource_grid, transmitter.num_bits_per_symbol
         self._k, self._frame_bits = transmitter.k, transmitter.frame_bits
         self._codewords = transmitter.images_per_frame * transmitter.blocks_per_image
@@ -78,7 +78,7 @@ class StockLink:
         return tf.reshape(llr, [-1, self._codewords, self.encoder.n])
 
 
-def _model(scenario: Scenario):
+def _model(scenario: LinkScenario):
     channel, antennas = scenario.channel, scenario.antennas
     if channel.model == "rayleigh":
         return RayleighBlockFading(1, antennas.receive, 1, antennas.transmit)
