@@ -14,8 +14,8 @@ torture: .venv/installed    ## disturb runs, kill workers, feed bad input
 	$(BIN)/python tests/torture/dask_deaths.py --deaths 20
 	$(BIN)/python tests/torture/bad_input.py --cases 2000
 
-lint: .venv/installed       ## check style
-	$(BIN)/ruff check . && $(BIN)/ruff format --check .
+lint: .venv/installed       ## check style and types
+	$(BIN)/ruff check . && $(BIN)/ruff format --check . && $(BIN)/mypy
 
 docs: .venv/docs            ## build the documentation in build/site
 	NO_MKDOCS_2_WARNING=1 $(BIN)/mkdocs build --strict

@@ -2,7 +2,7 @@
 
 import math
 from collections import defaultdict
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Sequence
 from functools import partial
 
 from link_sim.metrics import intervals
@@ -20,7 +20,7 @@ def paired_difference(
     (Efron and Stein 1981), which for rates and means is Student's t interval of
     the batch-level differences. Points where either was excluded are absent.
     """
-    batches = defaultdict(list)
+    batches: dict[float, list[tuple]] = defaultdict(list)
     for line in lines:
         pair = line["counts"].get(receiver), line["counts"].get(reference)
         batches[line["point"]].append(pair)
@@ -33,18 +33,21 @@ def paired_difference(
     return differences
 
 
-def jackknife(batches: list[Counts], metric: str) -> Estimate:
+def jackknife(batches: list[Counts], metric: str) -> Estimate | None:
     """A metric over batches, with the interval of the delete-one-batch jackknife."""
 
     def value(sides):
-        return estimate(sides[0], metric).value
+        found = estimate(sides[0], metric)
+        return None if found is None else found.value
 
     return _jackknife([(counts,) for counts in batches], value)
 
 
-def _jackknife(batches: list[tuple[Counts, ...]], statistic: Callable):
+def _jackknife(
+    batches: Sequence[tuple[Counts, ...]], statistic: Callable
+) -> Estimate | None:
     """A statistic of summed counts, and its interval from leaving each batch out."""
-    sums = [{} for _ in batches[0]]
+    sums: list[Counts] = [{} for _ in batches[0]]
     for batch in batches:
         sums = [add_counts(*sides) for sides in zip(sums, batch, strict=True)]
     value = statistic(sums)

@@ -59,8 +59,11 @@ def _psnr(counts: Counts) -> Estimate:
 
 def _nmse(counts: Counts) -> Estimate:
     names = ("error", "error_sq", "power", "power_sq", "error_power")
-    sums = (counts[f"channel_{name}"] for name in names)
-    return intervals.decibels(intervals.ratio(*sums, counts["frames"]))
+    error, error_sq, power, power_sq, both = (counts[f"channel_{n}"] for n in names)
+    frames = counts["frames"]
+    return intervals.decibels(
+        intervals.ratio(error, error_sq, power, power_sq, both, frames)
+    )
 
 
 def _nmse_mean(counts: Counts) -> Estimate:

@@ -53,8 +53,9 @@ def plot_metric(ax: Axes, rows: Iterable[dict], metric: str) -> Axes:
         value, low, high = np.where(empty[:, None], np.nan, ends).T
         label = "\n".join(styles[sharer]["label"] for sharer in sharers)
         ax.plot(points, value, **style | {"label": label})
-        faint = {"alpha": 0.15 if len(curves) <= CROWD else 0.08, "linewidth": 0}
-        ax.fill_between(points, low, high, color=style["color"], **faint)
+        alpha = 0.15 if len(curves) <= CROWD else 0.08
+        colour = style["color"]
+        ax.fill_between(points, low, high, color=colour, alpha=alpha, linewidth=0)
         unseen += [(points[i], ends[i, 2], style) for i in np.flatnonzero(empty)]
     ax.set_yscale(scale)
     _set_labels(ax, rows, points)
@@ -103,14 +104,14 @@ def _draw_unseen(ax: Axes, unseen: list[tuple], seen: np.ndarray) -> None:
             shift = step * (index - (len(here) - 1) / 2)
             shifted = across + ScaledTranslation(shift, 0, ax.figure.dpi_scale_trans)
             hollow = {"label": None, "fillstyle": "none", "linestyle": ""}
-            place = [point], [0.7 * NONE_SEEN]
-            ax.plot(*place, transform=shifted, clip_on=False, **style | hollow)
+            marks = {"transform": shifted, "clip_on": False, **style, **hollow}
+            ax.plot([point], [0.7 * NONE_SEEN], **marks)
         limit = max(limit for limit, _ in here)
         text = (
             f"<{limit:.1g}" if limit >= 0.01 else f"<{limit:.0e}".replace("e-0", "e-")
         )
-        place = point, 0.08 * NONE_SEEN
-        ax.text(*place, text, transform=across, ha="center", fontsize=5.5)
+        height = 0.08 * NONE_SEEN
+        ax.text(point, height, text, transform=across, ha="center", fontsize=5.5)
     label = "no error seen; below: 95 % limit\nby frames, as bits are not independent"
     ax.plot([], [], "o", color="black", fillstyle="none", label=label)
 

@@ -122,8 +122,9 @@ class Progress:
             return "out"
         metric = self._scenario.watched
         found = estimate(tally.counts.get(receiver, {}), metric)
-        known = found is not None and math.isfinite(found.value)
-        return value_text(metric, found.value) if known else "-"
+        if found is None or not math.isfinite(found.value):
+            return "-"
+        return value_text(metric, found.value)
 
 
 def _batches_left(tally: Tally) -> float:

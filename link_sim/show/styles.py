@@ -2,9 +2,10 @@
 
 import os
 from collections.abc import Iterable
+from typing import Any
 
 COLUMN = 3.5  # inch: the width of a column of a two-column page
-STYLE = {
+STYLE: dict[Any, Any] = {
     "font.size": 8,
     "axes.titlesize": 8,
     "xtick.labelsize": 7,

@@ -18,7 +18,7 @@ LABELS = np.arange(60) % 10
     ],
 )
 def test_a_classifier_that_loads_is_left(
-    train, name, side, channels, tmp_path, monkeypatch
+    train, name, side, channels, tmp_path, monkeypatch, untrained
 ):
     rng = np.random.default_rng(0)
     images = rng.integers(0, 256, (60, side, side, channels), np.uint8)
@@ -29,6 +29,7 @@ def test_a_classifier_that_loads_is_left(
     monkeypatch.setattr(classifiers, "BATCH", 4)
     small = partial(ImageClassifier, widths=(8, 8), dtype="float32")
     monkeypatch.setattr(classifiers, "ImageClassifier", lambda shape, _: small(shape))
+    untrained(classifiers)
     train(tmp_path, steps=1)
     path = str(tmp_path / f"{name}.npz")
     card = pretrained.read_card(path)

@@ -19,7 +19,8 @@ def few_digits(monkeypatch):
 
 
 @pytest.fixture
-def small(monkeypatch):
+def small(monkeypatch, untrained):
+    untrained(restorers)
     monkeypatch.setattr(restorers, "BATCH", 4)
     tiny = partial(UNet, widths=(8, 8), depths=(1, 1), dtype="float32")
     monkeypatch.setattr(restorers, "UNet", lambda shape, out, *_: tiny(shape, out))

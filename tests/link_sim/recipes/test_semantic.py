@@ -81,7 +81,9 @@ def test_divergence_of_a_variational_encoder_is_its_loss():
 
 
 @pytest.mark.parametrize("kind", ["vae", "cdiff"])
-def test_recipe_leaves_encoder_and_decoder_that_load(kind, tmp_path, monkeypatch):
+def test_recipe_leaves_encoder_and_decoder_that_load(
+    kind, tmp_path, monkeypatch, untrained
+):
     source = semantic.SOURCES["mnist"]._replace(
         images=lambda: IMAGES,
         held_out=lambda: IMAGES,
@@ -92,6 +94,7 @@ def test_recipe_leaves_encoder_and_decoder_that_load(kind, tmp_path, monkeypatch
     monkeypatch.setitem(semantic.SOURCES, "mnist", source)
     monkeypatch.setattr(semantic, "QUALITY_IMAGES", 20)
     monkeypatch.setattr(semantic, "START_BATCHES", 2)
+    untrained(semantic)
     name = f"semantic-{kind}-mnist"
     RECIPES[name].open()(tmp_path, steps=1, decoder_steps=1)
     path = str(tmp_path / f"{name}.npz")
