@@ -133,10 +133,11 @@ def _stages(link: Link, ebno_db: float) -> dict:
     estimate = receiver.estimate(y, no, h)
     equalizer = LMMSEEqualizer(transmitter.resource_grid)
     demapper = QAMDemapper("app", transmitter.num_bits_per_symbol)
+    encoder = tf.function(transmitter.encoder, autograph=False, jit_compile=True)
     equalised = equalizer(y, *estimate, no)
     llr = receiver.detect(y, *estimate, no)
     return {
-        "encoder": (stock.encoder, transmitter._encode, (b,)),
+        "encoder": (stock.encoder, encoder, (b,)),
         "channel": (
             lambda c: stock.transmit(c, no),
             lambda c: link.propagate(transmitter.modulate(c), no)[1],

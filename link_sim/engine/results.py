@@ -137,7 +137,7 @@ def rows(scenario: Scenario, tallies: dict[float, Tally]) -> list[dict]:
                     continue
                 if math.isnan(found.low):  # no interval from sums over frames
                     batches = [line["counts"][receiver] for line in tally.lines]
-                    found = jackknife(batches, metric)
+                    found = jackknife(batches, metric) or found
                 table.append(
                     {
                         "scenario": scenario.name,
