@@ -5,8 +5,13 @@ BIN = .venv/bin
 run: .venv/installed        ## compare the receivers of the default scenario
 	$(BIN)/link-sim run
 
-test: .venv/installed       ## run all tests
-	$(BIN)/python -m pytest
+test: .venv/installed       ## run the quick tests
+	$(BIN)/python -m pytest -m "not slow"
+
+test-slow: .venv/installed  ## run the tests of trained quality and long checks
+	$(BIN)/python -m pytest -m slow
+
+test-all: test test-slow    ## run all tests
 
 torture: .venv/installed    ## disturb runs, kill workers, feed bad input
 	$(BIN)/python tests/torture/faults.py kill --times 100
@@ -39,4 +44,4 @@ notebooks: .venv/notebooks  ## execute the notebooks and keep what they show
 clean:                      ## remove the environment
 	rm -rf .venv
 
-.PHONY: run test torture lint docs notebooks clean
+.PHONY: run test test-slow test-all torture lint docs notebooks clean

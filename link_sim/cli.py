@@ -138,19 +138,34 @@ def show(
     html: Annotated[
         bool, typer.Option("--html", help="Writes DIR/report.html too, one whole page.")
     ] = False,
+    against: Annotated[
+        str | None,
+        typer.Option(metavar="RECEIVER", help="Shows differences to it as well."),
+    ] = None,
+    intervals: Annotated[
+        bool, typer.Option("--intervals", help="Shows 95 % intervals in the table.")
+    ] = False,
     form: PlotFormat = Form.png,
 ) -> None:
     """Shows the table and draws the plots again from stored counts."""
     from link_sim.engine import results
-    from link_sim.show import display
+    from link_sim.show import differences, display, plots
 
     scenario, tallies = _load(folder)
+    console, pairs = _console(), []
+    if against is not None:
+        pairs = differences.difference_rows(scenario, tallies, against)
+        plots.save_difference_plots(folder, pairs, against, form)
     if as_json:
         for sentence in display.left_out(scenario, tallies):
             typer.echo(sentence, err=True)
-        typer.echo(json.dumps(results.rows(scenario, tallies), indent=1))
+        rows = results.rows(scenario, tallies) if against is None else pairs
+        typer.echo(json.dumps(rows, indent=1))
     else:
-        _report(_console(), folder, scenario, tallies, form)
+        _report(console, folder, scenario, tallies, form, intervals)
+        if against is not None:
+            table = display.difference_table(scenario, pairs, against, console.width)
+            console.print(table)
     if html:
         from link_sim.show.report import write_report
 
@@ -251,14 +266,20 @@ def _load(folder: Path) -> tuple:
 
 
 def _report(
-    console: Console, folder: Path, scenario, tallies: dict, form: str = "png"
+    console: Console,
+    folder: Path,
+    scenario,
+    tallies: dict,
+    form: str = "png",
+    intervals: bool = False,
 ) -> None:
     """Prints the table of a results folder, and writes its summary and plots."""
     from link_sim.engine import results
     from link_sim.show import display, plots
 
     table = results.rows(scenario, tallies)
-    console.print(display.final_table(scenario, table, tallies, console.width))
+    shown = display.final_table(scenario, table, tallies, console.width, intervals)
+    console.print(shown)
     for sentence in display.left_out(scenario, tallies):
         console.print(sentence, style="yellow", soft_wrap=True)
     if scenario.remark:

@@ -199,7 +199,8 @@ def test_summary_holds_the_rows(tmp_path, fake_link):
 
 def test_versions_are_kept_of_all_that_wrote(tmp_path, fake_link, monkeypatch):
     for version in ("3", "3", "4"):
-        monkeypatch.setattr(versions, "of_today", lambda scenario, v=version: {"python": v})
+        made = {"python": version}
+        monkeypatch.setattr(versions, "of_today", lambda scenario, made=made: made)
         fill(tmp_path, fake_link)
     known = json.loads((tmp_path / "versions.json").read_text())
     assert known == [{"python": "3"}, {"python": "4"}]
