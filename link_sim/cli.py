@@ -182,11 +182,11 @@ def train(
     ] = None,
 ) -> None:
     """Trains a shipped weight file again; continues what is there."""
-    _load_tensorflow(_console())
     from link_sim.recipes.table import RECIPES
 
     if weights not in RECIPES:
         raise ValueError(f"no recipe for '{weights}': use {', '.join(RECIPES)}")
+    _load_tensorflow(_console())
     recipe = RECIPES[weights].open()
     folder = out or Path("results") / f"train-{weights}"
     recipe(folder, **_keywords(recipe, settings))
@@ -208,13 +208,13 @@ def bench(
     ] = False,
 ) -> None:
     """Measures speed, side by side with a stock Sionna script in the same process."""
-    console = _console()
-    _load_tensorflow(console)
     from link_sim.bench.table import BENCHES
     from link_sim.show import display
 
     if name not in (*BENCHES, "all"):
         raise ValueError(f"no bench '{name}': use {', '.join(BENCHES)} or all")
+    console = _console()
+    _load_tensorflow(console)
     chosen = BENCHES if name == "all" else {name: BENCHES[name]}
     results = {title: entry.open()() for title, entry in chosen.items()}
     if as_json:
