@@ -4,109 +4,83 @@ from importlib import import_module
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
-    from link_sim.models.bit_planes import (
-        BitPlaneDenoiser as BitPlaneDenoiser,
-    )
-    from link_sim.models.classifier import (
-        ImageClassifier as ImageClassifier,
-    )
-    from link_sim.models.conditional_chain import (
-        ConditionalChain as ConditionalChain,
-    )
-    from link_sim.models.conditional_chain import (
-        sample_chain as sample_chain,
-    )
+    from link_sim.models.bit_planes import BitPlaneDenoiser
+    from link_sim.models.classifier import ImageClassifier
+    from link_sim.models.conditional_chain import ConditionalChain, sample_chain
     from link_sim.models.denoiser import (
-        GaussianDenoiser as GaussianDenoiser,
+        GaussianDenoiser,
+        GaussianMixtureDenoiser,
+        PreconditionedDenoiser,
     )
-    from link_sim.models.denoiser import (
-        GaussianMixtureDenoiser as GaussianMixtureDenoiser,
-    )
-    from link_sim.models.denoiser import (
-        PreconditionedDenoiser as PreconditionedDenoiser,
-    )
-    from link_sim.models.pixel_denoiser import (
-        PixelDenoiser as PixelDenoiser,
-    )
-    from link_sim.models.posterior import (
-        LinearGaussianLikelihood as LinearGaussianLikelihood,
-    )
-    from link_sim.models.posterior import (
-        PosteriorDenoiser as PosteriorDenoiser,
-    )
+    from link_sim.models.pixel_denoiser import PixelDenoiser
+    from link_sim.models.posterior import LinearGaussianLikelihood, PosteriorDenoiser
     from link_sim.models.pretrained import (
-        list_pretrained as list_pretrained,
+        list_pretrained,
+        load_model,
+        read_card,
+        save_model,
     )
-    from link_sim.models.pretrained import (
-        load_model as load_model,
-    )
-    from link_sim.models.pretrained import (
-        read_card as read_card,
-    )
-    from link_sim.models.pretrained import (
-        save_model as save_model,
-    )
-    from link_sim.models.samplers import (
-        euler as euler,
-    )
-    from link_sim.models.samplers import (
-        heun as heun,
-    )
-    from link_sim.models.schedules import (
-        karras_sigmas as karras_sigmas,
-    )
-    from link_sim.models.semantic import (
-        SemanticDenoiser as SemanticDenoiser,
-    )
-    from link_sim.models.semantic import (
-        SemanticEncoder as SemanticEncoder,
-    )
-    from link_sim.models.spectral import (
-        SpectralDenoiser as SpectralDenoiser,
-    )
-    from link_sim.models.stationary_mixture import (
-        StationaryMixtureDenoiser as StationaryMixtureDenoiser,
-    )
-    from link_sim.models.training import (
-        train as train,
-    )
-    from link_sim.models.unet import (
-        UNet as UNet,
-    )
+    from link_sim.models.samplers import euler, heun
+    from link_sim.models.schedules import karras_sigmas
+    from link_sim.models.semantic import SemanticDenoiser, SemanticEncoder
+    from link_sim.models.spectral import SpectralDenoiser
+    from link_sim.models.stationary_mixture import StationaryMixtureDenoiser
+    from link_sim.models.training import train
+    from link_sim.models.unet import UNet
 
 _MODULES = {
-    "BitPlaneDenoiser": "bit_planes",
-    "ImageClassifier": "classifier",
-    "ConditionalChain": "conditional_chain",
-    "sample_chain": "conditional_chain",
-    "GaussianDenoiser": "denoiser",
-    "GaussianMixtureDenoiser": "denoiser",
-    "PreconditionedDenoiser": "denoiser",
-    "PixelDenoiser": "pixel_denoiser",
-    "LinearGaussianLikelihood": "posterior",
-    "PosteriorDenoiser": "posterior",
-    "list_pretrained": "pretrained",
-    "load_model": "pretrained",
-    "read_card": "pretrained",
-    "save_model": "pretrained",
-    "euler": "samplers",
-    "heun": "samplers",
-    "karras_sigmas": "schedules",
-    "SemanticDenoiser": "semantic",
-    "SemanticEncoder": "semantic",
-    "SpectralDenoiser": "spectral",
-    "StationaryMixtureDenoiser": "stationary_mixture",
-    "train": "training",
-    "UNet": "unet",
+    "bit_planes": ("BitPlaneDenoiser",),
+    "classifier": ("ImageClassifier",),
+    "conditional_chain": ("ConditionalChain", "sample_chain"),
+    "denoiser": (
+        "GaussianDenoiser",
+        "GaussianMixtureDenoiser",
+        "PreconditionedDenoiser",
+    ),
+    "pixel_denoiser": ("PixelDenoiser",),
+    "posterior": ("LinearGaussianLikelihood", "PosteriorDenoiser"),
+    "pretrained": ("list_pretrained", "load_model", "read_card", "save_model"),
+    "samplers": ("euler", "heun"),
+    "schedules": ("karras_sigmas",),
+    "semantic": ("SemanticDenoiser", "SemanticEncoder"),
+    "spectral": ("SpectralDenoiser",),
+    "stationary_mixture": ("StationaryMixtureDenoiser",),
+    "training": ("train",),
+    "unet": ("UNet",),
 }
-"""Where public names live: each is imported when it is first asked for."""
+"""Where public names live: a module is imported when one is first asked for."""
 
-__all__ = sorted(_MODULES)
+__all__ = [
+    "BitPlaneDenoiser",
+    "ConditionalChain",
+    "GaussianDenoiser",
+    "GaussianMixtureDenoiser",
+    "ImageClassifier",
+    "LinearGaussianLikelihood",
+    "PixelDenoiser",
+    "PosteriorDenoiser",
+    "PreconditionedDenoiser",
+    "SemanticDenoiser",
+    "SemanticEncoder",
+    "SpectralDenoiser",
+    "StationaryMixtureDenoiser",
+    "UNet",
+    "euler",
+    "heun",
+    "karras_sigmas",
+    "list_pretrained",
+    "load_model",
+    "read_card",
+    "sample_chain",
+    "save_model",
+    "train",
+]
 
 
 def __getattr__(name: str):
-    if name in _MODULES:
-        return getattr(import_module(f"{__name__}.{_MODULES[name]}"), name)
+    for module, names in _MODULES.items():
+        if name in names:
+            return getattr(import_module(f"{__name__}.{module}"), name)
     raise AttributeError(f"module '{__name__}' has no attribute '{name}'")
 
 
