@@ -7,6 +7,7 @@ from sionna.phy.ofdm import (
     RemoveNulledSubcarriers,
 )
 
+from link_sim.receivers.estimation.soundings import soundings
 from link_sim.receivers.grid_config import (
     array_from_config,
     array_to_config,
@@ -56,7 +57,7 @@ class LMMSEChannelEstimator(ReceiverLayer):
         self._remove_nulled = RemoveNulledSubcarriers(resource_grid, precision="single")
         antennas = np.arange(len(cov_space))
         self._streams = []
-        for times, carriers, pilots in pilot_lattices(resource_grid):
+        for times, carriers, pilots in _lattices(resource_grid):
             lattice = zip(self.covariances, (times, carriers, antennas), strict=True)
             values, into, back = zip(*(_axis(*axis) for axis in lattice), strict=True)
             values = np.einsum("t,f,s->tfs", *values).astype("float32")
@@ -95,26 +96,25 @@ class LMMSEChannelEstimator(ReceiverLayer):
         return _separable(x, back), tf.maximum(self._variance - explained, 0.0)
 
 
-def pilot_lattices(resource_grid) -> list[tuple[np.ndarray, np.ndarray, np.ndarray]]:
-    """Where each stream sends its pilots: OFDM symbols, subcarriers, pilots on them.
+def _lattices(resource_grid):
+    """Each stream in turn: OFDM symbols and subcarriers of its pilots, and the pilots.
 
-    Raises `ValueError` if they are no lattice or differ in magnitude.
+    Raises `ValueError` if streams share subcarriers or pilots differ in magnitude.
     """
-    pattern = resource_grid.pilot_pattern
-    masks, pilots = pattern.mask.numpy()[0], pattern.pilots.numpy()[0]
-    lattices = []
-    for mask, sent in zip(masks, pilots, strict=True):
-        grid = np.zeros(mask.shape, "complex64")
-        grid[mask.astype(bool)] = sent
-        times, carriers = (np.flatnonzero(grid.any(axis)) for axis in (1, 0))
-        grid = grid[np.ix_(times, carriers)]
-        if not grid.size or np.ptp(np.abs(grid)) > 1e-3 * np.abs(grid).max():
-            raise ValueError(
-                "the LMMSE estimator needs pilots of equal magnitude on a lattice of "
-                "symbols and subcarriers: use the Kronecker pilot pattern"
-            )
-        lattices.append((times, carriers, grid))
-    return lattices
+    lattices = {}
+    for group in soundings(resource_grid):
+        for stream, carriers, pilots in zip(
+            group.streams, group.carriers, group.pilots, strict=True
+        ):
+            sizes = np.abs(pilots)
+            if carriers.shape[1] > 1 or np.ptp(sizes) > 1e-3 * sizes.max():
+                raise ValueError(
+                    "the LMMSE estimator needs pilots of equal magnitude on a lattice "
+                    "of symbols and subcarriers of each stream's own: use the "
+                    "Kronecker pilot pattern"
+                )
+            lattices[stream] = group.times, carriers[:, 0], pilots[:, :, 0]
+    return [lattices[stream] for stream in sorted(lattices)]
 
 
 def _axis(cov, pilots):

@@ -8,7 +8,8 @@ from sionna.phy.fec.ldpc import LDPC5GDecoder, LDPC5GEncoder
 from sionna.phy.ofdm import PilotPattern, ResourceGrid
 
 from link_sim.receivers.decoding.ldpc import BPDecoder
-from link_sim.receivers.estimation.lmmse import LMMSEChannelEstimator, pilot_lattices
+from link_sim.receivers.estimation.lmmse import LMMSEChannelEstimator
+from link_sim.receivers.estimation.soundings import soundings
 
 SYMBOLS, CARRIERS, ANTENNAS, STREAMS = 4, 12, 2, 2
 
@@ -48,8 +49,11 @@ def transmit(batch, no, rng):
     w = rng.standard_normal((2, *shape)) / np.sqrt(2)
     h = np.einsum("ts,fg,ab,nisgb->nitfa", *roots, w[0] + 1j * w[1])
     x = np.zeros([STREAMS, SYMBOLS, CARRIERS], complex)
-    for i, (times, carriers, pilots) in enumerate(pilot_lattices(grid())):
-        x[i][np.ix_(times, carriers)] = pilots
+    for group in soundings(grid()):
+        for i, stream in enumerate(group.streams):
+            x[stream][np.ix_(group.times, group.carriers[i, :, 0])] = group.pilots[
+                i, :, :, 0
+            ]
     y = np.einsum("nitfa,itf->natf", h, x)
     noise = rng.standard_normal((2, *y.shape)) * np.sqrt(no / 2)
     full = np.zeros([batch, 1, ANTENNAS, SYMBOLS, CARRIERS + 2], complex)
@@ -97,7 +101,8 @@ def test_lmmse_needs_a_lattice_of_pilots():
     mask[:, :, [0, 1], [0, 1]] = 1
     pattern = PilotPattern(mask, np.ones([1, STREAMS, 2], "complex64"))
     with pytest.raises(ValueError, match="lattice"):
-        pilot_lattices(grid(pilot_pattern=pattern, pilot_ofdm_symbol_indices=None))
+        unlike = grid(pilot_pattern=pattern, pilot_ofdm_symbol_indices=None)
+        LMMSEChannelEstimator(unlike, *COVARIANCES)
 
 
 def test_bp_decoder_decides_as_sionna_does_and_can_be_saved():
