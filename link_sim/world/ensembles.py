@@ -127,7 +127,7 @@ def draw_clusters(rng, size: int, clusters: int = 20, rays: int = 20) -> np.ndar
 
 
 def draw_cdl(profile: str, seed: int, size: int) -> np.ndarray:
-    """Narrow-band channels of a CDL profile of 3GPP TR 38.901, 16 x 64 antennas.
+    """Flat-fading channels of a CDL profile of 3GPP TR 38.901, 16 x 64 antennas.
 
     Vertical arrays, 40 GHz, delay spread 30 ns, as in Arvinte and Tamir, "MIMO channel
     estimation using score-based generative models", IEEE TWC 2023. The response at the

@@ -1,11 +1,14 @@
 """Estimators for Y = H P + N against closed forms, with exact Gaussian denoisers."""
 
+from functools import partial
+
 import numpy as np
 import pytest
 from keras import ops
 
 from link_sim.models.denoiser import GaussianDenoiser
 from link_sim.models.stationary_mixture import StationaryMixtureDenoiser, covariance
+from link_sim.receivers.catalog import MIMO, build_block
 from link_sim.receivers.estimation import mimo, mimo_baselines
 
 RECEIVE, TRANSMIT, POINTS = 4, 8, (8, 16)
@@ -121,3 +124,29 @@ def test_sparse_recovery_finds_few_waves_on_the_grid():
     least, _ = mimo_baselines.least_squares(y, pilots, no)
     nmse = [np.sum(np.abs(z - h) ** 2) / np.sum(np.abs(h) ** 2) for z in (found, least)]
     assert nmse[0] < 0.01 and nmse[1] > 0.3
+
+
+class Ensemble:
+    """What estimators are built for, with the prior of these tests."""
+
+    orthogonal, denoiser, spectral = False, DENOISER, None
+
+    def covariances(self):
+        return [C]
+
+
+@pytest.mark.parametrize(
+    "name, function, known",
+    [
+        ("ls", mimo_baselines.least_squares, {}),
+        ("lmmse", mimo_baselines.lmmse, {"covariances": [C]}),
+        ("score-tweedie", partial(mimo.tweedie, DENOISER), {}),
+        ("score-vamp", partial(mimo.vamp, DENOISER), {}),
+    ],
+)
+def test_names_of_the_catalog_are_these_estimators(name, function, known):
+    _, y, pilots, no = observe(1)
+    seen = y[:2], pilots[:2], no
+    found = build_block(MIMO, name, Ensemble())(*seen)
+    for ours, expected in zip(found, function(*seen, **known), strict=True):
+        np.testing.assert_allclose(ours, expected, rtol=1e-6)
