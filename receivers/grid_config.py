@@ -26,10 +26,15 @@ def grid_to_config(grid: ResourceGrid) -> dict:
 def grid_from_config(config: dict) -> ResourceGrid:
     """The grid of `grid_to_config`."""
     pilots = array_from_config(config["pilots"]).astype("complex64")
-    pattern = PilotPattern(np.array(config["mask"]), pilots)
+    pattern = PilotPattern(np.array(config["mask"]), pilots, precision="single")
     options = {name: config[name] for name in OPTIONS}
     options["num_guard_carriers"] = tuple(options["num_guard_carriers"])
-    return ResourceGrid(**options, pilot_pattern=pattern)
+    return ResourceGrid(**options, pilot_pattern=pattern, precision="single")
+
+
+def in_single_precision(grid: ResourceGrid) -> ResourceGrid:
+    """The same grid with pilots in single precision, whatever Sionna is set to."""
+    return grid_from_config(grid_to_config(grid))
 
 
 def array_to_config(array: np.ndarray) -> list:

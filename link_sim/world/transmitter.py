@@ -6,6 +6,7 @@ from collections.abc import Callable
 import keras
 import numpy as np
 import tensorflow as tf
+from sionna.phy import config
 from sionna.phy.fec.crc import CRCDecoder, CRCEncoder
 from sionna.phy.fec.interleaving import Deinterleaver, RandomInterleaver
 from sionna.phy.fec.ldpc import LDPC5GEncoder
@@ -80,6 +81,11 @@ class Transmitter:
         image_shape: tuple[int, int, int],
         covariances: Callable | None = None,
     ):
+        if config.precision != "single":
+            raise ValueError(
+                "the transmitter computes in single precision: set "
+                "sionna.phy.config.precision = 'single'"
+            )
         self._scenario, self._covariances = scenario, covariances
         grid, code = scenario.grid, scenario.code
         self.image_shape = tuple(image_shape)
@@ -115,8 +121,8 @@ class Transmitter:
         return {"scenario": scenario, "image_shape": shape}
 
     @classmethod
-    def from_config(cls, config):
-        return cls(parse_scenario(config["scenario"]), config["image_shape"])
+    def from_config(cls, settings):
+        return cls(parse_scenario(settings["scenario"]), settings["image_shape"])
 
     def _fill_frame(self):
         """Chooses how many images share a frame and how many grids it takes."""

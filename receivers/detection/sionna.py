@@ -6,7 +6,11 @@ import tensorflow as tf
 from sionna.phy import ofdm
 from sionna.phy.mimo import StreamManagement
 
-from link_sim.receivers.grid_config import grid_from_config, grid_to_config
+from link_sim.receivers.grid_config import (
+    grid_from_config,
+    grid_to_config,
+    in_single_precision,
+)
 from link_sim.receivers.layer import ReceiverLayer
 
 CANDIDATES = 64
@@ -35,7 +39,7 @@ class SionnaDetector(ReceiverLayer):
 
     def __init__(self, resource_grid, stream_management, num_bits_per_symbol, **kwargs):
         super().__init__(**kwargs)
-        self.resource_grid = resource_grid
+        self.resource_grid = in_single_precision(resource_grid)
         self.stream_management = stream_management
         self.num_bits_per_symbol = num_bits_per_symbol
         self._detect = tf.function(self._make())

@@ -4,7 +4,11 @@ import keras
 import tensorflow as tf
 from sionna.phy import ofdm
 
-from link_sim.receivers.grid_config import grid_from_config, grid_to_config
+from link_sim.receivers.grid_config import (
+    grid_from_config,
+    grid_to_config,
+    in_single_precision,
+)
 from link_sim.receivers.layer import ReceiverLayer
 
 
@@ -38,7 +42,9 @@ class LSChannelEstimator(ReceiverLayer):
         self.interpolation_type = interpolation_type
         self._estimate = tf.function(
             ofdm.LSChannelEstimator(
-                resource_grid, interpolation_type, precision="single"
+                in_single_precision(resource_grid),
+                interpolation_type,
+                precision="single",
             ),
             autograph=False,
             jit_compile=True,

@@ -1,0 +1,207 @@
+"""What every block of every slot promises, checked for all of them alike."""
+
+import json
+import subprocess
+import sys
+from functools import cache
+from pathlib import Path
+from typing import NamedTuple
+
+import keras
+import numpy as np
+import pytest
+import tensorflow as tf
+
+from link_sim.receivers import catalog
+from link_sim.receivers.catalog import build_block
+from link_sim.receivers.estimation.lmmse import LMMSEChannelEstimator
+from link_sim.scenarios.loading import load_scenario
+from link_sim.world.transmitter import Transmitter
+
+GRID = "grid.fft_size=24", "grid.symbols=4", "grid.pilot_symbols=[1]"
+CODE = "code.iterations=3", "code.bits_per_symbol=2"
+RNG = np.random.default_rng(0)
+
+
+def normal(*shape):
+    return RNG.standard_normal(shape, "float32")
+
+
+def complex_normal(*shape):
+    return ((normal(*shape) + 1j * normal(*shape)) / np.sqrt(2)).astype("complex64")
+
+
+def covariance(size: int) -> np.ndarray:
+    root = complex_normal(size, size).astype("complex128")
+    product = root @ root.conj().T + np.eye(size)
+    return product / np.trace(product).real * size
+
+
+@cache
+def link() -> Transmitter:
+    """Two streams, four antennas in two polarisations, one block an image."""
+    antennas = "antennas.receive=4", "antennas.polarisation=dual"
+    scenario = load_scenario("image", [*GRID, *CODE, *antennas])
+    carriers = scenario.grid.effective_subcarriers
+    known = covariance(4), covariance(carriers), covariance(4)
+    return Transmitter(scenario, (28, 28, 1), lambda: known)
+
+
+class Case(NamedTuple):
+    """A block, its inputs of three samples, and how far outputs may differ."""
+
+    block: keras.layers.Layer
+    inputs: tuple[np.ndarray, ...]
+    tolerance: float = 1e-4
+
+
+def observed() -> tuple[np.ndarray, ...]:
+    """y, h_hat, err_var and no of three grids."""
+    grid = link().resource_grid
+    carriers = grid.num_effective_subcarriers
+    h = complex_normal(3, 1, 4, 1, 2, grid.num_ofdm_symbols, carriers)
+    y = 2 * complex_normal(3, 1, 4, grid.num_ofdm_symbols, grid.fft_size)
+    err_var = 0.1 + 0.1 * RNG.random((1, 1, 1, 1, 2, 1, 1), "float32")
+    return y, h, err_var, np.float32(0.1)
+
+
+def codewords() -> np.ndarray:
+    """LLRs of three codewords, some of which are decoded."""
+    image = tf.constant(RNG.random((3, 1, 28, 28, 1), "float32"))
+    c = link()(image)[1].numpy()
+    return (2.2 * (2 * c - 1) + 2 * normal(*c.shape)).astype("float32")
+
+
+ESTIMATORS = tuple(name for name in catalog.ESTIMATORS if name != "perfect-csi")
+DETECTORS, DECODERS = tuple(catalog.DETECTORS), tuple(catalog.DECODERS)
+RESTORERS = "pixel-bayes", "regression", "ddpm-ancestral-2"
+SEMANTIC = "ae", "cdiff-2"
+ALIKE = "ddpm", "ddpm-soft", "ddpm-soft-ancestral", "vae"
+"""Other options or weights of a block that is here, too costly to check again."""
+NAMES = *ESTIMATORS, *DETECTORS, *DECODERS, *RESTORERS, *SEMANTIC
+
+
+@cache
+def case(name: str) -> Case:
+    if name in ESTIMATORS:
+        y, _, _, no = observed()
+        # y of magnitude 2 in float32, through a network and inverses of matrices
+        return Case(build_block(catalog.ESTIMATORS, name, link()), (y, no), 2e-3)
+    if name in DETECTORS:
+        return Case(build_block(catalog.DETECTORS, name, link()), observed(), 1e-3)
+    if name in DECODERS:
+        block = build_block(catalog.DECODERS, name, link())
+        return Case(block, (codewords(),), 1e-2)  # a network in bfloat16
+    if name in RESTORERS:
+        llr = 4 * normal(3, 28, 28, 1, 8)
+        return Case(build_block(catalog.RESTORERS, name), (llr,), 0.05)  # bfloat16
+    kind = name.partition("-")[0]
+    block = build_block(catalog.SEMANTIC, name, f"semantic-{kind}-mnist")
+    no_eff = np.full((3, 1, 16), 0.2, "float32")
+    return Case(block, (complex_normal(3, 1, 16), no_eff), 0.05)
+
+
+@cache
+def outputs(name: str) -> tuple[np.ndarray, ...]:
+    block, inputs, _ = case(name)
+    return as_arrays(block(*inputs))
+
+
+def as_arrays(outputs) -> tuple[np.ndarray, ...]:
+    outputs = outputs if isinstance(outputs, tuple | list) else (outputs,)
+    return tuple(np.asarray(x) for x in outputs)
+
+
+def assert_close(found, expected, tolerance):
+    for a, b in zip(found, expected, strict=True):
+        np.testing.assert_allclose(a, b, atol=tolerance)
+
+
+def test_the_contract_covers_the_catalog():
+    tables = catalog.SLOTS | {"semantic": catalog.SEMANTIC}
+    listed = [name for table in tables.values() for name in table]
+    bases = {name.removesuffix("-2") for name in NAMES}
+    assert bases | {"perfect-csi", "none", *ALIKE} == set(listed)
+
+
+@pytest.mark.parametrize("name", NAMES)
+def test_a_batch_of_one_is_a_row_of_a_batch(name):
+    block, inputs, tolerance = case(name)
+    row = tuple(x[1:2] if x.ndim and len(x) == 3 else x for x in inputs)
+    options = {}
+    if name.startswith("turbo"):
+        options["frame"] = 1  # each frame is interleaved in its own way
+    if name in ("ddpm-ancestral-2", "cdiff-2"):
+        options["noise"] = block.draw_noise(3, block.seed)[1:2]
+    expected = [x[1:2] if len(x) == 3 else x for x in outputs(name)]
+    assert_close(as_arrays(block(*row, **options)), expected, tolerance)
+
+
+@pytest.mark.parametrize("name", NAMES)
+def test_a_graph_computes_what_is_computed_eagerly(name):
+    block, inputs, tolerance = case(name)
+    traced = tf.function(lambda *tensors: block(*tensors), autograph=False)
+    found = as_arrays(traced(*(tf.constant(x) for x in inputs)))
+    assert_close(found, outputs(name), tolerance)
+
+
+@pytest.mark.parametrize("name", DETECTORS)
+def test_detectors_do_not_mind_the_order_of_antennas(name):
+    (block, (y, h_hat, *rest), tolerance), order = case(name), [2, 0, 3, 1]
+    found = as_arrays(block(y[:, :, order], h_hat[:, :, order], *rest))
+    assert_close(found, outputs(name), tolerance)
+
+
+@pytest.mark.parametrize("name", ESTIMATORS)
+def test_permuted_antennas_permute_the_estimate(name):
+    block, (y, no), tolerance = case(name)
+    order = [1, 0, 3, 2]  # the other polarisation first
+    if name == "lmmse":
+        time, frequency, space = block.covariances
+        space = space[np.ix_(order, order)]
+        block = LMMSEChannelEstimator(block.resource_grid, time, frequency, space)
+    expected = [x if x.shape[2] == 1 else x[:, :, order] for x in outputs(name)]
+    assert_close(as_arrays(block(y[:, :, order], no)), expected, tolerance)
+
+
+def read_in_a_fresh_process(folder: Path, names) -> dict[str, list]:
+    """What `contract_program` finds: difference and refusal of each block."""
+    configs = {}
+    for name in names:
+        block, inputs, _ = case(name)
+        configs[name] = keras.saving.serialize_keras_object(block)
+        arrays = {f"input{i}": x for i, x in enumerate(inputs)}
+        arrays |= {f"output{i}": x for i, x in enumerate(outputs(name))}
+        weights = enumerate(block.get_weights())
+        arrays |= {f"weight{i:04}": w for i, w in weights}
+        np.savez(folder / f"{name}.npz", **arrays)
+    (folder / "blocks.json").write_text(json.dumps(configs))
+    program = Path(__file__).with_name("contract_program.py")
+    ended = subprocess.run(
+        [sys.executable, program, folder], capture_output=True, text=True
+    )
+    assert ended.returncode == 0, ended.stderr[-2000:]
+    return json.loads((folder / "found.json").read_text())
+
+
+@pytest.fixture(scope="module")
+def read_again(tmp_path_factory) -> dict[str, list]:
+    return read_in_a_fresh_process(tmp_path_factory.mktemp("blocks"), NAMES)
+
+
+@pytest.mark.parametrize("name", NAMES)
+def test_a_fresh_process_reads_the_same_block_whatever_precision_it_is_set_to(
+    name, read_again
+):
+    difference, refusal = read_again[name]
+    assert difference < case(name).tolerance
+    if name.startswith("turbo"):
+        assert "computes in single precision: set" in refusal and "\n" not in refusal
+    else:
+        assert refusal is None
+
+
+def test_half_precision_of_a_block_itself_is_refused():
+    linear = case("linear").block
+    with pytest.raises(ValueError, match="LinearDetector computes in float32, not"):
+        type(linear).from_config(linear.get_config() | {"dtype": "mixed_float16"})
