@@ -65,7 +65,7 @@ def run_batch(toml: str, point: float, batch: int) -> dict:
 
 def frame_counts(fade, snr_db: float, seed) -> dict:
     rng = np.random.default_rng(seed)
-    error_rate = 0.5 * np.exp(-fade * 10 ** (snr_db / 10))
+    error_rate = 0.5 * np.exp(-fade * 10 ** (min(snr_db, 200) / 10))
     bit_errors = rng.binomial(BLOCKS * BITS, error_rate)
     blocks = np.minimum(bit_errors, BLOCKS)
     mse = error_rate / 12

@@ -6,12 +6,14 @@ must be read back as it was. `--cases` is their number.
 """
 
 import argparse
+import itertools
 import json
 import signal
 import sys
 import tempfile
+from collections.abc import Iterator
+from contextlib import ExitStack, contextmanager
 from pathlib import Path
-from types import SimpleNamespace
 from unittest.mock import patch
 
 import numpy as np
@@ -34,14 +36,16 @@ from typer.testing import CliRunner
 
 sys.path.append(str(Path(__file__).parents[1] / "link_sim"))
 
-import fake_link
+from fake_link import FakeLink
 
 from link_sim import cli
-from link_sim.engine import results, versions
+from link_sim.engine import batches, results, versions
 from link_sim.experiments.link import Link
 from link_sim.models import pretrained
-from link_sim.scenarios.base import Experiment
-from link_sim.scenarios.loading import ScenarioError, load_scenario, parse_scenario
+from link_sim.scenarios import loading
+from link_sim.scenarios.base import Scenario, ScenarioError
+from link_sim.scenarios.data_files import DataFile
+from link_sim.scenarios.loading import load_scenario, parse_scenario
 from link_sim.show import plots
 
 BATCHES = 12
@@ -66,8 +70,7 @@ def run_bad_scenario(content: bytes, extra: list[str]) -> None:
         options = [part for text in extra for part in ("--set", text)]
         arguments = ["run", str(file), "--out", str(out), *options]
         for _ in range(2):
-            fake_link.started = 0
-            with patch.object(cli, "importlib", STAND_IN):
+            with stand_in_link():
                 result = CliRunner().invoke(cli.app, arguments)
             answered(result)
         if result.exit_code != 2:
@@ -76,7 +79,7 @@ def run_bad_scenario(content: bytes, extra: list[str]) -> None:
             assert results.load_results(out)[1]
 
 
-def run_bad_batch(scenario: Experiment, changed: dict) -> None:
+def run_bad_batch(scenario: Scenario, changed: dict) -> None:
     """One case: a small batch of the real program, and its pictures."""
     with tempfile.TemporaryDirectory() as folder:
         file, out = Path(folder) / "mine.toml", Path(folder) / "out"
@@ -99,7 +102,7 @@ def build_bad_link(changed: dict) -> None:
 
 
 def answered(result) -> None:
-    """Asserts success, the stop by `limited`, or one sentence with status 2."""
+    """Asserts success, the stop after enough batches, or one sentence and status 2."""
     about = f"{result.stdout}\n{result.stderr}\n{result.exception!r}"
     assert isinstance(result.exception, (SystemExit, type(None))), about
     assert result.exit_code in (0, 2, 130), about
@@ -109,23 +112,26 @@ def answered(result) -> None:
         sentence(result.stderr.strip())
 
 
-def limited(toml: str, point: float, batch: int) -> dict:
-    """A batch of the stand-in link, or Ctrl-C once there are enough."""
-    fake_link.started += 1
-    if fake_link.started > BATCHES:
-        raise KeyboardInterrupt
-    return fake_link.run_batch(toml, point, batch)
+@contextmanager
+def stand_in_link() -> Iterator[None]:
+    """All kinds open the stand-in link, and Ctrl-C follows after enough batches."""
+    numbers, draw = itertools.count(), FakeLink.draw
+
+    def limited(link, at, batch_index):
+        if next(numbers) >= BATCHES:
+            raise KeyboardInterrupt
+        return draw(link, at, batch_index)
+
+    with ExitStack() as stack:
+        for kind in loading.KINDS.values():
+            stack.enter_context(patch.object(kind, "opens", "fake_link:FakeLink"))
+        stack.enter_context(patch.object(FakeLink, "draw", limited))
+        stack.callback(batches._live.cache_clear)
+        batches._live.cache_clear()
+        yield
 
 
-STAND_IN = SimpleNamespace(
-    import_module=lambda name: SimpleNamespace(
-        run_batch=limited, picture_strip=fake_link.picture_strip
-    )
-)
-"""Imports the stand-in link, whatever the name of the module that runs batches."""
-
-
-def stand_in() -> None:
+def draw_nothing() -> None:
     """Has the command line draw nothing and ask for no versions."""
     versions.of_today = dict
     cli._load_tensorflow = lambda console: None
@@ -177,7 +183,7 @@ def read_bad_perceptual_weights(changed: dict, length: int | None) -> None:
         file.write_bytes(perceptual_weights(changed)[:length])
         image = np.zeros((2, 32, 32, 3), "float32")
         try:
-            distance = LPIPS(str(file))(image, image)
+            distance = LPIPS(DataFile(path=str(file)))(image, image)
         except ScenarioError as error:
             sentence(error)
             return
@@ -279,7 +285,7 @@ def main() -> None:
     parser.add_argument("kinds", nargs="*", choices=[[], *KINDS], help="[all]")
     parser.add_argument("--cases", type=int, default=2000)
     chosen = parser.parse_args()
-    stand_in()
+    draw_nothing()
     signal.signal(signal.SIGALRM, hang)
     for kind in chosen.kinds or KINDS:
         cases = feed(kind, max(1, round(SHARES[kind] * chosen.cases)))

@@ -5,28 +5,19 @@ a day.
 """
 
 import random
-import sys
 import time
-from types import SimpleNamespace
 
-import fake_link
+from fake_link import FakeLink
 
 from link_sim import cli
 from link_sim.engine import versions
+from link_sim.scenarios.link import LinkScenario
 
 
-class Link:
-    """What `link_batches` asks of a link."""
-
-    def __init__(self, scenario):
-        self.scenario, self.frames_at_once = scenario, scenario.batch_size
-
-    def simulate(self, point: float, batch: int) -> dict:
-        set_clock_back(batch)
-        return fake_link.run_batch(self.scenario.to_toml(), point, batch)["counts"]
-
-    def seed(self, point: float, batch: int) -> int:
-        return batch
+class LateLink(FakeLink):
+    def draw(self, at, batch_index):
+        set_clock_back(batch_index)
+        return super().draw(at, batch_index)
 
 
 def set_clock_back(seed: int) -> None:
@@ -37,10 +28,7 @@ def set_clock_back(seed: int) -> None:
 
 
 if __name__ == "__main__":
-    sys.modules["link_sim.experiments.link"] = SimpleNamespace(Link=Link)
-    from link_sim.engine import batches as link_batches
-
-    link_batches.picture_strip = fake_link.picture_strip
+    LinkScenario.opens = "__main__:LateLink"
     versions.of_today = dict
     cli._load_tensorflow = lambda console: None
     cli.main()

@@ -63,7 +63,7 @@ def start_worker(scheduler: str, processes: dict, **variables: str) -> subproces
     """Adds a worker of one thread, without a nanny that would start it again."""
     name = f"worker-{len(processes)}"
     options = ["--name", name, "--nthreads", "1", "--no-nanny", "--no-dashboard"]
-    options += ["--host", "127.0.0.1"]
+    options += ["--host", "127.0.0.1", "--preload", stored.PROGRAM.stem]
     processes[name] = start("worker", scheduler, *options, **variables)
     return processes[name]
 

@@ -10,10 +10,10 @@ from link_sim.experiments.link import Link
 LIMIT = int(os.environ["FAKE_MEMORY"])
 
 
-def receive(link, sent, whole=Link.receive):
-    if sent.b.shape[0] > LIMIT:
+def receive(link, world, whole=Link.receive):
+    if world.b.shape[0] > LIMIT:
         raise tf.errors.ResourceExhaustedError(None, None, "out of memory")
-    return whole(link, sent)
+    return whole(link, world)
 
 
 if __name__ == "__main__":

@@ -46,7 +46,8 @@ values = st.recursive(
 )
 WORDS = (
     "single dual awgn rayleigh tdl-a cdl-c umi cir mnist random information parity "
-    "esno_db ebno_db num_steps ls lmmse perfect-csi ls+turbo lmmse+ep+ddpm-4 k-best "
+    "esno_db ebno_db num_steps pilot_spacing channel.speed grid.fft_size bler psnr "
+    "ls lmmse perfect-csi ls+turbo lmmse+ep+ddpm-4 k-best "
     "link semantic csi bandwidth_ratio snr_db alpha scm cdl-a genie sparse score "
     "score-vamp perfect-csi+ae ls+cdiff-2 lmmse+jpeg perfect-csi+webp-at-7"
 ).split()
