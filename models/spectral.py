@@ -1,13 +1,22 @@
 """A denoiser of Gaussian fields whose power spectra are unknown."""
 
+from functools import partial
+
 import keras
 import numpy as np
 from keras import ops
+
+from link_sim.models import kronecker
+from link_sim.models.kronecker import response
 
 DILATIONS = 1, 2, 4, 1
 EXCESS = 1.07
 """How much larger the error is than the covariance says, since that is estimated:
 measured on UMi drops at -5 to 15 dB."""
+SEEN = 1e-4
+"""Least noise over power that the networks are shown: what they are trained down to."""
+LEAST = 1e-8
+"""Least noise over power that is believed: fields stray further from the model."""
 FEATURES = 5
 
 
@@ -46,7 +55,7 @@ class SpectralDenoiser(keras.layers.Layer):
     """
 
     def __init__(self, lengths, points, rounds: int = 2, width: int = 32, **kwargs):
-        super().__init__(**kwargs)
+        super().__init__(**{"dtype": "float32"} | kwargs)
         self.lengths, self.points = tuple(lengths), tuple(points)
         self.rounds, self.width = rounds, width
         self.responses = [
@@ -63,9 +72,9 @@ class SpectralDenoiser(keras.layers.Layer):
         return super().__call__(x, sigma, responses, **kwargs)
 
     def call(self, x, sigma, responses=None, training=False):
-        y, no = ops.view_as_complex(x), _noise(x, sigma)
-        rounds = self._rounds(y, no, responses or self.responses)
-        rounds = [ops.view_as_real(_wiener(*r[1:], y, no)) for r in rounds]
+        y, no = _field(x), _noise(x, sigma)
+        rounds = self._rounds(y, no, responses)
+        rounds = [_real(kronecker.wiener(*r[1:], y, no)) for r in rounds]
         return ops.stack(rounds, axis=1) if training else rounds[-1]
 
     def posterior(self, x, sigma, wanted, responses=None):
@@ -77,29 +86,15 @@ class SpectralDenoiser(keras.layers.Layer):
         further from the model than its noise explains, the variance grows with the
         mean square of the whitened observation (Birge 1932).
         """
-        y, no = ops.view_as_complex(x), _noise(x, sigma)
-        responses = responses or self.responses
+        y, no = _field(x), _noise(x, sigma)
+        responses = [response(f) for f in responses or self.responses]
         spectra, _, modes = self._rounds(y, no, responses)[-1]
-        (first, left), (second, right) = modes
-        power = first[:, None, :, None] * second[:, None, None, :] + no
-        wanted = [ops.convert_to_tensor(f, "complex64") for f in wanted]
-        crosses = [
-            ops.matmul(f * as_complex(p[:, None]), _h(own))
-            for f, p, own in zip(wanted, spectra, responses, strict=True)
-        ]
-        pairs = zip(crosses, (left, right), strict=True)
-        left_out, right_out = (ops.matmul(*pair)[:, None] for pair in pairs)
-        z = _into(left, right, y) / as_complex(power)
-        mean = _between(left_out, z, right_out)
-        misfit = ops.mean(ops.abs(z) ** 2 * power, axis=(1, 2, 3), keepdims=True)
-        explained = _between(ops.abs(left_out) ** 2, 1 / power, ops.abs(right_out) ** 2)
-        prior = [
-            ops.matmul(p[:, None], ops.swapaxes(ops.abs(f) ** 2, -1, -2))
-            for f, p in zip(wanted, spectra, strict=True)
-        ]
-        prior = ops.swapaxes(prior[0], -1, -2)[:, None] * prior[1][:, None]
-        variance = ops.maximum(prior - explained, 1e-6 * prior)
-        return mean, EXCESS * ops.maximum(misfit, 1.0) * variance
+        wanted = [kronecker.double(f) for f in wanted]
+        mean, variance, misfit = kronecker.conditional(
+            wanted, spectra, responses, modes, y, no
+        )
+        variance = EXCESS * ops.maximum(misfit, 1.0) * variance
+        return ops.cast(mean, "complex64"), ops.cast(variance, "float32")
 
     def get_config(self):
         config = {"lengths": self.lengths, "points": self.points}
@@ -108,21 +103,25 @@ class SpectralDenoiser(keras.layers.Layer):
 
     def _rounds(self, y, no, responses) -> list:
         """Spectra, covariances and their modes of both axes, after each round."""
-        spectra = [ops.ones((1, size), "float32") / size for size in self.points]
-        modes, rounds = _modes(_covariances(responses, spectra)), []
+        responses = [response(f) for f in responses or self.responses]
+        sizes = [own.matrix.shape[-1] for own in responses]
+        spectra = [ops.ones((1, size), "float32") / size for size in sizes]
+        modes, rounds = [own.modes for own in responses], []
+        seen = ops.maximum(no, SEEN)
+        level = -ops.log(ops.mean(1 / seen[:, :, 0], axis=1))
         for first in range(0, 2 * self.rounds, 2):
-            slopes = _slopes(responses, modes, y, no)
-            level = -ops.log(ops.mean(1 / no[:, :, 0], axis=1))
+            slopes = kronecker.slopes(responses, modes, y, seen)
             first, second = (
                 _refine(self.networks[first + i], spectra[i], *slopes[i], level)
                 for i in (0, 1)
             )
             spectra = [
                 ops.softmax(first),
-                ops.exp(ops.clip(second, -25, 9)) / self.points[1],
+                ops.exp(ops.clip(second, -25, 9)) / sizes[1],
             ]
-            covariances = _covariances(responses, spectra)
-            modes = _modes(covariances)
+            pairs = zip(responses, spectra, strict=True)
+            covariances = [kronecker.covariance(own.matrix, p) for own, p in pairs]
+            modes = [kronecker.modes(c) for c in covariances]
             rounds.append((spectra, covariances, modes))
         return rounds
 
@@ -135,11 +134,14 @@ class SpectrumNetwork(keras.layers.Layer):
     """
 
     def __init__(self, width: int, **kwargs):
-        super().__init__(**kwargs)
-        layers = keras.layers
-        self.local = [layers.Conv1D(width, 7, dilation_rate=d) for d in DILATIONS]
-        self.pooled = [layers.Dense(width) for _ in DILATIONS]
-        self.last = layers.Dense(1, kernel_initializer="zeros")
+        super().__init__(dtype="float32", **kwargs)
+        conv, dense = (
+            partial(layer, dtype="float32")
+            for layer in (keras.layers.Conv1D, keras.layers.Dense)
+        )
+        self.local = [conv(width, 7, dilation_rate=d) for d in DILATIONS]
+        self.pooled = [dense(width) for _ in DILATIONS]
+        self.last = dense(1, kernel_initializer="zeros")
 
     def build(self, shape):
         channels = shape[-1]
@@ -180,7 +182,10 @@ def log_error(x0, estimates):
 
 def _refine(network, p, quadratic, trace, level):
     """Logarithm of a new spectrum: [batch, grid]."""
-    quadratic, trace, p = (ops.log(z + 1e-12) for z in (quadratic, trace, p))
+    quadratic, trace, p, level = (
+        ops.cast(z, "float32")
+        for z in (*(ops.log(z + 1e-12) for z in (quadratic, trace, p)), level)
+    )
     base = p + _log(p.shape[-1]) + 0.5 * (quadratic - trace)
     same = ops.zeros_like(base)
     features = [p + _log(p.shape[-1]), quadratic, trace, quadratic - trace, level]
@@ -193,90 +198,16 @@ def _log(x) -> float:
     return float(np.log(x))
 
 
-def _covariances(responses, spectra):
-    pairs = zip(responses, spectra, strict=True)
-    return [ops.matmul(f * as_complex(p[:, None]), _h(f)) for f, p in pairs]
+def _field(x):
+    return kronecker.double(ops.view_as_complex(ops.cast(x, "float32")))
 
 
-def _modes(covariances):
-    """Eigenvalues and eigenvectors of both axes; no gradient flows through them."""
-    modes = []
-    for covariance in covariances:
-        values, vectors = ops.linalg.eigh(ops.stop_gradient(covariance))
-        modes.append((ops.maximum(ops.real(values), 0.0), vectors))
-    return modes
-
-
-def _slopes(responses, modes, y, no) -> list:
-    """`f^H R^-1 y y^H R^-1 f` and `f^H R^-1 f` for the grid points of each axis.
-
-    Averaged over snapshots, summed over the modes of the other axis: pairs [batch,
-    grid].
-    """
-    (first, left), (second, right) = modes
-    power = first[:, None, :, None] * second[:, None, None, :] + no
-    whitened = _into(left, right, y) / as_complex(power)
-    f, g = (_h(ops.convert_to_tensor(response)) for response in responses)
-    left, right = ops.matmul(f, left)[:, None], ops.matmul(g, right)[:, None]
-    first, second = first[:, None, :, None], second[:, None, None, :]
-    along_1 = ops.abs(ops.matmul(left, whitened)) ** 2 * second
-    along_2 = ops.abs(ops.matmul(whitened, ops.swapaxes(right, -1, -2))) ** 2 * first
-    inverse_1 = ops.sum(second / power, axis=-1, keepdims=True)
-    inverse_2 = ops.sum(first / power, axis=-2)[..., None]
-    traces = (
-        ops.matmul(ops.abs(vectors) ** 2, inverse)[..., 0]
-        for vectors, inverse in ((left, inverse_1), (right, inverse_2))
-    )
-    quadratics = ops.sum(along_1, axis=-1), ops.sum(along_2, axis=-2)
-    pairs = zip(quadratics, traces, strict=True)
-    return [tuple(ops.mean(z, axis=1) for z in pair) for pair in pairs]
-
-
-def _wiener(covariances, modes, y, no):
-    """`C R^-1 y = y - no R^-1 y`, with the gradient of the covariances.
-
-    The modes carry no gradient. A change dC of the covariance changes the estimate by
-    `no R^-1 dC R^-1 y`, which is added with value zero.
-    """
-    (first, left), (second, right) = modes
-    power = first[:, None, :, None] * second[:, None, None, :] + no
-
-    def solve(z):
-        return _back(left, right, _into(left, right, z) / as_complex(power))
-
-    solved = solve(y)
-    first, second = (c[:, None] for c in covariances)
-    change = ops.matmul(ops.matmul(first, solved), ops.swapaxes(second, -1, -2))
-    change = solve(change - ops.stop_gradient(change))
-    return y - as_complex(no) * solved + as_complex(no) * change
-
-
-def _into(left, right, y):
-    """`U_1^H y U_2^*`: coordinates in the eigenbasis of C_1 x C_2."""
-    return _between(_h(left)[:, None], y, _h(right)[:, None])
-
-
-def _back(left, right, z):
-    return _between(left[:, None], z, right[:, None])
-
-
-def _between(left, z, right):
-    """`left z right^T`."""
-    return ops.matmul(ops.matmul(left, z), ops.swapaxes(right, -1, -2))
-
-
-def _h(x):
-    return ops.conj(ops.swapaxes(x, -1, -2))
-
-
-def as_complex(x):
-    """Real numbers as complex ones (a cast would warn about its gradient)."""
-    x = ops.convert_to_tensor(x)
-    return ops.view_as_complex(ops.stack([x, ops.zeros_like(x)], axis=-1))
+def _real(x):
+    return ops.cast(ops.view_as_real(x), "float32")
 
 
 def _noise(x, sigma):
-    """Variance per complex element: [batch, snapshots, 1, 1]."""
+    """Variance per complex element: [batch, snapshots, 1, 1], float64."""
     shape = (ops.shape(x)[0], x.shape[1], 1, 1, 1)
-    sigma = ops.broadcast_to(ops.cast(sigma, "float32"), shape)
-    return 2 * ops.clip(sigma, 1e-4, 1e3)[..., 0] ** 2
+    sigma = ops.broadcast_to(ops.cast(sigma, "float64"), shape)
+    return ops.clip(2 * sigma[..., 0] ** 2, LEAST, 1e6)

@@ -13,9 +13,9 @@ from sionna.phy.ofdm import RemoveNulledSubcarriers
 from link_sim.models import pretrained
 from link_sim.models.spectral import SpectralDenoiser, array_response, log_error
 from link_sim.models.stationary_mixture import fit_spectrum
+from link_sim.receivers.estimation.delay_windows import delay_grid, delay_response
 from link_sim.receivers.estimation.mimo import adaptive, tweedie
 from link_sim.receivers.estimation.mimo_baselines import genie
-from link_sim.receivers.estimation.ofdm import delay_response
 from link_sim.receivers.estimation.soundings import soundings
 from link_sim.recipes.noise_levels import uniform_db
 from link_sim.recipes.publishing import publish, train_in_cycles
@@ -170,7 +170,8 @@ def over_carriers(denoiser):
     """The denoiser over 4 antennas and the pilots of the default link."""
     grid, sounding = default_grid()
     frequencies = grid.subcarrier_spacing * sounding.carriers[0, :, 0]
-    responses = array_response(4, 16), delay_response(frequencies)
+    delays = delay_grid(frequencies)
+    responses = array_response(4, 16), delay_response(frequencies, delays)
     return lambda x, sigma: denoiser(x, sigma, responses, training=True)
 
 

@@ -7,16 +7,13 @@ from scipy.special import j0
 from sionna.phy.ofdm import RemoveNulledSubcarriers
 
 from link_sim.models import pretrained
-from link_sim.models.spectral import array_response, as_complex
-from link_sim.receivers.estimation.soundings import Sounding, soundings
+from link_sim.models.kronecker import as_complex, response
+from link_sim.models.spectral import array_response
+from link_sim.receivers.estimation.delay_windows import DelayWindows, delay_windows
+from link_sim.receivers.estimation.soundings import soundings
 from link_sim.receivers.grid_config import grid_from_config, grid_to_config
 from link_sim.receivers.layer import ReceiverLayer
 
-DELAYS = np.arange(64) - 4
-"""Grid of the delay spectrum, in steps."""
-STEP = 100e-9
-"""Of that grid [s], so that it spans -0.4 to 5.9 microseconds, as UMi drops do; less
-where pilots are so sparse in frequency that they cannot tell so many delays apart."""
 SLOW = 1e-4
 """Modes of the fading over time that carry less power than this are left out."""
 
@@ -71,10 +68,18 @@ class ScoreChannelEstimator(ReceiverLayer):
         self.resource_grid, self.denoiser = resource_grid, denoiser
         self.polarisations, self.doppler = polarisations, doppler
         self._remove_nulled = RemoveNulledSubcarriers(resource_grid, precision="single")
-        self._frequencies = resource_grid.subcarrier_spacing * np.arange(
-            resource_grid.num_effective_subcarriers
-        )
-        self._soundings = soundings(resource_grid)
+        places = np.asarray(resource_grid.effective_subcarrier_ind)
+        spacing = float(resource_grid.subcarrier_spacing)
+        self._observed = [
+            (sounding.times, *found)
+            for sounding in soundings(resource_grid)
+            for found in delay_windows(sounding, places, spacing)
+        ]
+
+    @property
+    def largest_delay(self) -> float:
+        """Largest delay [s] that the estimate can follow, of paths beside the first."""
+        return min(float(windows.delays[-1]) for *_, windows in self._observed)
 
     @classmethod
     def from_preset(cls, name: str, resource_grid, **kwargs):
@@ -97,7 +102,8 @@ class ScoreChannelEstimator(ReceiverLayer):
         return super().__call__(y, no, **kwargs)
 
     def call(self, y, no):
-        y = self._remove_nulled(y)
+        precision = y.dtype
+        y = tf.cast(self._remove_nulled(y), tf.complex64)
         receivers, antennas = y.shape[1], y.shape[2]
         no = tf.cast(no, tf.float32)
         no = tf.reshape(no, tf.concat([tf.shape(no), [1] * (3 - no.shape.rank)], 0))
@@ -107,53 +113,59 @@ class ScoreChannelEstimator(ReceiverLayer):
         grid = self.resource_grid
         total = grid.num_tx * grid.num_streams_per_tx
         parts = [None] * total
-        for sounding in self._soundings:
-            estimates = self._estimate(y, no, sounding)
-            for position, stream in enumerate(sounding.streams):
+        for times, streams, windows in self._observed:
+            estimates = self._estimate(y, no, times, windows)
+            for position, stream in enumerate(streams):
                 parts[stream] = [z[:, :, position] for z in estimates]
         shape = [grid.num_tx, grid.num_streams_per_tx]
-        tail = [grid.num_ofdm_symbols, len(self._frequencies)]
-        return tuple(
+        tail = [grid.num_ofdm_symbols, grid.num_effective_subcarriers]
+        h_hat, err_var = (
             tf.reshape(tf.stack(z, 2), [-1, receivers, antennas, *shape, *tail])
             for z in zip(*parts, strict=True)
         )
+        return tf.cast(h_hat, precision), tf.cast(err_var, precision.real_dtype)
 
-    def _estimate(self, y, no, sounding: Sounding):
+    def _estimate(self, y, no, times: np.ndarray, windows: DelayWindows):
         """Mean and variance [batch, antennas, streams, symbols, subcarriers]."""
-        h_ls, no = self._least_squares(y, no, sounding)
-        modes, loads, powers = self._fading(sounding.times)
-        x = tf.einsum("basnk,nm->bsmak", h_ls, modes.conj() / np.sqrt(powers))
+        h_ls, no = self._least_squares(y, no, times, windows)
+        modes, loads, powers = self._fading(times)
+        x = tf.einsum("baswnk,nm->bsmawk", h_ls, modes.conj() / np.sqrt(powers))
         no = no[:, :, None] / powers  # [batch, streams, modes]
-        x = self._split(x)  # [batch, streams, modes, polarisations, antennas, carriers]
-        energy = tf.reduce_mean(tf.abs(x) ** 2, axis=(4, 5)) - no[..., None]
+        x = self._split(x)  # [batch, streams, modes, polarisations, windows, antennas,
+        # pilots]
+        energy = tf.reduce_mean(tf.abs(x) ** 2, axis=(4, 5, 6)) - no[..., None]
         energy = tf.reduce_sum(tf.nn.relu(energy) * powers[:, None], 2, keepdims=True)
         energy = tf.maximum(energy / powers.sum(), 1e-3 * no[:, :, :1, None])
-        scale = tf.sqrt(energy)[..., None, None]
-        sigma = tf.sqrt(no[..., None, None, None] / 2) / scale
-        shape = tf.shape(x)
-        snapshots = x.shape[1] * x.shape[2] * x.shape[3]
-        array = array_response(x.shape[4], self.denoiser.points[0])
+        scale = tf.sqrt(energy)[..., None, None, None]
+        sigma = tf.sqrt(no[..., None, None] / 2) / scale[..., 0, 0]
+        sigma = tf.broadcast_to(sigma, tf.shape(x)[:5])
+        x = tf.tensordot(x / as_complex(scale), windows.into.astype("complex64"), 1)
+        shape, snapshots = tf.shape(x), int(np.prod(x.shape[1:5]))
+        array = response(array_response(x.shape[5], self.denoiser.points[0]))
         mean, variance = self.denoiser.posterior(
-            _real(tf.reshape(x / as_complex(scale), [-1, snapshots, *x.shape[4:]])),
+            _real(tf.reshape(x, [-1, snapshots, *x.shape[5:]])),
             tf.reshape(sigma, [-1, snapshots, 1, 1, 1]),
-            (array, self._wanted(sounding)),
-            (array, self._response(sounding)),
+            (array.matrix, windows.wanted),
+            (array, windows.observed),
         )
         shape = tf.concat([shape[:-1], [-1]], 0)
-        mean = tf.reshape(mean, shape) * as_complex(scale)
-        variance = tf.reshape(variance, shape) * scale**2
-        return self._join(mean, variance, loads, scale, sounding)
+        mean, variance = (
+            _pick(tf.reshape(z, shape), windows.picks) for z in (mean, variance)
+        )
+        scale = scale[..., 0]
+        return self._join(mean * as_complex(scale), variance * scale**2, loads, scale)
 
-    def _least_squares(self, y, no, sounding: Sounding):
-        """Estimates [batch, antennas, streams, times, blocks], and their noise."""
-        seen = tf.gather(y, sounding.times, axis=2)
+    def _least_squares(self, y, no, times: np.ndarray, windows: DelayWindows):
+        """Estimates [batch, antennas, streams, windows, times, pilots], their noise."""
+        seen = tf.gather(y, times, axis=2)
         parts = []
-        for carriers, pilots in zip(sounding.carriers, sounding.pilots, strict=True):
+        for carriers, pilots in zip(windows.carriers, windows.pilots, strict=True):
             energy = np.sum(np.abs(pilots) ** 2, axis=-1, keepdims=True)
             weights = tf.constant(pilots.conj() / energy, tf.complex64)
             parts.append(tf.reduce_sum(tf.gather(seen, carriers, axis=3) * weights, -1))
-        energy = np.mean(np.sum(np.abs(sounding.pilots) ** 2, axis=-1), axis=(1, 2))
-        return tf.stack(parts, 2), no / energy.astype("float32")
+        energy = np.sum(np.abs(windows.pilots) ** 2, axis=-1).mean(axis=(1, 2, 3))
+        h_ls = tf.transpose(tf.stack(parts, 2), [0, 1, 2, 4, 3, 5])
+        return h_ls, no / energy.astype("float32")
 
     def _fading(self, times: np.ndarray):
         """Modes of the fading at the pilot symbols, [times, modes]; their loads on all
@@ -171,38 +183,12 @@ class ScoreChannelEstimator(ReceiverLayer):
     def _split(self, x):
         """Splits the antennas, the fourth axis, into polarisations and antennas."""
         p = self.polarisations
-        x = tf.reshape(x, [-1, *x.shape[1:3], x.shape[3] // p, p, x.shape[4]])
-        return tf.transpose(x, [0, 1, 2, 4, 3, 5])
+        x = tf.reshape(x, [-1, *x.shape[1:3], x.shape[3] // p, p, *x.shape[4:]])
+        return tf.transpose(x, [0, 1, 2, 4, 5, 3, 6])
 
-    def _delays(self, sounding: Sounding) -> np.ndarray:
-        """The grid of delays [s]: at most one period of what the pilots can tell."""
-        if sounding.carriers.shape[1] < 2:
-            return STEP * DELAYS
-        blocks = self._frequencies[sounding.carriers[0]].mean(axis=1)
-        return min(STEP, 1 / (len(DELAYS) * np.diff(blocks).min())) * DELAYS
-
-    def _response(self, sounding: Sounding):
-        """Of the blocks, relative to the first carrier: complex64 [blocks, delays]."""
-        carriers = sounding.carriers[0] - sounding.carriers[0].min()
-        frequencies = self._frequencies[carriers]
-        return np.mean(delay_response(frequencies, self._delays(sounding)), axis=1)
-
-    def _wanted(self, sounding: Sounding):
-        """Of all carriers, relative to the first one of each stream, stream after
-        stream: complex64 [streams * carriers, delays]."""
-        first = self._frequencies[sounding.carriers.min(axis=(1, 2))]
-        delays = self._delays(sounding)
-        parts = [delay_response(self._frequencies - f, delays) for f in first]
-        return np.concatenate(parts)
-
-    def _join(self, mean, variance, loads, scale, sounding: Sounding):
-        """Picks each stream's own carriers and adds up the modes of the fading."""
-        own = np.eye(len(sounding.streams), dtype="float32")
-        count = len(self._frequencies)
-        shape = tf.concat([tf.shape(mean)[:-1], [len(own), count]], 0)
-        # [batch, stream, mode, polarisation, antenna, stream, carrier]
-        mean = tf.einsum("bsmpauk,su->bsmpak", tf.reshape(mean, shape), as_complex(own))
-        variance = tf.einsum("bsmpauk,su->bsmpak", tf.reshape(variance, shape), own)
+    def _join(self, mean, variance, loads, scale):
+        """Adds up the modes of the fading; puts the polarisations together."""
+        # [batch, stream, mode, polarisation, antenna, carrier]
         mean = tf.einsum("bsmpak,tm->bapstk", mean, as_complex(loads))
         rest = np.maximum(1 - np.sum(loads**2, axis=1), 0)
         missing = tf.einsum("bsp,t->bpst", scale[:, :, 0, :, 0, 0] ** 2, rest)
@@ -227,9 +213,16 @@ class ScoreChannelEstimator(ReceiverLayer):
         return cls(**{**config, "resource_grid": grid, "denoiser": denoiser})
 
 
-def delay_response(frequencies: np.ndarray, delays=STEP * DELAYS) -> np.ndarray:
-    """`exp(-2j pi f tau)` for delays tau [s]: complex64 [..., delays]."""
-    return np.exp(-2j * np.pi * frequencies[..., None] * delays).astype("complex64")
+def _pick(z, picks: np.ndarray):
+    """Each stream's own carriers, from the windows that they are nearest to.
+
+    z : [batch, streams, modes, polarisations, windows, antennas, nearby] -> [batch,
+    streams, modes, polarisations, antennas, subcarriers]
+    """
+    z = tf.transpose(z, [0, 1, 2, 3, 5, 4, 6])
+    z = tf.reshape(z, tf.concat([tf.shape(z)[:5], [-1]], 0))
+    parts = [tf.gather(z[:, i], own, axis=-1) for i, own in enumerate(picks)]
+    return tf.stack(parts, 1)
 
 
 def _real(x):

@@ -1,0 +1,157 @@
+"""Gaussian fields over two axes whose covariance is a Kronecker product C_1 x C_2.
+
+Fields are [batch, snapshots, length_1, length_2], complex; `no` is the noise variance
+per element, [batch, snapshots, 1, 1]. All of it in double precision: a covariance of
+few directions is singular to single precision long before the noise vanishes.
+"""
+
+from typing import NamedTuple
+
+import numpy as np
+from keras import ops
+
+
+class Response(NamedTuple):
+    """How one axis of a field responds to its spectrum.
+
+    matrix : [length, points] or [batch, length, points], complex
+    modes : eigenvalues and eigenvectors of its covariance under a flat spectrum of
+        power one, found once where the matrix is known beforehand
+    """
+
+    matrix: np.ndarray
+    modes: tuple
+
+
+def response(matrix) -> Response:
+    """Of a matrix, or of one that is a `Response` already."""
+    if isinstance(matrix, Response):
+        return matrix
+    points = matrix.shape[-1]
+    if isinstance(matrix, np.ndarray):
+        matrix = matrix.astype("complex128")
+        flat = matrix @ np.conj(np.swapaxes(matrix, -1, -2)) / points
+        values, vectors = np.linalg.eigh(flat.reshape(-1, *flat.shape[-2:]))
+        return Response(matrix, (np.maximum(values, 0.0), vectors))
+    matrix = double(matrix)
+    return Response(matrix, modes((matrix @ adjoint(matrix)) / points))
+
+
+def covariance(matrix, spectrum):
+    """`F diag(p) F^H`: [batch, length, length], complex128."""
+    return matrix * double(as_complex(spectrum))[:, None] @ adjoint(matrix)
+
+
+def modes(covariance):
+    """Eigenvalues and eigenvectors; no gradient flows through them."""
+    values, vectors = ops.linalg.eigh(ops.stop_gradient(covariance))
+    return ops.maximum(ops.real(values), 0.0), vectors
+
+
+def powers(modes, no):
+    """Of the modes of noisy fields: [batch, snapshots, length_1, length_2]."""
+    (first, _), (second, _) = modes
+    return first[:, None, :, None] * second[:, None, None, :] + no
+
+
+def slopes(responses, modes, y, no) -> list:
+    """`f^H R^-1 y y^H R^-1 f` and `f^H R^-1 f` for the grid points of each axis.
+
+    R = C_1 x C_2 + no I. Averaged over snapshots, summed over the modes of the other
+    axis: pairs [batch, points].
+    """
+    (first, left), (second, right) = modes
+    power = powers(modes, no)
+    whitened = into(left, right, y) / double(power)
+    f, g = (adjoint(response.matrix) for response in responses)
+    left, right = (f @ left)[:, None], (g @ right)[:, None]
+    first, second = first[:, None, :, None], second[:, None, None, :]
+    along_1 = square(left @ whitened) * second
+    along_2 = square(whitened @ ops.swapaxes(right, -1, -2)) * first
+    inverse_1 = ops.sum(second / power, axis=-1, keepdims=True)
+    inverse_2 = ops.sum(first / power, axis=-2)[..., None]
+    traces = (
+        (square(vectors) @ inverse)[..., 0]
+        for vectors, inverse in ((left, inverse_1), (right, inverse_2))
+    )
+    quadratics = ops.sum(along_1, axis=-1), ops.sum(along_2, axis=-2)
+    pairs = zip(quadratics, traces, strict=True)
+    return [tuple(ops.mean(z, axis=1) for z in pair) for pair in pairs]
+
+
+def wiener(covariances, modes, y, no):
+    """`C R^-1 y = y - no R^-1 y`, with the gradient of the covariances.
+
+    The modes carry no gradient. A change dC of the covariance changes the estimate by
+    `no R^-1 dC R^-1 y`, which is added with value zero.
+    """
+    (_, left), (_, right) = modes
+    power, no = double(powers(modes, no)), double(no)
+
+    def solve(z):
+        return between(left[:, None], into(left, right, z) / power, right[:, None])
+
+    solved = solve(y)
+    first, second = (c[:, None] for c in covariances)
+    change = (first @ solved) @ ops.swapaxes(second, -1, -2)
+    change = solve(change - ops.stop_gradient(change))
+    return y - no * solved + no * change
+
+
+def conditional(wanted, spectra, responses, modes, y, no):
+    """Mean and variance of the field at other points, and the misfit of `y`.
+
+    wanted: responses (F_1', F_2') there, [outputs, points] each. The misfit, [batch, 1,
+    1, 1], is the mean square of the whitened observation, 1 where the model holds.
+    """
+    (_, left), (_, right) = modes
+    power = powers(modes, no)
+    left, right = (
+        ((f * double(p)[:, None] @ adjoint(own.matrix)) @ u)
+        for f, p, own, u in zip(wanted, spectra, responses, (left, right), strict=True)
+    )
+    z = into(*(u for _, u in modes), y) / double(power)
+    mean = between(left[:, None], z, right[:, None])
+    misfit = ops.mean(square(z) * power, axis=(1, 2, 3), keepdims=True)
+    explained = between(square(left)[:, None], 1 / power, square(right)[:, None])
+    first, second = (
+        (ops.cast(p, "float64") @ ops.swapaxes(square(f), -1, -2))
+        for f, p in zip(wanted, spectra, strict=True)
+    )
+    prior = (first[:, :, None] * second[:, None])[:, None]
+    return mean, ops.maximum(prior - explained, ROUNDING * prior), misfit
+
+
+ROUNDING = 1e-13
+"""Relative error of differences of powers."""
+
+
+def into(left, right, y):
+    """`U_1^H y U_2^*`: coordinates in the eigenbasis of C_1 x C_2."""
+    return between(adjoint(left)[:, None], y, adjoint(right)[:, None])
+
+
+def between(left, z, right):
+    """`left z right^T`."""
+    return (left @ z) @ ops.swapaxes(right, -1, -2)
+
+
+def adjoint(x):
+    """Conjugate transposes of matrices in the last two axes."""
+    return ops.conj(ops.swapaxes(x, -1, -2))
+
+
+def square(x):
+    """`|x|^2`."""
+    return ops.square(ops.real(x)) + ops.square(ops.imag(x))
+
+
+def as_complex(x):
+    """Real numbers as complex64 ones (a cast would warn about its gradient)."""
+    x = ops.convert_to_tensor(x)
+    return ops.view_as_complex(ops.stack([x, ops.zeros_like(x)], axis=-1))
+
+
+def double(x):
+    """Numbers as complex128."""
+    return ops.cast(x, "complex128")
