@@ -73,7 +73,7 @@ def test_conditional_diffusion_equals_the_autoencoder_and_draws_truer(name, user
     names = ["ae", "vae", "cdiff", "cdiff-8"]
     receivers = [f"perfect-csi+{name}" for name in names]
     settings = [f"receivers={receivers}", "sweep.points=[0.0833333]", f"users={users}"]
-    rows = compare(load_scenario(name, settings))
+    rows = compare(load_scenario(name, settings)).rows()
     values = {(row["receiver"], row["metric"]): row["value"] for row in rows}
     psnr, distance = (
         [values[receiver, metric] for receiver in receivers]

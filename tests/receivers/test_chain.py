@@ -24,8 +24,7 @@ def sent():
     overrides = ["channel.model=rayleigh", "antennas.polarisation=single"]
     overrides += ["batch_size=2", "code.iterations=4", "payload.num_images=4"]
     link = Link(load_scenario("image", overrides), ["perfect-csi"])
-    no = link.noise_variance(2.0, "ebno_db")
-    return link, link.transmit(link.batch_images(0), no)
+    return link, link.draw(link.scenario.at(2.0), batch_index=0)
 
 
 def test_names_choose_blocks_in_any_order():

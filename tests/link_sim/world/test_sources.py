@@ -5,7 +5,7 @@ import pytest
 from PIL import Image
 
 from link_sim.scenarios.loading import ScenarioError
-from link_sim.scenarios.sections import Payload
+from link_sim.scenarios.radio import Payload
 from link_sim.world.sources import evaluation_digits, load_images, training_digits
 
 

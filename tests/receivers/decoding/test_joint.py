@@ -129,16 +129,16 @@ def digits():
     receiver = link.receivers[0]
 
     @tf.function
-    def transmit(point, image):
-        no = link.noise_variance(point, "esno_db")
-        sent = link.transmit(image, no)
-        h_hat, err_var = receiver.estimate(sent.y, sent.no, sent.h)
-        return sent.b, receiver.detect(sent.y, h_hat, err_var, sent.no)
+    def transmit(image, no):
+        b, _, _, h, y = link.transmit(image, no)
+        h_hat, err_var = receiver.estimate(y, no, h)
+        return b, receiver.detect(y, h_hat, err_var, no)
 
     def at(point, picture=lambda image: image):
         config.seed = 1
         image = tf.cast(picture(link.batch_images(0)), tf.float32)
-        return link.transmitter, *transmit(tf.constant(point, tf.float32), image)
+        no = link.noise_variance(link.scenario.at(point))
+        return link.transmitter, *transmit(image, no)
 
     return at
 
