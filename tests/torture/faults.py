@@ -156,7 +156,9 @@ def two_runs(folder: Path, rng: random.Random, times: int) -> str:
         shared = folder / f"shared-{number}"
         first = start(shared, 0.05)
         wait_for_lines(shared, rng.randint(1, 5), first)
+        first.send_signal(signal.SIGSTOP)  # however long the second takes to start
         refused(start(shared), "another run is writing to", "--out")
+        first.send_signal(signal.SIGCONT)
         assert first.wait() == 0
         assert stored.counts(shared) == whole
     return f"{times} second runs refused"
