@@ -54,29 +54,34 @@ def powers(modes, no):
     return first[:, None, :, None] * second[:, None, None, :] + no
 
 
-def slopes(responses, modes, y, no) -> list:
+def slopes(responses, modes, y, no, seen) -> list:
     """`f^H R^-1 y y^H R^-1 f` and `f^H R^-1 f` for the grid points of each axis.
 
-    R = C_1 x C_2 + no I. Averaged over snapshots, summed over the modes of the other
-    axis: pairs [batch, points].
+    R = C_1 x C_2 + seen I, and y is taken as if its noise were raised from `no` to
+    `seen`, by the expectation over what is added. Averaged over snapshots, summed over
+    the modes of the other axis: pairs [batch, points].
     """
     (first, left), (second, right) = modes
-    power = powers(modes, no)
+    power = powers(modes, seen)
     whitened = into(left, right, y) / double(power)
     f, g = (adjoint(response.matrix) for response in responses)
     left, right = (f @ left)[:, None], (g @ right)[:, None]
     first, second = first[:, None, :, None], second[:, None, None, :]
     along_1 = square(left @ whitened) * second
     along_2 = square(whitened @ ops.swapaxes(right, -1, -2)) * first
-    inverse_1 = ops.sum(second / power, axis=-1, keepdims=True)
-    inverse_2 = ops.sum(first / power, axis=-2)[..., None]
-    traces = (
-        (square(vectors) @ inverse)[..., 0]
-        for vectors, inverse in ((left, inverse_1), (right, inverse_2))
-    )
     quadratics = ops.sum(along_1, axis=-1), ops.sum(along_2, axis=-2)
-    pairs = zip(quadratics, traces, strict=True)
-    return [tuple(ops.mean(z, axis=1) for z in pair) for pair in pairs]
+    left, right = square(left), square(right)
+
+    def traces(inverse):
+        """`f^H M f` for a diagonal matrix M in the basis of the modes."""
+        inverse_1 = ops.sum(second * inverse, axis=-1)[..., None]
+        inverse_2 = ops.sum(first * inverse, axis=-2)[..., None]
+        return (left @ inverse_1)[..., 0], (right @ inverse_2)[..., 0]
+
+    triples = zip(
+        quadratics, traces((seen - no) / power**2), traces(1 / power), strict=True
+    )
+    return [(ops.mean(q + e, axis=1), ops.mean(t, axis=1)) for q, e, t in triples]
 
 
 def wiener(covariances, modes, y, no):

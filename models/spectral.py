@@ -13,8 +13,6 @@ DILATIONS = 1, 2, 4, 1
 EXCESS = 1.07
 """How much larger the error is than the covariance says, since that is estimated:
 measured on UMi drops at -5 to 15 dB."""
-SEEN = 1e-4
-"""Least noise over power that the networks are shown: what they are trained down to."""
 LEAST = 1e-8
 """Least noise over power that is believed: fields stray further from the model."""
 FEATURES = 5
@@ -42,6 +40,8 @@ class SpectralDenoiser(keras.layers.Layer):
         points: Of their two grids.
         rounds: Number of estimates of the spectra.
         width: Channels of the networks.
+        least_noise: Noise over power that the networks are shown at least, as if it had
+            been added. Below, the spectra of a few snapshots say too much about these.
 
     Call arguments:
         x: [batch, snapshots, length_1, length_2, 2], real and imaginary parts;
@@ -54,10 +54,18 @@ class SpectralDenoiser(keras.layers.Layer):
     rounds, snapshots, length_1, length_2, 2], so that every round learns.
     """
 
-    def __init__(self, lengths, points, rounds: int = 2, width: int = 32, **kwargs):
+    def __init__(
+        self,
+        lengths,
+        points,
+        rounds: int = 2,
+        width: int = 32,
+        least_noise: float = 1e-4,
+        **kwargs,
+    ):
         super().__init__(**{"dtype": "float32"} | kwargs)
         self.lengths, self.points = tuple(lengths), tuple(points)
-        self.rounds, self.width = rounds, width
+        self.rounds, self.width, self.least_noise = rounds, width, least_noise
         self.responses = [
             array_response(*axis) for axis in zip(lengths, points, strict=True)
         ]
@@ -99,6 +107,7 @@ class SpectralDenoiser(keras.layers.Layer):
     def get_config(self):
         config = {"lengths": self.lengths, "points": self.points}
         config |= {"rounds": self.rounds, "width": self.width}
+        config |= {"least_noise": self.least_noise}
         return {**super().get_config(), **config}
 
     def _rounds(self, y, no, responses) -> list:
@@ -107,10 +116,10 @@ class SpectralDenoiser(keras.layers.Layer):
         sizes = [own.matrix.shape[-1] for own in responses]
         spectra = [ops.ones((1, size), "float32") / size for size in sizes]
         modes, rounds = [own.modes for own in responses], []
-        seen = ops.maximum(no, SEEN)
+        seen = ops.maximum(no, self.least_noise)
         level = -ops.log(ops.mean(1 / seen[:, :, 0], axis=1))
         for first in range(0, 2 * self.rounds, 2):
-            slopes = kronecker.slopes(responses, modes, y, seen)
+            slopes = kronecker.slopes(responses, modes, y, no, seen)
             first, second = (
                 _refine(self.networks[first + i], spectra[i], *slopes[i], level)
                 for i in (0, 1)

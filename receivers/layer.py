@@ -10,6 +10,8 @@ SINGLE = {
     "complex128": "complex64",
 }
 """The types in which blocks compute, of the others that tensors may have."""
+DOUBLE = {"float32": "float64", "complex64": "complex128"}
+"""The types of results where what was given has double precision."""
 
 
 class ReceiverLayer(keras.layers.Layer):
@@ -17,7 +19,8 @@ class ReceiverLayer(keras.layers.Layer):
 
     Numbers, such as `no`, may stand among the tensors. Tensors of half precision, as a
     mixed policy of Keras has them, and of double precision, as `sionna.phy` may be set
-    to, are cast: half is too coarse for the noise of a good channel.
+    to, are cast: half is too coarse for the noise of a good channel. Results are double
+    where an argument is.
 
     Raises `ValueError` for another `dtype` than float32.
     """
@@ -37,11 +40,20 @@ class ReceiverLayer(keras.layers.Layer):
         """Does nothing: the blocks inside build themselves when first called."""
 
     def __call__(self, *args, **kwargs):
-        args = [_single(x) for x in args]
-        return super().__call__(*args, **{k: _single(x) for k, x in kwargs.items()})
+        double = any(_dtype(x) in DOUBLE.values() for x in (*args, *kwargs.values()))
+        args = [_cast(x, SINGLE) for x in args]
+        kwargs = {key: _cast(x, SINGLE) for key, x in kwargs.items()}
+        found = super().__call__(*args, **kwargs)
+        if not double:
+            return found
+        return keras.tree.map_structure(lambda x: _cast(x, DOUBLE), found)
 
 
-def _single(x):
+def _cast(x, types: dict[str, str]):
+    wanted = types.get(_dtype(x))
+    return x if wanted is None else ops.cast(x, wanted)
+
+
+def _dtype(x) -> str | None:
     dtype = getattr(x, "dtype", None)
-    single = SINGLE.get(getattr(dtype, "name", dtype))
-    return x if single is None else ops.cast(x, single)
+    return getattr(dtype, "name", dtype)

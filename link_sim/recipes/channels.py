@@ -126,6 +126,7 @@ def train_spectral(
     steps: int = 600,
     size: int = 128,
     learning_rate: float = 3e-3,
+    least_noise: float = 1e-4,
     seed: int = 1,
 ) -> None:
     """Trains and measures a denoiser that estimates spectra.
@@ -134,7 +135,7 @@ def train_spectral(
     inputs around the denoiser. measure : denoiser -> quality.
     """
     keras.utils.set_random_seed(seed)
-    denoiser = SpectralDenoiser(lengths, points)
+    denoiser = SpectralDenoiser(lengths, points, least_noise=least_noise)
     seconds = train_in_cycles(
         layer(denoiser),
         [(steps, learning_rate, partial(batch, size=size))],
@@ -258,6 +259,7 @@ train_ofdm = partial(
     batch=ofdm_batch,
     measure=ofdm_quality,
     layer=over_carriers,
+    least_noise=1e-2,
     steps=500,
 )
 train_clusters = partial(

@@ -16,6 +16,12 @@ from link_sim.receivers.grid_config import (
 )
 from link_sim.receivers.layer import ReceiverLayer
 
+ROUNDING = 1e-8
+"""Noise over the largest eigenvalue that is assumed at least: covariances in single
+precision hold no more."""
+EXPLAINED = 1e-6
+"""Error over energy of the channel that is stated at least, for the same reason."""
+
 
 @keras.saving.register_keras_serializable("link_sim")
 class LMMSEChannelEstimator(ReceiverLayer):
@@ -71,8 +77,8 @@ class LMMSEChannelEstimator(ReceiverLayer):
         estimates = [self._stream(y, no, *stream) for stream in self._streams]
         h_hat, err_var = (tf.stack(parts, 1) for parts in zip(*estimates, strict=True))
         order = [0, 4, 1, 2, 3]  # [batch, antenna, stream, symbol, subcarrier]
-        h_hat = tf.transpose(h_hat, order)[:, None, :, None]
-        return h_hat, tf.transpose(err_var, order)[:, None, :, None]
+        h_hat, err_var = (tf.transpose(z, order) for z in (h_hat, err_var))
+        return h_hat[:, None, :, None], err_var[:, None, :, None]
 
     def get_config(self):
         names = "cov_time", "cov_freq", "cov_space"
@@ -90,10 +96,12 @@ class LMMSEChannelEstimator(ReceiverLayer):
         """Estimates [batch, symbol, subcarrier, antenna] of one stream from such y."""
         h_ls = tf.gather(tf.gather(y, times, axis=1), carriers, axis=2)
         h_ls = h_ls / pilots[..., None]
-        gain = 1 / (values + no / np.mean(np.abs(pilots) ** 2))
+        no = no / np.mean(np.abs(pilots) ** 2).astype("float32")
+        gain = 1 / (values + tf.maximum(no, ROUNDING * values.max()))
         x = _separable(h_ls, into) * tf.cast(gain, tf.complex64)
         explained = _separable(gain, [np.abs(matrix) ** 2 for matrix in back])
-        return _separable(x, back), tf.maximum(self._variance - explained, 0.0)
+        least = EXPLAINED * self._variance
+        return _separable(x, back), tf.maximum(self._variance - explained, least)
 
 
 def _lattices(resource_grid):
@@ -119,6 +127,7 @@ def _lattices(resource_grid):
 
 def _axis(cov, pilots):
     """Eigenvalues of C_pp, and the maps U^H and C_hp U, along one axis."""
+    cov = np.asarray(cov, "complex128")
     values, vectors = np.linalg.eigh(cov[np.ix_(pilots, pilots)])
     into, back = vectors.conj().T, cov[:, pilots] @ vectors
     return np.maximum(values, 0), into.astype("complex64"), back.astype("complex64")

@@ -102,8 +102,7 @@ class ScoreChannelEstimator(ReceiverLayer):
         return super().__call__(y, no, **kwargs)
 
     def call(self, y, no):
-        precision = y.dtype
-        y = tf.cast(self._remove_nulled(y), tf.complex64)
+        y = self._remove_nulled(y)
         receivers, antennas = y.shape[1], y.shape[2]
         no = tf.cast(no, tf.float32)
         no = tf.reshape(no, tf.concat([tf.shape(no), [1] * (3 - no.shape.rank)], 0))
@@ -119,11 +118,10 @@ class ScoreChannelEstimator(ReceiverLayer):
                 parts[stream] = [z[:, :, position] for z in estimates]
         shape = [grid.num_tx, grid.num_streams_per_tx]
         tail = [grid.num_ofdm_symbols, grid.num_effective_subcarriers]
-        h_hat, err_var = (
+        return tuple(
             tf.reshape(tf.stack(z, 2), [-1, receivers, antennas, *shape, *tail])
             for z in zip(*parts, strict=True)
         )
-        return tf.cast(h_hat, precision), tf.cast(err_var, precision.real_dtype)
 
     def _estimate(self, y, no, times: np.ndarray, windows: DelayWindows):
         """Mean and variance [batch, antennas, streams, symbols, subcarriers]."""
