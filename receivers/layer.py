@@ -20,7 +20,7 @@ class ReceiverLayer(keras.layers.Layer):
     Numbers, such as `no`, may stand among the tensors. Tensors of half precision, as a
     mixed policy of Keras has them, and of double precision, as `sionna.phy` may be set
     to, are cast: half is too coarse for the noise of a good channel. Results are double
-    where an argument is.
+    where the first argument is.
 
     Raises `ValueError` for another `dtype` than float32.
     """
@@ -40,7 +40,8 @@ class ReceiverLayer(keras.layers.Layer):
         """Does nothing: the blocks inside build themselves when first called."""
 
     def __call__(self, *args, **kwargs):
-        double = any(_dtype(x) in DOUBLE.values() for x in (*args, *kwargs.values()))
+        first = args[0] if args else next(iter(kwargs.values()), None)
+        double = _dtype(first) in DOUBLE.values()
         args = [_cast(x, SINGLE) for x in args]
         kwargs = {key: _cast(x, SINGLE) for key, x in kwargs.items()}
         found = super().__call__(*args, **kwargs)
