@@ -17,7 +17,8 @@ def gaussian_distance(first, second) -> float:
     root = (vectors * np.sqrt(np.maximum(values, 0))) @ vectors.T
     cross = np.sqrt(np.maximum(np.linalg.eigvalsh(root @ c2 @ root), 0)).sum()
     gap = m1 - m2
-    return float(gap @ gap + np.trace(c1) + np.trace(c2) - 2 * cross)
+    distance = gap @ gap + np.trace(c1) + np.trace(c2) - 2 * cross
+    return max(float(distance), 0.0)  # rounding may leave less
 
 
 def frechet_distance(features: np.ndarray, reference: np.ndarray) -> float:

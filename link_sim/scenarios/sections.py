@@ -18,17 +18,18 @@ class Section(BaseModel):
 class Code(Section):
     """5G NR LDPC code and modulation.
 
-    rate: information and CRC bits over coded bits of one block.
+    rate: information and CRC bits over coded bits of one block; below 1/5, the lowest
+    rate of the code, coded bits are repeated.
     iterations: belief-propagation iterations.
-    bits_per_symbol: 2 (QPSK), 4, 6 (64-QAM), 8 (256-QAM).
+    bits_per_symbol: 2 (QPSK), 4, 6 (64-QAM), 8 (256-QAM), 10 (1024-QAM).
     reliable_bits: which code bits take the reliable positions of a symbol: those of
     the `information`, as 5G NR has it, or the `parity`, which suits receivers that
     know the source: to them information bits are partly known, and parity bits are not.
     """
 
-    rate: Annotated[float, Field(ge=0.2, le=0.9)] = 0.5
+    rate: Annotated[float, Field(ge=0.02, le=948 / 1024)] = 0.5
     iterations: Annotated[int, Field(ge=1, le=1000)] = 20
-    bits_per_symbol: Literal[2, 4, 6, 8] = 6
+    bits_per_symbol: Literal[2, 4, 6, 8, 10] = 6
     reliable_bits: Literal["information", "parity"] = "information"
 
 

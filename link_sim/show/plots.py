@@ -40,7 +40,9 @@ def plot_metric(ax: Axes, rows: Iterable[dict], metric: str) -> Axes:
     """
     rows = list(rows)
     own = [row for row in rows if row["metric"] == metric]
-    scale, points = METRICS[metric].scale, sorted({row["point"] for row in own})
+    positive = any((row["value"] or row["high"] or 0) > 0 for row in own)
+    scale = METRICS[metric].scale if positive else "linear"
+    points = sorted({row["point"] for row in own})
     styles = receiver_styles(row["receiver"] for row in rows)
     curves: dict[bytes, list[str]] = {}
     arrays = {name: _curve(own, name, points) for name in styles}
@@ -107,6 +109,8 @@ def _draw_unseen(ax: Axes, unseen: list[tuple], seen: np.ndarray) -> None:
             marks = {"transform": shifted, "clip_on": False, **style, **hollow}
             ax.plot([point], [0.7 * NONE_SEEN], **marks)
         limit = max(limit for limit, _ in here)
+        if not np.isfinite(limit):
+            continue
         text = (
             f"<{limit:.1g}" if limit >= 0.01 else f"<{limit:.0e}".replace("e-0", "e-")
         )

@@ -114,6 +114,24 @@ def _dataset(name: str) -> dict[str, np.ndarray]:
     )
 
 
+def _eight_bits(picture) -> np.ndarray:
+    """The pixels of a picture, uint8; transparency is left out.
+
+    Grey pictures stay grey, those of 16 bits are scaled to 8. Raises `ValueError` for
+    others that do not have 8 bits.
+    """
+    if picture.mode in ("1", "L", "LA", "La"):
+        return np.asarray(picture.convert("L"))
+    if picture.mode.startswith("I"):  # 16 bits, in one of several orders of bytes
+        levels = np.asarray(picture).astype(np.int64)
+        if levels.min() < 0 or levels.max() > 65535:
+            raise ValueError("its pixels have more than 16 bits: save it with 8")
+        return np.round(levels / 257).astype(np.uint8)
+    if picture.mode == "F":
+        raise ValueError("its pixels are real numbers: save it with 8 bits")
+    return np.asarray(picture.convert("RGB"))
+
+
 def _from_file(source: DataFile) -> np.ndarray:
     from PIL import Image
 
@@ -130,8 +148,7 @@ def _from_file(source: DataFile) -> np.ndarray:
                 images = arrays["images"]
         else:
             with Image.open(path) as picture:
-                mode = "L" if picture.mode in ("1", "L") else "RGB"
-                images = np.asarray(picture.convert(mode))[None]
+                images = _eight_bits(picture)[None]
     except Exception as error:
         raise ScenarioError(
             f"{path} is not an image or an .npz file with an array 'images': {error}"

@@ -23,10 +23,12 @@ from link_sim.world.resource_grid import resource_grid
 
 CRC = "CRC24A"
 CRC_BITS = 24
+LOWEST_RATE = 5
+"""Coded bits for an information bit, at most (3GPP TS 38.212, section 5.3.2)."""
 
 
 def segment(num_bits: int, code: Code) -> tuple[int, int, int]:
-    """Number of LDPC blocks for `num_bits`, and information and coded bits of each.
+    """Number of LDPC blocks for `num_bits`; information bits and bits sent of each.
 
     5G NR base graph 1 takes up to 8,448 information bits and rates from 1/3, base
     graph 2 up to 3,840 bits and rates from 1/5 (3GPP TS 38.212, section 5.2.2).
@@ -99,7 +101,9 @@ class Transmitter:
             np.ones([1, 1], int), scenario.antennas.streams
         )
         self.image_bits = math.prod(image_shape) * 8
-        self.blocks_per_image, self.k, self.n = segment(self.image_bits, code)
+        self.blocks_per_image, self.k, self._sent = segment(self.image_bits, code)
+        bits = code.bits_per_symbol
+        self.n = min(self._sent, LOWEST_RATE * self.k // bits * bits)
         self._fill_frame()
 
         self.encoder = LDPC5GEncoder(self.k, self.n, self.num_bits_per_symbol)
@@ -129,7 +133,7 @@ class Transmitter:
         grid = self.resource_grid
         capacity = int(grid.num_data_symbols) * grid.num_streams_per_tx
         capacity *= self.num_bits_per_symbol
-        image = self.blocks_per_image * self.n
+        image = self.blocks_per_image * self._sent
         self.images_per_frame = max(1, capacity // image)
         self.grids_per_frame = math.ceil(self.images_per_frame * image / capacity)
         self.frame_bits = self.grids_per_frame * capacity
@@ -172,7 +176,8 @@ class Transmitter:
 
     def modulate(self, c):
         """Resource grids of codewords: [batch * blocks, n] -> [batch * grids, ...]."""
-        c = tf.reshape(self._symbol_order(c), [-1, self._used_bits])
+        c = self._symbol_order(self._repeat(c))
+        c = tf.reshape(c, [-1, self._used_bits])
         c = tf.pad(c, [[0, 0], [0, self.frame_bits - self._used_bits]])
         x = self._mapper(self._scrambler(c))
         x = tf.reshape(x, [-1, 1, self.resource_grid.num_data_symbols, self._streams])
@@ -188,7 +193,21 @@ class Transmitter:
         llr = tf.reshape(tf.transpose(llr, [0, 2, 1, 3]), [-1, self.frame_bits])
         llr = self._in_batch(self._descrambler, llr, frame)[:, : self._used_bits]
         llr = self._symbol_order(llr)
-        return tf.reshape(llr, [-1, self.n])
+        return self._combine(tf.reshape(llr, [-1, self._sent]))
+
+    def _repeat(self, c):
+        """Codewords as they are sent: again from their start where the rate is low."""
+        if self._sent == self.n:
+            return c
+        return tf.gather(c, np.arange(self._sent) % self.n, axis=1)
+
+    def _combine(self, llr):
+        """Sums of the LLRs of repeated bits: [batch * blocks, n]."""
+        if self._sent == self.n:
+            return llr
+        turns = -(-self._sent // self.n)
+        llr = tf.pad(llr, [[0, 0], [0, turns * self.n - self._sent]])
+        return tf.reduce_sum(tf.reshape(llr, [-1, turns, self.n]), axis=1)
 
     def _symbol_order(self, c):
         """Reverses the bits of each symbol if parity is to be on the reliable ones."""

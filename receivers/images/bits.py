@@ -32,7 +32,13 @@ def image_llr(inputs, image_shape):
 
     Raises `ValueError` for another image size and, outside graphs, for NaN.
     """
-    llr = inputs
+    llr, eager = inputs, keras.backend.backend() != "tensorflow"
+    eager = eager or hasattr(inputs, "numpy") or isinstance(inputs, np.ndarray)
+    if len(inputs.shape) == 4 and eager:
+        if bool(ops.any((inputs < 0) | (inputs > 1))):
+            raise ValueError(
+                "image values must lie in [0, 1]: divide 8-bit images by 255"
+            )
     if len(inputs.shape) == 4:
         llr = 20.0 * (2 * bits_from_image(inputs) - 1)
     if tuple(llr.shape[1:]) != (*image_shape, 8):
@@ -41,7 +47,7 @@ def image_llr(inputs, image_shape):
             f"the restorer was made for {'x'.join(map(str, image_shape))} images, not "
             f"{size}: choose a restorer for this size, or 'none'"
         )
-    if keras.backend.backend() != "tensorflow" or hasattr(llr, "numpy"):
+    if eager:
         if bool(ops.any(ops.isnan(llr))):
             raise ValueError(
                 "the LLRs contain NaN: check the blocks before the restorer"

@@ -70,6 +70,18 @@ def test_a_run_without_any_error_can_be_drawn(ax):
     assert ax.texts[0].get_text() == "<0.04"
 
 
+@pytest.mark.parametrize("metric", ["fcd", "ber", "class_flips"])
+@pytest.mark.parametrize("high", [None, 0.0])
+def test_values_of_zero_without_a_limit_can_be_drawn(ax, metric, high):
+    rows = [row("ls", x, 0.0, 0.0, high, metric=metric) for x in (2.0, 4.0)]
+    plots.plot_metric(ax, rows, metric)
+    ax.figure.canvas.draw()
+    some = [*rows, row("lmmse", 2.0, 0.1, 0.05, 0.2, metric=metric)]
+    ax.clear()
+    plots.plot_metric(ax, some, metric)
+    ax.figure.canvas.draw()
+
+
 def test_a_point_that_was_not_measured_breaks_the_line(ax):
     rows = [row("ls", x, 20.0, metric="psnr") for x in (0.0, 2.0, 4.0)]
     rows += [row("lmmse", x, 21.0, metric="psnr") for x in (0.0, 4.0)]

@@ -4,7 +4,8 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from link_sim.scenarios.loading import ScenarioError
+from link_sim.scenarios.base import ScenarioError
+from link_sim.scenarios.data_files import DataFile
 from link_sim.scenarios.radio import Payload
 from link_sim.world.sources import evaluation_digits, load_images, training_digits
 
@@ -42,3 +43,25 @@ def test_what_is_no_image_is_refused(tmp_path):
             load_images(Payload(source=str(tmp_path / name), num_images=1))
     with pytest.raises(ScenarioError, match="holds 5000 images"):
         load_images(Payload(num_images=5001))
+
+
+@pytest.mark.parametrize("mode", ["L", "LA", "I;16", "RGB", "RGBA", "P"])
+def test_pictures_of_every_depth_are_read_right(tmp_path, mode):
+    """A ramp from black to white, whatever the file holds it as."""
+    ramp = np.tile(np.arange(256), (4, 1))
+    if mode == "I;16":
+        picture = Image.fromarray((ramp * 257).astype(np.uint16))
+    else:
+        picture = Image.fromarray(ramp.astype(np.uint8)).convert(mode)
+    picture.save(tmp_path / "ramp.png")
+    source = DataFile(path=str(tmp_path / "ramp.png"))
+    images = load_images(Payload(source=source, num_images=1))
+    assert images.shape[-1] == (1 if mode in ("L", "LA", "I;16") else 3)
+    np.testing.assert_array_equal(images[0, ..., 0], ramp)
+
+
+def test_pictures_of_real_numbers_are_refused(tmp_path):
+    Image.fromarray(np.ones((4, 4), "float32")).save(tmp_path / "real.tiff")
+    source = DataFile(path=str(tmp_path / "real.tiff"))
+    with pytest.raises(ScenarioError, match="real numbers: save it with 8 bits"):
+        load_images(Payload(source=source, num_images=1))

@@ -15,9 +15,9 @@ def random_images(transmitter, batch):
     return tf.constant(levels / 255, tf.float32)
 
 
-@pytest.mark.parametrize("rate", [0.2, 0.25, 1 / 3, 0.5, 0.75, 0.9])
+@pytest.mark.parametrize("rate", [0.2, 0.25, 1 / 3, 0.5, 0.75, 0.9, 948 / 1024])
 @pytest.mark.parametrize("num_bits", [8, 6272, 8424, 8425, 24576, 1_000_000])
-@pytest.mark.parametrize("bits_per_symbol", [2, 6, 8])
+@pytest.mark.parametrize("bits_per_symbol", [2, 6, 8, 10])
 def test_segments_are_legal_5g_codes(rate, num_bits, bits_per_symbol):
     code = Code(rate=rate, bits_per_symbol=bits_per_symbol)
     blocks, k, n = segment(num_bits, code)
@@ -36,6 +36,8 @@ def test_segments_are_legal_5g_codes(rate, num_bits, bits_per_symbol):
         (["grid.fft_size=512"], (28, 28, 1), 5, 1),
         (["code.reliable_bits=parity"], (28, 28, 1), 1, 1),
         (["code.rate=0.9", "code.bits_per_symbol=8"], (5, 7, 3), 17, 1),
+        (["code.rate=0.07"], (8, 8, 1), 3, 1),
+        (["code.rate=0.925", "code.bits_per_symbol=10"], (28, 28, 1), 3, 1),
     ],
 )
 def test_every_image_survives_the_way_there_and_back(overrides, shape, images, grids):
@@ -142,3 +144,12 @@ def test_pilots_are_orthogonal_and_leave_the_rest_to_data(spacing):
     assert not np.any(sent[0] * sent[1].conj())
     np.testing.assert_allclose(np.abs(sent[sent != 0]) ** 2, 2, rtol=1e-6)
     assert np.all(np.count_nonzero(sent, axis=(1, 2)) == 2 * own)
+
+
+def test_repeated_bits_add_up_their_llrs():
+    low = Transmitter(load_scenario("image", ["code.rate=0.07"]), (8, 8, 1))
+    assert low.n <= 5 * low.k < low._sent == 6 * int(low.k / 0.07 / 6)
+    c = tf.constant(np.random.default_rng(0).integers(0, 2, (2, low.n)), tf.float32)
+    llr = low._combine(2 * low._repeat(c) - 1)
+    turns = np.bincount(np.arange(low._sent) % low.n)
+    np.testing.assert_array_equal(llr, (2 * c - 1) * turns)

@@ -145,6 +145,9 @@ def test_bad_input_gets_one_clear_sentence():
         layer(np.zeros((1, 9, 8, 1, 8), "float32"))
     with pytest.raises(ValueError, match="^the LLRs contain NaN"):
         layer(np.full((1, *SHAPE, 8), np.nan, "float32"))
+    for levels in (255 * np.ones((1, *SHAPE), "float32"), -np.ones((1, *SHAPE))):
+        with pytest.raises(ValueError, match=r"in \[0, 1\]: divide 8-bit images"):
+            layer(levels)
     with pytest.raises(ValueError, match="no weights named 'ddpm-none'"):
         ConditionalDDPM.from_preset("ddpm-none")
     with pytest.raises(ValueError, match="num_steps=201 is outside 1 ... 200"):
