@@ -96,12 +96,13 @@ def survive(deaths: int, folder: Path, rng: random.Random) -> int:
         start_worker(scheduler, processes)
         start_worker(scheduler, processes)
         place = ["--executor", scheduler.replace("tcp", "dask")]
-        run = subprocess.Popen(
-            stored.command(broken, batches, *place),
-            env=stored.environment(),
-            stdout=subprocess.DEVNULL,
-        )
         with Client(scheduler) as client:
+            client.wait_for_workers(2)
+            run = subprocess.Popen(
+                stored.command(broken, batches, *place),
+                env=stored.environment(),
+                stdout=subprocess.DEVNULL,
+            )
             for death in range(deaths):
                 seen = stored.num_lines(broken)
                 wait_for(lambda seen=seen: stored.num_lines(broken) > seen)
