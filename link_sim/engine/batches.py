@@ -136,7 +136,7 @@ def cut(world: World, frames: int, first: int, last: int) -> World:
         if isinstance(x, tuple):
             values = map(inside, x)
             return type(x)(*values) if hasattr(x, "_fields") else tuple(values)
-        if not getattr(x, "shape", ()):
+        if not len(getattr(x, "shape", ())):  # a TensorShape is never false
             return x
         each = len(x) // frames  # rows of one frame
         return x[first * each : last * each]

@@ -4,6 +4,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+import tensorflow as tf
 from typer.testing import CliRunner
 
 from link_sim import cli
@@ -85,6 +86,12 @@ def test_parts_of_a_world_add_up_to_it(at_once):
     assert np.array_equal(seconds, whole.known[1])
     assert all(w.none is None and w.no == 0.5 for w in found)
     assert np.array_equal(cut(whole, 5, 1, 3).row["x"], [1, 1, 1, 2, 2, 2])
+
+
+def test_tensors_are_cut_as_arrays_are_and_scalars_are_kept():
+    frame, no = tf.range(4), tf.constant(0.5)
+    found = cut(World(frame, None, (frame,), None, no), 4, 1, 3)
+    assert np.array_equal(found.frame, [1, 2]) and found.no is no
 
 
 def test_a_batch_that_memory_does_not_hold_is_counted_in_halves(toy, monkeypatch):
