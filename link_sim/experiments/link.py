@@ -90,6 +90,8 @@ class Link(keras.Model):
         self._classifier = load_model(judge) if digits else None
         # AutoGraph takes seconds; only blocks that are not ours may need it
         traced = partial(tf.function, autograph=names != receivers)
+        self._no_of_ebno = tf.function(self._noise_at)
+        self._no_of_esno = tf.function(lambda esno_db: 10.0 ** (-esno_db / 10))
         self._send = traced(self.transmit)
         self._judge = traced(self._counts)
         self._sent_and_decided = traced(self._bits, reduce_retracing=True)
@@ -137,8 +139,8 @@ class Link(keras.Model):
     def noise_variance(self, at: LinkScenario):
         """`no` of a scenario at one point."""
         if at.sweep.esno_db is not None:
-            return 10.0 ** (-tf.constant(at.sweep.esno_db, tf.float32) / 10)
-        return self._noise_at(tf.constant(at.sweep.ebno_db, tf.float32))
+            return self._no_of_esno(tf.constant(at.sweep.esno_db, tf.float32))
+        return self._no_of_ebno(tf.constant(at.sweep.ebno_db, tf.float32))
 
     def _noise_at(self, ebno_db):
         return ebnodb2no(
