@@ -54,9 +54,9 @@ def test_shipped_cards_are_complete_and_files_small():
         assert summary and "\n" not in summary
         assert json.dumps(card)
         assert pretrained.load_arrays(name)
-        assert (pretrained.WEIGHTS / f"{name}.npz").stat().st_size <= 6e6
+        assert pretrained.weights_path(name).stat().st_size <= 6e6
 
 
 def test_shipped_network_loads_in_a_fresh_process():
-    code = "from models import pretrained; pretrained.load_model('digit-classifier')"
+    code = "from link_sim.models import pretrained; pretrained.load_model('digit-classifier')"
     subprocess.run([sys.executable, "-c", code], check=True)
