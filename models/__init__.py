@@ -12,6 +12,7 @@ if TYPE_CHECKING:
         GaussianMixtureDenoiser,
         PreconditionedDenoiser,
     )
+    from link_sim.models.graph_amp import GraphAMP
     from link_sim.models.pixel_denoiser import PixelDenoiser
     from link_sim.models.posterior import LinearGaussianLikelihood, PosteriorDenoiser
     from link_sim.models.pretrained import (
@@ -37,6 +38,7 @@ _MODULES = {
         "GaussianMixtureDenoiser",
         "PreconditionedDenoiser",
     ),
+    "graph_amp": ("GraphAMP",),
     "pixel_denoiser": ("PixelDenoiser",),
     "posterior": ("LinearGaussianLikelihood", "PosteriorDenoiser"),
     "pretrained": ("list_pretrained", "load_model", "read_card", "save_model"),
@@ -55,6 +57,7 @@ __all__ = [
     "ConditionalChain",
     "GaussianDenoiser",
     "GaussianMixtureDenoiser",
+    "GraphAMP",
     "ImageClassifier",
     "LinearGaussianLikelihood",
     "PixelDenoiser",

@@ -10,6 +10,7 @@ from link_sim.models import (  # noqa: F401
     bit_planes,
     classifier,
     denoiser,
+    graph_amp,
     pixel_denoiser,
     semantic,
     spectral,
