@@ -1,9 +1,9 @@
 """LMMSE equalisation of a MIMO-OFDM grid, all resource elements at once."""
 
 import keras
-import numpy as np
 import tensorflow as tf
 
+from link_sim.receivers.detection.elements import GridElements
 from link_sim.receivers.grid_config import grid_from_config, grid_to_config
 from link_sim.receivers.layer import ReceiverLayer
 
@@ -47,19 +47,11 @@ class LMMSEEqualizer(ReceiverLayer):
     def __init__(self, resource_grid, **kwargs):
         super().__init__(**kwargs)
         self.resource_grid = resource_grid
-        mask = np.asarray(resource_grid.pilot_pattern.mask)
-        if len(mask) != 1 or np.any(mask != mask[:, :1]):
-            raise ValueError(
-                "the fast LMMSE equaliser needs one transmitter and the same pilot "
-                "positions on all streams: use Sionna's"
-            )
-        self._data = np.flatnonzero(mask[0, 0] == 0)
-        carriers = np.asarray(resource_grid.effective_subcarrier_ind)
-        symbols = np.arange(resource_grid.num_ofdm_symbols)[:, None]
-        self._used = (symbols * resource_grid.fft_size + carriers).ravel()
+        self._elements = GridElements(resource_grid)
 
     def call(self, y, h_hat, err_var, no):
-        y, h, weight = self._flatten(y, h_hat, err_var, no)
+        y, h, variance = self._elements.flatten(y, h_hat, err_var, no)
+        h, weight = tf.unstack(h, axis=2), tf.cast(1 / variance, tf.complex64)
         weighted = [tf.math.conj(h_i) * weight for h_i in h]
         matched = [tf.reduce_sum(w * y, 1) for w in weighted]
         gram = [
@@ -69,7 +61,9 @@ class LMMSEEqualizer(ReceiverLayer):
         x, c = _solve(gram, matched)
         c = tf.stack(c, 1)
         x = tf.stack(x, 1) / tf.cast(1 - c, tf.complex64)
-        x, no_eff = (tf.gather(z, self._data, axis=-1) for z in (x, c / (1 - c)))
+        x, no_eff = (
+            tf.gather(z, self._elements.data, axis=-1) for z in (x, c / (1 - c))
+        )
         return x[:, None], no_eff[:, None]
 
     def get_config(self):
@@ -80,21 +74,6 @@ class LMMSEEqualizer(ReceiverLayer):
     def from_config(cls, config):
         grid = grid_from_config(config["resource_grid"])
         return cls(**{**config, "resource_grid": grid})
-
-    def _flatten(self, y, h_hat, err_var, no):
-        """y [batch, antenna, element], h (a list over streams) and 1 / S, alike."""
-        shape = tf.shape(y)
-        y = tf.reshape(y[:, 0], [shape[0], shape[2], -1])
-        y = tf.gather(y, self._used, axis=-1)
-        streams = h_hat.shape[4]
-        h = tf.unstack(tf.reshape(h_hat, [shape[0], shape[2], streams, -1]), axis=2)
-        errors = tf.shape(err_var)[:3], [1, streams], tf.shape(h_hat)[5:]
-        error = tf.broadcast_to(err_var, tf.concat(errors, 0))
-        error = tf.reduce_sum(error[:, 0, :, 0], 2)
-        error = tf.reshape(error, tf.concat([tf.shape(error)[:2], [-1]], 0))
-        no = tf.cast(no, tf.float32)
-        no = tf.reshape(no, [-1, no.shape[2] if no.shape.rank == 3 else 1])
-        return y, h, tf.cast(1 / (error + no[..., None]), tf.complex64)
 
 
 def _solve(gram, matched):
