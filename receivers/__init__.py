@@ -11,17 +11,29 @@ if TYPE_CHECKING:
         parse_receiver,
     )
     from link_sim.receivers.chain import Receiver, Reception, draw_noise, receive
-    from link_sim.receivers.context import GridContext, LinkContext, MimoContext
+    from link_sim.receivers.context import (
+        GridContext,
+        LinkContext,
+        MimoContext,
+        SymbolContext,
+    )
     from link_sim.receivers.decoding.joint import HistogramSource, JointDecoder
     from link_sim.receivers.decoding.ldpc import BPDecoder, LDPCDecoder
+    from link_sim.receivers.detection.amp import AMPDetector
+    from link_sim.receivers.detection.amp_gnn import GraphAMPDetector
     from link_sim.receivers.detection.demapping import QAMDemapper
     from link_sim.receivers.detection.equalization import LMMSEEqualizer
+    from link_sim.receivers.detection.expectation_propagation import EPDetector
+    from link_sim.receivers.detection.grid import GridDetector
+    from link_sim.receivers.detection.langevin import LangevinDetector
     from link_sim.receivers.detection.linear import LinearDetector
+    from link_sim.receivers.detection.mimo import MIMODetector
     from link_sim.receivers.detection.sionna import (
-        EPDetector,
         KBestDetector,
+        SionnaEPDetector,
         SionnaLinearDetector,
     )
+    from link_sim.receivers.detection.verification import VerifiedDetector
     from link_sim.receivers.estimation.least_squares import LSChannelEstimator
     from link_sim.receivers.estimation.lmmse import LMMSEChannelEstimator
     from link_sim.receivers.estimation.ofdm import ScoreChannelEstimator
@@ -38,13 +50,20 @@ if TYPE_CHECKING:
 _MODULES = {
     "catalog": ("Entry", "build_receivers", "list_receivers", "parse_receiver"),
     "chain": ("Receiver", "Reception", "draw_noise", "receive"),
-    "context": ("GridContext", "LinkContext", "MimoContext"),
+    "context": ("GridContext", "LinkContext", "MimoContext", "SymbolContext"),
     "decoding.joint": ("HistogramSource", "JointDecoder"),
     "decoding.ldpc": ("BPDecoder", "LDPCDecoder"),
+    "detection.amp": ("AMPDetector",),
+    "detection.amp_gnn": ("GraphAMPDetector",),
     "detection.demapping": ("QAMDemapper",),
     "detection.equalization": ("LMMSEEqualizer",),
+    "detection.expectation_propagation": ("EPDetector",),
+    "detection.grid": ("GridDetector",),
+    "detection.langevin": ("LangevinDetector",),
     "detection.linear": ("LinearDetector",),
-    "detection.sionna": ("EPDetector", "KBestDetector", "SionnaLinearDetector"),
+    "detection.mimo": ("MIMODetector",),
+    "detection.sionna": ("KBestDetector", "SionnaEPDetector", "SionnaLinearDetector"),
+    "detection.verification": ("VerifiedDetector",),
     "estimation.least_squares": ("LSChannelEstimator",),
     "estimation.lmmse": ("LMMSEChannelEstimator",),
     "estimation.ofdm": ("ScoreChannelEstimator",),
@@ -57,11 +76,14 @@ _MODULES = {
 """Where public names live: a module is imported when one is first asked for."""
 
 __all__ = [
+    "AMPDetector",
     "BPDecoder",
     "ConditionalDDPM",
     "EPDetector",
     "Entry",
+    "GraphAMPDetector",
     "GridContext",
+    "GridDetector",
     "HistogramSource",
     "JointDecoder",
     "KBestDetector",
@@ -69,8 +91,10 @@ __all__ = [
     "LMMSEChannelEstimator",
     "LMMSEEqualizer",
     "LSChannelEstimator",
+    "LangevinDetector",
     "LinearDetector",
     "LinkContext",
+    "MIMODetector",
     "MimoContext",
     "PixelBayes",
     "QAMDemapper",
@@ -79,8 +103,11 @@ __all__ = [
     "Reception",
     "ScoreChannelEstimator",
     "SemanticDecoder",
+    "SionnaEPDetector",
     "SionnaLinearDetector",
+    "SymbolContext",
     "SymbolEncoder",
+    "VerifiedDetector",
     "bits_from_image",
     "build_receivers",
     "draw_noise",

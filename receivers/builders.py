@@ -5,15 +5,26 @@ from functools import partial
 import numpy as np
 
 from link_sim.models.pretrained import load_model
-from link_sim.receivers.context import GridContext, LinkContext, MimoContext
+from link_sim.receivers.context import (
+    GridContext,
+    LinkContext,
+    MimoContext,
+    SymbolContext,
+)
 from link_sim.receivers.decoding.joint import HistogramSource, JointDecoder
 from link_sim.receivers.decoding.ldpc import BPDecoder, LDPCDecoder
+from link_sim.receivers.detection.amp import AMPDetector
+from link_sim.receivers.detection.amp_gnn import GraphAMPDetector
+from link_sim.receivers.detection.expectation_propagation import EPDetector
+from link_sim.receivers.detection.grid import GridDetector
+from link_sim.receivers.detection.langevin import LangevinDetector
 from link_sim.receivers.detection.linear import LinearDetector
 from link_sim.receivers.detection.sionna import (
-    EPDetector,
     KBestDetector,
+    SionnaEPDetector,
     SionnaLinearDetector,
 )
+from link_sim.receivers.detection.verification import VerifiedDetector
 from link_sim.receivers.estimation import mimo, mimo_baselines
 from link_sim.receivers.estimation.least_squares import LSChannelEstimator
 from link_sim.receivers.estimation.lmmse import LMMSEChannelEstimator
@@ -50,7 +61,47 @@ def _of_sionna(detector, link: LinkContext):
 
 sionna_linear = partial(_of_sionna, SionnaLinearDetector)
 k_best = partial(_of_sionna, KBestDetector)
-expectation_propagation = partial(_of_sionna, EPDetector)
+sionna_ep = partial(_of_sionna, SionnaEPDetector)
+
+
+def mimo_linear(symbols: SymbolContext):
+    """The first cavities of expectation propagation are the LMMSE estimates."""
+    return EPDetector(symbols.num_bits_per_symbol, num_iter=1)
+
+
+def mimo_amp(symbols: SymbolContext):
+    return AMPDetector(symbols.num_bits_per_symbol)
+
+
+def mimo_ep(symbols: SymbolContext):
+    return EPDetector(symbols.num_bits_per_symbol)
+
+
+def mimo_ep_retry(symbols: SymbolContext):
+    """Again with larger steps and more of them, where the first try is in doubt."""
+    bits = symbols.num_bits_per_symbol
+    return VerifiedDetector(EPDetector(bits), EPDetector(bits, 20, 0.5))
+
+
+def mimo_langevin_walk(symbols: SymbolContext):
+    return LangevinDetector(symbols.num_bits_per_symbol)
+
+
+def mimo_amp_gnn(symbols: SymbolContext, preset: str):
+    bits = symbols.num_bits_per_symbol
+    first = GraphAMPDetector.from_preset(preset, bits)
+    return VerifiedDetector(first, EPDetector(bits))
+
+
+def _on_grid(detector, link: LinkContext, **options):
+    return GridDetector(link.resource_grid, detector(link, **options))
+
+
+amp = partial(_on_grid, mimo_amp)
+ep = partial(_on_grid, mimo_ep)
+ep_retry = partial(_on_grid, mimo_ep_retry)
+langevin = partial(_on_grid, mimo_langevin_walk)
+amp_gnn = partial(_on_grid, mimo_amp_gnn)
 
 
 def belief_propagation(link: LinkContext):

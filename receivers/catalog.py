@@ -91,9 +91,27 @@ DETECTORS: dict[str, Entry] = {
         "builders:sionna_linear", "the same by Sionna's block, slower"
     ),
     "k-best": Entry("builders:k_best", "K-best tree search with 64 candidates"),
-    "ep": Entry("builders:expectation_propagation", "expectation propagation"),
+    "ep": Entry("builders:ep", "expectation propagation, 10 iterations"),
+    "sionna-ep": Entry("builders:sionna_ep", "the same by Sionna's block"),
+    "ep-retry": Entry("builders:ep_retry", "ep, and again where its residual is large"),
+    "amp": Entry("builders:amp", "approximate message passing, 30 damped iterations"),
+    "amp-gnn": Entry(
+        "builders:amp_gnn",
+        "message passing corrected by a graph network, ep where its residual is large",
+        weights=("amp-gnn",),
+    ),
+    "langevin": Entry("builders:langevin", "annealed Langevin walks, very slow"),
 }
 """Built for a `LinkContext`: (y, h_hat, err_var, no) -> llr."""
+SYMBOL_DETECTORS: dict[str, Entry] = {
+    "lmmse": Entry("builders:mimo_linear", "linear MMSE estimates"),
+    "amp": DETECTORS["amp"]._replace(build="builders:mimo_amp"),
+    "ep": DETECTORS["ep"]._replace(build="builders:mimo_ep"),
+    "ep-retry": DETECTORS["ep-retry"]._replace(build="builders:mimo_ep_retry"),
+    "amp-gnn": DETECTORS["amp-gnn"]._replace(build="builders:mimo_amp_gnn"),
+    "langevin": DETECTORS["langevin"]._replace(build="builders:mimo_langevin_walk"),
+}
+"""Built for a `SymbolContext`: a `MIMODetector`."""
 DECODERS: dict[str, Entry] = {
     "bp": Entry(
         "builders:belief_propagation",
@@ -212,6 +230,7 @@ KINDS: dict[str, dict[str, Table]] = {
     "link": SLOTS,
     "semantic": {"estimator": ESTIMATORS, "decoder": SEMANTIC | SEPARATION},
     "csi": {"estimator": MIMO},
+    "detection": {"detector": SYMBOL_DETECTORS},
 }
 """The slots of receivers by the kind of experiment; their names are joined by `+`."""
 

@@ -22,14 +22,19 @@ class GridContext(Protocol):
         """The arguments of `LMMSEChannelEstimator` after the grid."""
 
 
-class LinkContext(GridContext, Protocol):
+class SymbolContext(Protocol):
+    """Square QAM of so many bits: what detectors of MIMO symbols are built for."""
+
+    num_bits_per_symbol: int
+
+
+class LinkContext(GridContext, SymbolContext, Protocol):
     """A grid that carries coded images: what detectors and decoders are built for.
 
     encoder : sionna.phy.fec.ldpc.LDPC5GEncoder
     num_iter : iterations of belief propagation
     """
 
-    num_bits_per_symbol: int
     stream_management: Any
     encoder: Any
     num_iter: int

@@ -96,7 +96,7 @@ class KBestDetector(SionnaDetector):
 
 
 @keras.saving.register_keras_serializable("link_sim")
-class EPDetector(SionnaDetector):
+class SionnaEPDetector(SionnaDetector):
     """Expectation propagation, 10 iterations; see `SionnaDetector`."""
 
     def _make(self):

@@ -73,10 +73,11 @@ def codewords() -> np.ndarray:
 
 
 ESTIMATORS = tuple(name for name in catalog.ESTIMATORS if name != "perfect-csi")
-DETECTORS, DECODERS = tuple(catalog.DETECTORS), tuple(catalog.DECODERS)
+DETECTORS = tuple(name for name in catalog.DETECTORS if name != "langevin")
+DECODERS = tuple(catalog.DECODERS)
 RESTORERS = "pixel-bayes", "regression", "ddpm-ancestral-2"
 SEMANTIC = "ae", "cdiff-2"
-ALIKE = "ddpm", "ddpm-soft", "ddpm-soft-ancestral", "vae"
+ALIKE = "ddpm", "ddpm-soft", "ddpm-soft-ancestral", "vae", "langevin"
 """Other options or weights of a block that is here, too costly to check again."""
 NAMES = *ESTIMATORS, *DETECTORS, *DECODERS, *RESTORERS, *SEMANTIC
 

@@ -1,0 +1,62 @@
+"""Complex MIMO problems with square QAM as real ones with PAM, and back to bits.
+
+Real parts come first: 2 antennas real rows, 2 streams real columns. Even bits of a
+symbol choose its real part and odd bits its imaginary part (3GPP TS 38.211, sec. 5.1).
+"""
+
+import numpy as np
+import tensorflow as tf
+from sionna.phy.mapping import Constellation
+
+
+def pam(num_bits_per_symbol: int) -> tuple[np.ndarray, np.ndarray]:
+    """Levels of one axis of square QAM, ascending, and the bits that choose them.
+
+    Returns float32 [levels] and int [levels, num_bits_per_symbol / 2]. Raises
+    `ValueError` for what is no square QAM of at most 8 bits.
+    """
+    if num_bits_per_symbol not in (2, 4, 6, 8):
+        raise ValueError(
+            f"num_bits_per_symbol = {num_bits_per_symbol} is no square QAM that this "
+            "detector knows: use 2, 4, 6 or 8"
+        )
+    points = Constellation("qam", num_bits_per_symbol).points.numpy()
+    shifts = np.arange(num_bits_per_symbol)[::-1]
+    labels = np.arange(len(points))[:, None] >> shifts & 1
+    axis = np.flatnonzero(~labels[:, 1::2].any(axis=1))
+    axis = axis[np.argsort(points[axis].real)]
+    return points[axis].real, labels[axis, ::2]
+
+
+def real_form(y, h):
+    """y [..., antennas], h [..., antennas, streams], complex -> both real, doubled."""
+    real, imag = tf.math.real(h), tf.math.imag(h)
+    rows = tf.concat([real, -imag], -1), tf.concat([imag, real], -1)
+    y = tf.concat([tf.math.real(y), tf.math.imag(y)], -1)
+    return y, tf.concat(rows, -2)
+
+
+def level_logits(llr, labels):
+    """Logits of the levels [..., 2 streams, levels] of independent bits.
+
+    llr : [..., streams, num_bits_per_symbol], log p(1)/p(0)
+    """
+    axes = tf.concat([llr[..., ::2], llr[..., 1::2]], -2)
+    return tf.tensordot(axes, tf.constant(labels.T, axes.dtype), 1)
+
+
+def bit_llr(logits, labels):
+    """LLRs [..., streams, num_bits_per_symbol] of the bits of levels.
+
+    logits : [..., 2 streams, levels]
+    """
+
+    def collect(levels):
+        return tf.reduce_logsumexp(
+            tf.gather(logits, np.flatnonzero(levels), axis=-1), -1
+        )
+
+    llr = [collect(bit == 1) - collect(bit == 0) for bit in labels.T]
+    real, imag = tf.split(tf.stack(llr, -1), 2, axis=-2)
+    llr = tf.stack([real, imag], -1)  # [..., streams, bits of an axis, axes]
+    return tf.reshape(llr, tf.concat([tf.shape(llr)[:-2], [2 * len(labels.T)]], 0))

@@ -1,0 +1,76 @@
+"""Decisions that are checked against what was received, and made again in doubt."""
+
+import keras
+import tensorflow as tf
+
+from link_sim.receivers.detection.mimo import MIMODetector
+
+DOUBT = 8**0.5
+"""Standard deviations by which the residual of a decision in doubt exceeds its mean."""
+
+
+@keras.saving.register_keras_serializable("link_sim")
+class VerifiedDetector(MIMODetector):
+    """One detector, and another where its decisions do not explain what was received.
+
+    The residual of right decisions, |y - H x|^2 / noise, is chi-squared with as many
+    degrees of freedom as rows. Where that of `first` is more than `DOUBT` standard
+    deviations above its mean, `second` detects as well, and the decisions of the
+    smaller residual stand. With a priori LLRs -2 log p(x) counts with the residual.
+
+    Parameters
+    ----------
+    first, second : MIMODetector, of the same symbols
+
+    Input, output : as in `MIMODetector`
+    """
+
+    def __init__(self, first, second, **kwargs):
+        super().__init__(first.num_bits_per_symbol, **kwargs)
+        self.first, self.second = first, second
+
+    def check(self, antennas, streams):
+        self.first.check(antennas, streams)
+        self.second.check(antennas, streams)
+
+    def logits(self, y, h, noise, prior):
+        arguments = y, h, noise, prior
+        logits = self.first.logits(*arguments)
+        left = residual(logits, *arguments, self.levels)
+        limit = y.shape[1] + DOUBT * (2 * y.shape[1]) ** 0.5
+        doubtful = tf.where(left > limit)[:, 0]
+        again = [tf.gather(argument, doubtful) for argument in arguments]
+        other = self.second.logits(*again)
+        better = residual(other, *again, self.levels) < tf.gather(left, doubtful)
+        rows = tf.boolean_mask(doubtful, better)[:, None]
+        return tf.tensor_scatter_nd_update(logits, rows, tf.boolean_mask(other, better))
+
+    def get_config(self):
+        config = super().get_config()
+        del config["num_bits_per_symbol"]
+        pair = {"first": self.first, "second": self.second}
+        return config | {
+            name: keras.saving.serialize_keras_object(detector)
+            for name, detector in pair.items()
+        }
+
+    @classmethod
+    def from_config(cls, config):
+        pair = {
+            name: keras.saving.deserialize_keras_object(config[name])
+            for name in ("first", "second")
+        }
+        return cls(**{**config, **pair})
+
+
+def residual(logits, y, h, noise, prior, levels):
+    """-2 log p(y, x) of the most likely levels x, but for constants: [batch].
+
+    logits : [batch, columns, levels]; the others as in `MIMODetector.logits`
+    """
+    likely = tf.argmax(logits, axis=-1)
+    x = tf.gather(tf.constant(levels, y.dtype), likely)
+    error = y - tf.matmul(h, x[..., None])[..., 0]
+    known = tf.nn.log_softmax(prior) + tf.math.log(float(len(levels)))
+    known = tf.reduce_sum(tf.gather(known, likely, batch_dims=2), -1)
+    return tf.reduce_sum(error**2, -1) / noise - 2 * known
