@@ -78,6 +78,16 @@ RECIPES = {
         "channels:fit_cdl",
         "Spectra of CDL-A to D, 16 x 64 antennas: a mixture of fields",
     ),
+    "amp-gnn-qpsk": Recipe(
+        "detection:train_amp_gnn",
+        "Message passing among symbols of QPSK, any number of streams and antennas",
+        {"name": "amp-gnn-qpsk", "bits": 2, "layers": 6, "steps": 1500},
+    ),
+    "amp-gnn-16-qam": Recipe(
+        "detection:train_amp_gnn",
+        "Message passing among symbols of 16-QAM, any number of streams and antennas",
+        {"name": "amp-gnn-16-qam", "bits": 4, "layers": 10, "steps": 2500},
+    ),
 } | {
     f"semantic-{kind}-{system}": Recipe(
         "semantic:train_semantic",
