@@ -100,7 +100,7 @@ class Link(keras.Model):
     def _build(self, receivers: list, names: list[str]) -> list[Receiver]:
         steps = self.scenario.sweep.num_steps
         try:
-            find = self.scenario.weights_file
+            find = self.scenario.block_weights
             built = build_receivers(names, self.transmitter, steps, find)
         except ValueError as error:
             raise ScenarioError(str(error)) from None

@@ -7,7 +7,7 @@ independent. `q` is the sum over frames of a frame's value, `q_sq` that of its s
 import numpy as np
 import tensorflow as tf
 
-from link_sim.metrics.rates import ROUNDING_MSE
+from link_sim.metrics.rates import LLR_SCALES, ROUNDING_MSE
 
 SSIM_WINDOW = 11
 """Pixels; smaller images have no SSIM."""
@@ -47,6 +47,40 @@ def picture_counts(image, image_hat) -> dict[str, tf.Tensor]:
     if min(image.shape[2:4]) >= SSIM_WINDOW:
         ssim = tf.image.ssim(image, image_hat, max_val=1.0)
         counts |= _sums("ssim", tf.reduce_mean(ssim, axis=1))
+    return counts
+
+
+def detection_counts(wrong, llr, b) -> dict[str, tf.Tensor]:
+    """Counts of uncoded symbols and of their soft bits; a frame is a vector.
+
+    `information_…` is 1 - E log2(1 + exp(-s l)) for the LLRs l of the bits sent, scaled
+    by s, times the bits of a symbol: the rate that a code can reach with them (Martinez
+    et al. 2009). `stated_errors` is what the LLRs give for the errors of hard bits,
+    sum 1 / (1 + exp |l|).
+
+    wrong : [vectors, streams], bool; llr and b : [vectors, streams, bits]
+    """
+    llr = tf.cast(llr, tf.float64)
+    right = tf.where(b > 0, llr, -llr)
+    stated = tf.reduce_sum(tf.sigmoid(-tf.abs(llr)), axis=[1, 2])
+    undecided = tf.where(tf.math.is_nan(llr), np.float64(np.nan), 0.0)
+    errors = tf.reduce_sum(tf.cast(right < 0, tf.float64) + undecided, axis=[1, 2])
+    wrong = tf.cast(wrong, tf.float64) + tf.reduce_sum(undecided, -1)
+    counts = {
+        "frames": tf.shape(wrong)[0],
+        "vectors": tf.shape(wrong)[0],
+        "symbols": tf.size(wrong),
+        "bits": tf.size(llr),
+        **_sums("symbol_errors", tf.reduce_sum(wrong, axis=1)),
+        **_sums("vector_errors", tf.reduce_max(wrong, axis=1)),
+        **_sums("bit_errors", errors),
+        **_sums("stated_errors", stated),
+        "bit_stated_errors": tf.reduce_sum(errors * stated),
+    }
+    for percent in LLR_SCALES:
+        loss = tf.nn.softplus(-right * percent / 100) / np.log(2)
+        mean = tf.reduce_mean(loss, axis=[1, 2])
+        counts |= _sums(f"information_{percent}", llr.shape[-1] * (1 - mean))
     return counts
 
 

@@ -16,6 +16,9 @@ Counts = dict[str, float]
 
 ROUNDING_MSE = 1 / (12 * 255**2)  # of rounding to 8 bits; 58.92 dB PSNR
 
+LLR_SCALES = 30, 40, 50, 60, 70, 80, 90, 100, 120
+"""Percent; what LLRs are scaled by to see whether that makes better ones of them."""
+
 
 class Metric(NamedTuple):
     """How one metric follows from counts, and how it is shown."""
@@ -84,12 +87,44 @@ def _gaussian(counts: Counts, name: str) -> tuple[np.ndarray, np.ndarray]:
     return mean, second - np.outer(mean, mean)
 
 
+def _information(counts: Counts) -> Estimate:
+    return _mean_of("information_100", counts)
+
+
+def _best_information(counts: Counts) -> Estimate:
+    """With LLRs scaled by the factor that suits these counts best."""
+    found = (_mean_of(f"information_{percent}", counts) for percent in LLR_SCALES)
+    return max(found, key=lambda estimate: estimate.value)
+
+
+def _stated_errors(counts: Counts) -> Estimate:
+    names = "bit_errors", "bit_errors_sq", "stated_errors", "stated_errors_sq"
+    sums = (counts[name] for name in (*names, "bit_stated_errors"))
+    return intervals.ratio(*sums, counts["frames"])
+
+
 METRICS = {
     "ber": _proportion(
         "Bit error rate", "bit_errors", "bits", column="BER", plotted=True
     ),
     "bler": _proportion(
         "Block error rate", "block_errors", "blocks", column="BLER", plotted=True
+    ),
+    "ser": _proportion(
+        "Symbol error rate", "symbol_errors", "symbols", column="SER", plotted=True
+    ),
+    "ver": _proportion("Vector error rate", "vector_errors", "vectors", column="VER"),
+    "information": Metric(
+        "Bit-metric information [bits per symbol]", "information_100", "vectors",
+        _information, column="information", form=".4f", plotted=True, better="higher",
+    ),
+    "information_scaled": Metric(
+        "The same with the best scale of all LLRs", "information_100", "vectors",
+        _best_information, column="rescaled", form=".4f", better="higher",
+    ),
+    "stated_errors": Metric(
+        "Bit errors over those that LLRs state", "stated_errors", "bits",
+        _stated_errors, column="errors over stated", form=".2f",
     ),
     "undetected": _proportion(
         "Undetected block error rate", "undetected_errors", "blocks"

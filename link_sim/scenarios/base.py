@@ -139,6 +139,10 @@ class Scenario(Section):
         """The name of the weights that a block of the catalog asks for."""
         return role
 
+    def block_weights(self, role: str) -> str:
+        """Where the weights are that a block of the catalog asks for."""
+        return self.weights_file(self.weights_name(role))
+
     def weights_file(self, name: str) -> str:
         """Where the weights `name` are: the path of an `.npz` file or, shipped, a name.
 

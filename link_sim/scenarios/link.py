@@ -6,7 +6,7 @@ from pydantic import model_validator
 
 from link_sim.scenarios.base import Scenario
 from link_sim.scenarios.radio import Channel, Payload
-from link_sim.scenarios.sections import Antennas, Code, Grid
+from link_sim.scenarios.sections import QAM, Antennas, Code, Grid
 
 
 class LinkScenario(Scenario):
@@ -27,6 +27,9 @@ class LinkScenario(Scenario):
     @property
     def networks(self) -> tuple[str, ...]:
         return () if self.payload.source == "cifar10" else ("digit-classifier",)
+
+    def weights_name(self, role: str) -> str:
+        return f"{role}-{QAM[self.code.bits_per_symbol]}" if role == "amp-gnn" else role
 
     @model_validator(mode="after")
     def check(self):

@@ -10,12 +10,14 @@ from pydantic import ValidationError
 from link_sim.scenarios import data_files
 from link_sim.scenarios.base import Scenario, ScenarioError, sentence
 from link_sim.scenarios.csi import CsiScenario
+from link_sim.scenarios.detection import DetectionScenario
 from link_sim.scenarios.link import LinkScenario
 from link_sim.scenarios.semantic import SemanticScenario
 
 KINDS: dict[str, type[Scenario]] = {
     "link": LinkScenario,
     "csi": CsiScenario,
+    "detection": DetectionScenario,
     "semantic": SemanticScenario,
 }
 """The kinds of experiments; a scenario without `kind` is a link."""

@@ -15,6 +15,10 @@ class Section(BaseModel):
     model_config = ConfigDict(extra="forbid", frozen=True, strict=True)
 
 
+QAM = {2: "qpsk", 4: "16-qam", 6: "64-qam", 8: "256-qam"}
+"""Names of alphabets, as weights have them, by bits a symbol."""
+
+
 class Code(Section):
     """5G NR LDPC code and modulation.
 
