@@ -15,7 +15,7 @@ class Section(BaseModel):
     model_config = ConfigDict(extra="forbid", frozen=True, strict=True)
 
 
-QAM = {2: "qpsk", 4: "16-qam", 6: "64-qam", 8: "256-qam"}
+QAM = {2: "qpsk", 4: "16-qam", 6: "64-qam", 8: "256-qam", 10: "1024-qam"}
 """Names of alphabets, as weights have them, by bits a symbol."""
 
 
