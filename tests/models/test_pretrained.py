@@ -58,5 +58,6 @@ def test_shipped_cards_are_complete_and_files_small():
 
 
 def test_shipped_network_loads_in_a_fresh_process():
-    code = "from link_sim.models import pretrained; pretrained.load_model('digit-classifier')"
+    code = "from link_sim.models.pretrained import load_model as load"
+    code += "; load('digit-classifier')"
     subprocess.run([sys.executable, "-c", code], check=True)
