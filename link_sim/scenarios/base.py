@@ -115,6 +115,13 @@ class Scenario(Section):
         return one.model_copy(update={"stop": Stop()})
 
     @property
+    def level(self) -> str:
+        """The name of the level of noise, swept or fixed; empty if there is none."""
+        if self.sweep.axis in LEVELS:
+            return self.sweep.axis
+        return next((n for n in LEVELS if getattr(self.sweep, n) is not None), "")
+
+    @property
     def level_db(self) -> float:
         """The level of noise of a scenario at one point [dB]."""
         found = (getattr(self.sweep, name) for name in LEVELS)

@@ -33,6 +33,7 @@ class LinkScenario(Scenario):
 
     @model_validator(mode="after")
     def check(self):
+        self.channel.check_level(self.level)
         carriers, streams = self.grid.effective_subcarriers, self.antennas.streams
         if carriers % streams:
             raise ValueError(

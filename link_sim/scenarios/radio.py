@@ -8,6 +8,8 @@ from link_sim.scenarios.data_files import DataFile
 from link_sim.scenarios.sections import Count, Section
 
 SPEED_OF_LIGHT = 299_792_458
+VARIED = tuple(f"cdl-{profile}" for profile in "abcde") + ("umi", "uma", "rma")
+"""Models with antenna patterns and arrays, whose mean energy is not 1."""
 
 
 class Payload(Section):
@@ -33,8 +35,12 @@ class Channel(Section):
     file: path of an `.npz` with `a`, complex [examples, receive antennas, transmit
     antennas, paths, time steps or 1], and `tau`, float [examples, paths] in seconds;
     a time step is one OFDM symbol.
-    The channel energy per antenna pair is 1 on average; CDL, drops and files are scaled
-    to that in each frame (power control), TDL and Rayleigh keep their fading.
+    normalise: what has a mean energy of 1: each `frame` (power control: path loss and
+    fading are gone), the whole `file` (both stay), or nothing (`none`: gains are those
+    of the file or, of CDL and drops, those of the antenna elements). Files are by
+    themselves normalised as a whole, CDL and drops in each frame; AWGN, Rayleigh and
+    TDL have a mean energy of 1 anyway. The energy is that of an antenna pair or, on the
+    Es/N0 axis, that of a receive antenna.
     """
 
     model: Literal[
@@ -48,6 +54,16 @@ class Channel(Section):
     delay_spread: Annotated[float, Field(gt=0, le=1e-3)] = 100e-9
     speed: Annotated[float, Field(ge=0, le=1e4)] = 3.0
     file: DataFile | None = None
+    normalise: Literal["frame", "file", "none"] | None = None
+
+    @property
+    def normalisation(self) -> str:
+        """What has a mean energy of 1, as chosen or as suits the model."""
+        if self.normalise is not None:
+            return self.normalise
+        if self.file is not None:
+            return "file"
+        return "frame" if self.model in VARIED else "none"
 
     @property
     def doppler(self) -> float:
@@ -61,4 +77,18 @@ class Channel(Section):
                 "a file goes with model 'cir' and only with it: set channel.model=cir "
                 "and channel.file=PATH together"
             )
+        if self.normalise == "file" and self.file is None:
+            raise ValueError(
+                "channel.normalise = 'file' is for channels from a file: use frame or "
+                "none, or set channel.file"
+            )
         return self
+
+    def check_level(self, level: str) -> None:
+        """Raises `ValueError` if the axis would not mean what it says."""
+        if level == "esno_db" and self.normalise == "none" and self.model in VARIED:
+            raise ValueError(
+                "Es/N0 is received energy over no, and channel.normalise = 'none' "
+                f"leaves that of {self.model} open: use channel.normalise=frame, or "
+                "ebno_db"
+            )

@@ -37,6 +37,7 @@ class SemanticScenario(Scenario):
 
     @model_validator(mode="after")
     def check(self):
+        self.channel.check_level(self.level)
         if self.payload.source not in CLASSIFIERS:
             raise ValueError(
                 "payload.source has no semantic weights: use mnist or cifar10"

@@ -3,28 +3,22 @@
 import numpy as np
 import tensorflow as tf
 from sionna.phy import config
-from sionna.phy.channel import (
-    RayleighBlockFading,
-    gen_single_sector_topology,
-    subcarrier_frequencies,
-)
-from sionna.phy.channel.tr38901 import CDL, TDL, AntennaArray, RMa, UMa, UMi
+from sionna.phy.channel import subcarrier_frequencies
 
 from link_sim.scenarios.base import ScenarioError
 from link_sim.scenarios.link import LinkScenario
-from link_sim.scenarios.sections import Antennas
-from link_sim.world.ray_sum import sum_rays
-
-NORMALISED = "awgn", "rayleigh", "tdl"
-"""Models whose mean energy is 1 already, whatever the antennas."""
+from link_sim.world.impulse_responses import impulse_responses
+from link_sim.world.precoding import precoder
 
 
 class Channel:
     """Draws frequency responses from the transmitted streams to the receive antennas.
 
-    The response of a frame runs on through its grids. It includes the precoder and the
-    power split: streams share a transmit energy of 1, through orthonormal columns of
-    the identity (as many antennas as streams) or of a DFT matrix (more antennas).
+    The response of a frame runs on through its grids. It includes the precoder, the
+    power split and the normalisation: on the Es/N0 axis a receive antenna gets an
+    energy of 1 per resource element from all streams; on the Eb/N0 axis an antenna pair
+    has an energy of 1, and what the precoder gains stays. Both are means over all
+    channels, or, by `channel.normalise = "frame"`, over each frame.
 
     Parameters
     ----------
@@ -44,20 +38,26 @@ class Channel:
     """
 
     def __init__(self, scenario: LinkScenario, grids_per_frame: int = 1):
-        grid, self._antennas = scenario.grid, scenario.antennas
+        grid = scenario.grid
         self._symbols, self._grids = grid.symbols, grids_per_frame
         samples = grid.fft_size + grid.cyclic_prefix
         self._symbol_rate = grid.subcarrier_spacing * grid.fft_size / samples
         self._frequencies = subcarrier_frequencies(
             grid.fft_size, grid.subcarrier_spacing
         )
-        self._normalise = not scenario.channel.model.startswith(NORMALISED)
-        self._precoder = tf.constant(precoder(scenario.antennas))
+        self._in_each_frame = scenario.channel.normalisation == "frame"
+        # with as many antennas as streams, both are the same
+        antennas = scenario.antennas
+        self._received = scenario.level == "esno_db" and (
+            antennas.transmit > antennas.streams
+        )
+        self._precoder = tf.constant(precoder(antennas))
         self._response = tf.function(
             self._frequency_response, autograph=False, jit_compile=True
         )
         try:
-            self._impulse_responses = _model(scenario)
+            steps = self._grids * self._symbols
+            self._impulse_responses = impulse_responses(scenario, steps)
         except ScenarioError:
             raise
         except (AssertionError, ValueError) as error:
@@ -73,16 +73,22 @@ class Channel:
 
     def _frequency_response(self, a, tau):
         h = frequency_response(a, tau, self._frequencies)
-        if self._normalise:
-            energy = tf.reduce_mean(tf.abs(h) ** 2, axis=(2, 4, 5, 6), keepdims=True)
-            h /= tf.cast(tf.sqrt(energy), h.dtype)
+        if self._in_each_frame and not self._received:
+            h = _scaled(h, tf.reduce_mean(tf.abs(h) ** 2, (2, 4, 5, 6), True))
         h = tf.einsum("brxtasf,am->brxtmsf", h, self._precoder)
+        if self._in_each_frame and self._received:
+            energy = tf.reduce_sum(tf.abs(h) ** 2, 4, True)
+            h = _scaled(h, tf.reduce_mean(energy, (2, 5, 6), True))
         if self._grids == 1:
             return h
         shape = [*h.shape[1:5], self._grids, self._symbols, h.shape[-1]]
         h = tf.reshape(h, tf.concat([tf.shape(h)[:1], shape], 0))
         h = tf.transpose(h, [0, 5, 1, 2, 3, 4, 6, 7])
         return tf.reshape(h, tf.concat([[-1], tf.shape(h)[2:]], 0))
+
+
+def _scaled(h, energy):
+    return h / tf.cast(tf.sqrt(energy), h.dtype)
 
 
 def frequency_response(a, tau, frequencies):
@@ -100,17 +106,6 @@ def frequency_response(a, tau, frequencies):
     shape = tf.shape(taps)
     h = tf.reshape(taps, [shape[0], -1, shape[-1]]) @ turns
     return tf.reshape(h, tf.concat([shape[:-1], tf.shape(frequencies)], 0))
-
-
-def precoder(antennas: Antennas) -> np.ndarray:
-    """The map of streams to antennas: complex64 [transmit, streams], total power 1."""
-    transmit, streams = antennas.transmit, antennas.streams
-    if transmit == streams:
-        columns = np.eye(streams)
-    else:
-        phase = np.outer(np.arange(transmit), np.arange(streams)) / transmit
-        columns = np.exp(-2j * np.pi * phase) / np.sqrt(transmit)
-    return (columns / np.sqrt(streams)).astype("complex64")
 
 
 def apply_channel(x_rg, h):
@@ -146,158 +141,3 @@ def covariances(draw, frames: int = 512) -> tuple[np.ndarray, ...]:
     scaled = [c / np.trace(c).real * len(c) for c in sums]
     energy = np.trace(sums[0]).real / (frames // 32 * tf.size(h).numpy())
     return energy * scaled[0], *scaled[1:]
-
-
-def _model(scenario: LinkScenario):
-    """A function of (batch size, time steps, rate) that draws impulse responses."""
-    channel, antennas = scenario.channel, scenario.antennas
-    name, carrier = channel.model, channel.carrier_frequency
-    if name == "awgn":
-        return _awgn(antennas)
-    if name == "rayleigh":
-        return RayleighBlockFading(1, antennas.receive, 1, antennas.transmit)
-    if name == "cir":
-        return _file(scenario)
-    if name.startswith("tdl"):
-        return TDL(
-            name[-1].upper(),
-            channel.delay_spread,
-            carrier,
-            min_speed=channel.speed,
-            num_rx_ant=antennas.receive,
-            num_tx_ant=antennas.transmit,
-        )
-    ut_array = _array(antennas.transmit, antennas.polarisation, "omni", carrier)
-    bs_array = _array(antennas.receive, antennas.polarisation, "38.901", carrier)
-    if name.startswith("cdl"):
-        model = CDL(
-            name[-1].upper(),
-            channel.delay_spread,
-            carrier,
-            ut_array,
-            bs_array,
-            "uplink",
-            min_speed=channel.speed,
-        )
-        sum_rays(model, carrier, ut_array, bs_array, subclustering=False)
-        return model
-    arguments = dict(
-        carrier_frequency=carrier,
-        ut_array=ut_array,
-        bs_array=bs_array,
-        direction="uplink",
-        enable_pathloss=False,
-        enable_shadow_fading=False,
-    )
-    if name == "rma":
-        model = RMa(**arguments)
-    else:
-        model = {"umi": UMi, "uma": UMa}[name](o2i_model="low", **arguments)
-    sum_rays(model, carrier, ut_array, bs_array, subclustering=True)
-    return _drops(model, name, channel.speed)
-
-
-def _array(count: int, polarisation: str, pattern: str, carrier: float) -> AntennaArray:
-    """A horizontal uniform linear array of single elements or cross-polarised pairs."""
-    dual = polarisation == "dual" and count > 1
-    return AntennaArray(
-        num_rows=1,
-        num_cols=count // 2 if dual else count,
-        polarization="dual" if dual else "single",
-        polarization_type="cross" if dual else "V",
-        antenna_pattern=pattern,
-        carrier_frequency=carrier,
-    )
-
-
-def _drops(model, name: str, speed: float):
-    """Draws one user terminal per frame, anew in each call, and its channel.
-
-    The drop is made inside the (possibly traced) call: set outside, it would be frozen
-    into the graph.
-    """
-
-    def impulse_responses(batch_size, num_time_steps, rate):
-        topology = gen_single_sector_topology(
-            batch_size, 1, name, min_ut_velocity=speed, max_ut_velocity=speed
-        )
-        model.set_topology(*topology)
-        return model(num_time_steps, rate)
-
-    return impulse_responses
-
-
-def _awgn(antennas: Antennas):
-    """One path of gain 1 from stream i to receive antenna i."""
-    gain = np.zeros([antennas.receive, antennas.transmit], "complex64")
-    columns = precoder(antennas) * np.sqrt(antennas.streams)
-    gain[: antennas.streams] = columns.conj().T
-
-    def impulse_responses(batch_size, num_time_steps, rate):
-        a = tf.reshape(gain, [1, 1, antennas.receive, 1, antennas.transmit, 1, 1])
-        a = tf.tile(a, [batch_size, 1, 1, 1, 1, 1, num_time_steps])
-        return a, tf.zeros([batch_size, 1, 1, 1])
-
-    return impulse_responses
-
-
-def _file(scenario: LinkScenario):
-    """Draws examples at random from the arrays `a` and `tau` of an `.npz` file."""
-    a, tau = _read_file(scenario)
-    a = tf.constant(a[:, None, :, None], tf.complex64)
-    tau = tf.constant(tau[:, None, None], tf.float32)
-
-    def impulse_responses(batch_size, num_time_steps, rate):
-        if 1 < a.shape[-1] < num_time_steps:
-            raise ScenarioError(
-                f"{scenario.channel.file.path} has {a.shape[-1]} time steps, a frame "
-                f"takes "
-                f"{num_time_steps}: supply as many, or 1 for a static channel"
-            )
-        pick = config.tf_rng.uniform([batch_size], 0, len(a), tf.int32)
-        taps = tf.gather(a, pick)[..., :num_time_steps]
-        if a.shape[-1] == 1:
-            taps = tf.repeat(taps, num_time_steps, axis=-1)
-        return taps, tf.gather(tau, pick)
-
-    return impulse_responses
-
-
-def _read_file(scenario: LinkScenario):
-    """Arrays `a`, largest value 1 in each example, and `tau` of the channel's file."""
-    channel, antennas = scenario.channel, scenario.antennas
-    path = channel.file.path
-    try:
-        channel.file.checked()
-        with np.load(path, allow_pickle=False) as arrays:
-            a, tau = arrays["a"], arrays["tau"]
-    except Exception as error:
-        raise ScenarioError(
-            f"channel.file = '{path}' is not an .npz with arrays a and tau: {error}"
-        ) from None
-    expected = (antennas.receive, antennas.transmit)
-    if a.ndim != 5 or a.shape[1:3] != expected or not np.iscomplexobj(a) or not a.size:
-        raise ScenarioError(
-            f"the array a in {path} has shape {a.shape} and type {a.dtype}: it must be "
-            f"complex [examples, {expected[0]}, {expected[1]}, paths, time steps]"
-        )
-    if tau.shape != (a.shape[0], a.shape[3]) or tau.dtype.kind not in "fiu":
-        raise ScenarioError(
-            f"the array tau in {path} has shape {tau.shape} and type {tau.dtype}: it "
-            f"must be real [{a.shape[0]}, {a.shape[3]}], a delay per example and path"
-        )
-    if not (np.isfinite(a).all() and np.isfinite(tau).all() and (tau >= 0).all()):
-        raise ScenarioError(
-            f"{path} holds NaN, infinite values or negative delays: remove them"
-        )
-    symbol = 1 / scenario.grid.subcarrier_spacing
-    if tau.max() > symbol:
-        raise ScenarioError(
-            f"{path} holds a delay of {tau.max():.3g} s, longer than an OFDM symbol of "
-            f"{symbol:.3g} s: give tau in seconds"
-        )
-    parts = np.maximum(np.abs(a.real), np.abs(a.imag))
-    largest = parts.max(axis=(1, 2, 3, 4), keepdims=True).astype("float64")
-    if largest.min() < np.finfo("float64").tiny:
-        raise ScenarioError(f"{path} holds an example without energy: remove it")
-    return a.astype("complex128") / largest, tau

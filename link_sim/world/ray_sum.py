@@ -10,14 +10,13 @@ def sum_rays(model, carrier_frequency, tx_array, rx_array, subclustering):
 
     All that this project changes inside Sionna is here: its models take no generator of
     coefficients from outside, so that the private attributes of Sionna 1.2 are set. The
-    scenarios of drops (`subclustering`) hold a condition on a tensor that needs
-    AutoGraph, with which the channel is not traced: it is traced apart.
+    scenarios of drops (`subclustering`) hold conditions on the carrier frequency, which
+    as a tensor would need AutoGraph, with which the channel is not traced: it is made a
+    number.
     """
     model._cir_sampler = RaySum(carrier_frequency, tx_array, rx_array, subclustering)
     if subclustering:
-        scenario = model._scenario
-        clip = tf.function(scenario.clip_carrier_frequency_lsp)
-        scenario.clip_carrier_frequency_lsp = clip
+        model._scenario._carrier_frequency = np.float32(carrier_frequency)
 
 
 class RaySum(ChannelCoefficientsGenerator):

@@ -1,0 +1,187 @@
+"""Channels of the user: what a file holds, checked and measured without TensorFlow."""
+
+from functools import lru_cache
+from typing import NamedTuple
+
+import numpy as np
+from scipy.special import j0, jn_zeros
+
+from link_sim.scenarios.base import Scenario, ScenarioError
+from link_sim.scenarios.radio import Channel
+from link_sim.scenarios.sections import Antennas, Grid
+
+SLOWEST = 0.1
+"""Longest path [s] that is taken for one."""
+FADED = 0.75
+"""Correlation over time at which the Doppler spread is read off."""
+TAIL = 1e-3
+"""Share of an example's energy that the excess delay leaves out."""
+
+
+class Responses(NamedTuple):
+    """Channels of a file.
+
+    a : complex128 [examples, receive, transmit, paths, time steps]; of frequency
+        responses, [examples, receive, transmit, fft_size, time steps]
+    tau : [examples, paths] [s], from 0 in each example; `None` of frequency responses
+    """
+
+    a: np.ndarray
+    tau: np.ndarray | None
+
+    @property
+    def steps(self) -> int:
+        return self.a.shape[-1]
+
+    def energy(self, precoder: np.ndarray, grid: Grid, steps: int) -> float:
+        """Mean energy of a receive antenna and used subcarrier, summed over streams.
+
+        precoder : [transmit, streams]; steps : how many time steps count
+        """
+        most = max(self.a[0].size, self.a.shape[3] * grid.fft_size)
+        total, size = 0.0, max(1, 10**6 // most)
+        for first in range(0, len(self.a), size):
+            part = slice(first, first + size)
+            a = np.einsum("ertpk,tm->epmrk", self.a[part, ..., :steps], precoder)
+            a = a.reshape(*a.shape[:2], -1)
+            if self.tau is None:
+                used = a[:, used_carriers(grid) + grid.fft_size // 2]
+                total += np.sum(np.abs(used) ** 2) / used.shape[1]
+            else:
+                total += np.sum(a.conj() * (_overlap(self.tau[part], grid) @ a)).real
+        return total / (self.a.shape[0] * self.a.shape[1] * min(steps, self.steps))
+
+    def doppler(self, period: float) -> float | None:
+        """Largest shift [Hz] of the Clarke and Jakes spectrum that fades as these do.
+
+        That of the correlation over so many time steps, each of a `period` [s], as let
+        it fall to `FADED`. `None` for channels that stand still.
+        """
+        if self.steps == 1:
+            return None
+        for lag in range(1, self.steps):
+            early, late = self.a[..., :-lag], self.a[..., lag:]
+            scale = np.linalg.norm(early) * np.linalg.norm(late)
+            correlation = np.vdot(early, late).real / scale
+            if correlation < FADED:
+                break
+        x = np.linspace(0, jn_zeros(0, 1)[0], 10_000)
+        turn = np.interp(-correlation, -j0(x), x)
+        return float(turn / (2 * np.pi * lag * period))
+
+    @property
+    def powers(self) -> np.ndarray:
+        """Energy of each path, [examples, paths]."""
+        return np.mean(np.abs(self.a) ** 2, axis=(1, 2, 4))
+
+    @property
+    def excess_delay(self) -> float:
+        """Delay [s] within which each example has all energy but `TAIL`; 0 if unknown."""
+        if self.tau is None:
+            return 0.0
+        order = np.argsort(self.tau, axis=1)
+        share = np.cumsum(np.take_along_axis(self.powers, order, axis=1), axis=1)
+        enough = np.argmax(share >= (1 - TAIL) * share[:, -1:], axis=1)
+        delays = np.take_along_axis(self.tau, order, axis=1)
+        return float(delays[np.arange(len(delays)), enough].max())
+
+
+def used_carriers(grid: Grid) -> np.ndarray:
+    """Indices of the subcarriers that carry something, 0 at the carrier."""
+    low, high = grid.guard_carriers
+    found = np.arange(low, grid.fft_size - high) - grid.fft_size // 2
+    return found[found != 0] if grid.dc_null else found
+
+
+def _overlap(tau: np.ndarray, grid: Grid) -> np.ndarray:
+    """Mean over the used subcarriers of exp(2j pi f (tau_p - tau_q)), [.., p, q]."""
+    turns = 2 * np.pi * grid.subcarrier_spacing * tau[..., None]
+    phase = np.exp(-1j * turns * used_carriers(grid))
+    return phase.conj() @ np.swapaxes(phase, 1, 2) / phase.shape[-1]
+
+
+def responses_of(scenario: Scenario) -> Responses:
+    """The channels in the file of a scenario; `ScenarioError` if they do not fit it."""
+    return _read(scenario.channel, scenario.antennas, scenario.grid)
+
+
+def doppler(scenario: Scenario) -> float:
+    """Largest Doppler shift [Hz], measured where the user's file has time steps."""
+    measured, grid = None, scenario.grid
+    if scenario.channel.file is not None:
+        period = (1 + grid.cyclic_prefix / grid.fft_size) / grid.subcarrier_spacing
+        measured = responses_of(scenario).doppler(period)
+    return scenario.channel.doppler if measured is None else measured
+
+
+def excess_delay(scenario: Scenario) -> float:
+    """Largest delay [s] after the first path, where a file says so; else 0."""
+    file = scenario.channel.file
+    return 0.0 if file is None else responses_of(scenario).excess_delay
+
+
+@lru_cache(maxsize=2)
+def _read(channel: Channel, antennas: Antennas, grid: Grid) -> Responses:
+    path = channel.file.path
+    try:
+        channel.file.checked()
+        with np.load(path, allow_pickle=False) as arrays:
+            found = {name: arrays[name] for name in ("a", "tau")}
+    except Exception as error:
+        raise ScenarioError(
+            f"channel.file = '{path}' is not an .npz with arrays a and tau: {error}; "
+            "`link-sim channels` makes one of other files"
+        ) from None
+    _check_gains(path, "a", found["a"], antennas, "paths, time steps")
+    a, tau = found["a"], _delays(path, grid, **found)
+    parts = np.maximum(np.abs(a.real), np.abs(a.imag))
+    largest = parts.max(axis=(1, 2, 3, 4), keepdims=True).astype("float64")
+    if largest.min() < np.finfo("float64").tiny:
+        raise ScenarioError(f"{path} holds an example without energy: remove it")
+    if channel.normalisation == "file":
+        largest = largest.max()
+    elif channel.normalisation == "none":
+        if not 1e-15 < largest.max() < 1e15:
+            raise ScenarioError(
+                f"{path} holds values of {largest.max():.1g}, with which single "
+                "precision cannot compute: scale them, or use channel.normalise=file"
+            )
+        largest = 1.0
+    return Responses(a.astype("complex128") / largest, tau)
+
+
+def _check_gains(path, name: str, a, antennas: Antennas, axes: str) -> None:
+    expected = (antennas.receive, antennas.transmit)
+    if a.ndim != 5 or a.shape[1:3] != expected or not np.iscomplexobj(a) or not a.size:
+        raise ScenarioError(
+            f"the array {name} in {path} has shape {a.shape} and type {a.dtype}: it "
+            f"must be complex [examples, {expected[0]}, {expected[1]}, {axes}]; see "
+            "antennas.receive and antennas.transmit"
+        )
+    if not np.isfinite(a).all():
+        raise ScenarioError(f"{path} holds NaN or infinite values: remove them")
+
+
+def _delays(path, grid: Grid, a: np.ndarray, tau: np.ndarray) -> np.ndarray:
+    """Delays from 0 in each example; those of paths without energy are 0."""
+    if tau.shape != (a.shape[0], a.shape[3]) or tau.dtype.kind not in "fiu":
+        raise ScenarioError(
+            f"the array tau in {path} has shape {tau.shape} and type {tau.dtype}: it "
+            f"must be real [{a.shape[0]}, {a.shape[3]}], a delay per example and path"
+        )
+    there = np.any(a != 0, axis=(1, 2, 4))
+    delays = np.where(there, tau, 0).astype("float64")
+    if not (np.isfinite(delays).all() and (delays >= 0).all()):
+        raise ScenarioError(
+            f"{path} holds NaN, infinite values or negative delays: remove them"
+        )
+    first = np.where(there, delays, np.inf).min(axis=1, keepdims=True)
+    late = delays - np.where(np.isfinite(first), first, 0)
+    delays, symbol = np.where(there, late, 0), 1 / grid.subcarrier_spacing
+    if tau.max() > SLOWEST or delays.max() > symbol:
+        raise ScenarioError(
+            f"{path} holds a delay of {np.nanmax(tau):.3g} s, {delays.max():.3g} s "
+            f"after the first path, longer than an OFDM symbol of {symbol:.3g} s: give "
+            "tau in seconds"
+        )
+    return delays
