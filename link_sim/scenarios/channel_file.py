@@ -76,7 +76,7 @@ class Responses(NamedTuple):
 
     @property
     def excess_delay(self) -> float:
-        """Delay [s] within which each example has all energy but `TAIL`; 0 if unknown."""
+        """Delay [s] within which each example has all but `TAIL`; 0 if unknown."""
         if self.tau is None:
             return 0.0
         order = np.argsort(self.tau, axis=1)

@@ -81,8 +81,8 @@ def test_energy_per_bit_counts_everything_that_is_sent():
     assert abs(ebno / 10**0.4 - 1) < 4 * np.sqrt(0.381 / (x != 0).sum())
 
 
-def uncoded_errors(bits_per_symbol, model, esno_db, batch):
-    """Hard decisions on the LLRs of one antenna: error count and number of bits."""
+def uncoded_errors(bits_per_symbol, model, esno_db, batch, *overrides):
+    """Whether hard decisions on the LLRs are wrong, [batch, bits]; of one antenna."""
     siso = link(
         f"code.bits_per_symbol={bits_per_symbol}",
         f"channel.model={model}",
@@ -90,6 +90,7 @@ def uncoded_errors(bits_per_symbol, model, esno_db, batch):
         "antennas.streams=1",
         "antennas.receive=1",
         "sweep.axis=esno_db",
+        *overrides,
     )
     config.seed = bits_per_symbol
     no = siso.noise_variance(siso.scenario.at(esno_db))
@@ -133,6 +134,32 @@ def test_uncoded_error_rate_over_rayleigh_fading_meets_theory(bits, esno_db):
         closed = (1 - np.sqrt(mean / (1 + mean))) / 2
         assert abs(closed / expected - 1) < 1e-3
     assert abs(per_frame.mean() - expected) < 4 * per_frame.std() / np.sqrt(frames)
+
+
+def test_the_fading_of_a_file_stays(tmp_path):
+    rng, examples = np.random.default_rng(1), 5000
+    a = rng.standard_normal((examples, 2)) @ [1, 1j]
+    np.savez(
+        tmp_path / "fading.npz",
+        a=3e-5 * a.reshape(-1, 1, 1, 1, 1),
+        tau=np.zeros([examples, 1]),
+    )
+    file, frames = f"channel.file={tmp_path / 'fading.npz'}", 3000
+    per_frame = uncoded_errors(2, "cir", 8.0, frames, file).mean(axis=1)
+    gain = np.abs(a) ** 2 / np.mean(np.abs(a) ** 2)
+    expected = np.mean(erfc(np.sqrt(gain * 10**0.8 / 2)) / 2)
+    closed = (1 - np.sqrt(10**0.8 / 2 / (1 + 10**0.8 / 2))) / 2  # 0.0643
+    assert abs(expected - closed) < 4 * 0.09 / np.sqrt(examples)
+    assert abs(per_frame.mean() - expected) < 4 * per_frame.std() / np.sqrt(frames)
+
+
+@pytest.mark.parametrize("streams, receive, gain", [(1, 2, 2), (2, 2, 1), (2, 3, 1.5)])
+def test_antennas_over_awgn_combine_what_they_receive(streams, receive, gain):
+    ends = f"{{transmit={streams}, streams={streams}, receive={receive}}}"
+    wrong = uncoded_errors(6, "awgn", 10.0, 100, f"antennas={ends}")
+    expected = gray_pam_error_rate(6, gain * 10)
+    deviation = np.sqrt(2 * expected * (1 - expected) / wrong.size)
+    assert abs(wrong.mean() - expected) < 4 * deviation
 
 
 def test_sionna_simulates_and_plots_the_link():

@@ -39,7 +39,7 @@ def test_the_channel_is_applied_as_a_sum_over_streams():
         assert np.allclose(y[:, 0, antenna], expected, atol=1e-5)
 
 
-@pytest.mark.parametrize("model", ["cdl-a", "umi", "rma"])
+@pytest.mark.parametrize("model", ["cdl-a", "umi", "uma"])
 def test_mean_channel_energy_is_one_per_frame(model):
     h = channel(f"channel.model={model}")(3).numpy()
     energy = np.sum(np.abs(h) ** 2, axis=4).mean(axis=(1, 2, 3, 4, 5))
