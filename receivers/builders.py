@@ -42,12 +42,19 @@ def lmmse(grid: GridContext):
 
 
 def score(grid: GridContext, preset: str):
-    return ScoreChannelEstimator.from_preset(
+    estimator = ScoreChannelEstimator.from_preset(
         preset,
         grid.resource_grid,
         polarisations=grid.polarisations,
         doppler=grid.doppler,
     )
+    if grid.excess_delay > estimator.largest_delay:
+        raise ValueError(
+            f"the channel has paths {grid.excess_delay:.3g} s after the first, but "
+            f"score can follow delays up to {estimator.largest_delay:.3g} s with these "
+            "pilots: put pilots on more subcarriers (grid.pilot_spacing), or use lmmse"
+        )
+    return estimator
 
 
 def linear(link: LinkContext):

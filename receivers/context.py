@@ -12,11 +12,13 @@ class GridContext(Protocol):
     resource_grid : sionna.phy.ofdm.ResourceGrid
     polarisations : 2 if the receive antennas alternate between two, else 1
     doppler : largest Doppler shift [Hz]
+    excess_delay : of the last path that matters after the first [s]; 0 if not known
     """
 
     resource_grid: Any
     polarisations: int
     doppler: float
+    excess_delay: float
 
     def covariances(self) -> tuple[np.ndarray, ...]:
         """The arguments of `LMMSEChannelEstimator` after the grid."""

@@ -7,6 +7,7 @@ import tensorflow as tf
 from sionna.phy.ofdm import RemoveNulledSubcarriers, ResourceGridMapper
 
 from link_sim.receivers.detection.equalization import LMMSEEqualizer
+from link_sim.scenarios import channel_file
 from link_sim.world.channel import Channel, add_noise, apply_channel, covariances
 from link_sim.world.resource_grid import resource_grid
 
@@ -29,7 +30,8 @@ class SharedGrid:
         grid, self.users = scenario.grid, scenario.users
         self.count, self._streams = count, scenario.antennas.streams
         self.polarisations = scenario.antennas.polarisations
-        self.doppler = scenario.channel.doppler
+        self.doppler = channel_file.doppler(scenario)
+        self.excess_delay = channel_file.excess_delay(scenario)
         self.resource_grid = resource_grid(grid, self.users * self._streams)
         self._places = int(self.resource_grid.num_data_symbols)
         self.grids = math.ceil(count / (self._places * self._streams))

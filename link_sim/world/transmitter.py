@@ -16,6 +16,7 @@ from sionna.phy.mimo import StreamManagement
 from sionna.phy.ofdm import ResourceGridMapper
 
 from link_sim.receivers.images.bits import bits_from_image
+from link_sim.scenarios import channel_file
 from link_sim.scenarios.link import LinkScenario
 from link_sim.scenarios.loading import parse_scenario
 from link_sim.scenarios.sections import Code
@@ -94,7 +95,8 @@ class Transmitter:
         self.num_bits_per_symbol = code.bits_per_symbol
         self.num_iter = code.iterations
         self.polarisations = scenario.antennas.polarisations
-        self.doppler = scenario.channel.doppler
+        self.doppler = channel_file.doppler(scenario)
+        self.excess_delay = channel_file.excess_delay(scenario)
         self._parity_first = code.reliable_bits == "parity"
         self.resource_grid = resource_grid(grid, scenario.antennas.streams)
         self.stream_management = StreamManagement(

@@ -264,3 +264,24 @@ def test_pictures_are_those_of_the_batch_and_no_more():
     for name in ("image", *scenario.receivers):
         assert whole[name].shape[1:] == (28, 28, 1) and 3 <= len(whole[name]) <= 5
         np.testing.assert_allclose(parts[name], whole[name], atol=0.02)  # bfloat16
+
+
+def test_score_knows_the_doppler_and_the_delays_of_a_file(tmp_path):
+    rng, steps = np.random.default_rng(1), np.arange(42)
+    period = (1 + 7 / 26) / 30e3
+    shifts = 600 * np.cos(rng.uniform(0, 2 * np.pi, (50, 1, 1, 8, 1)))
+    start = rng.random((50, 4, 2, 8, 1))
+    a, tau = np.exp(2j * np.pi * (shifts * period * steps + start)), np.zeros((50, 8))
+    settings = "channel.model=cir", "antennas.receive=4", "code.bits_per_symbol=2"
+
+    def build(name, tau):
+        np.savez(tmp_path / f"{name}.npz", a=a, tau=tau)
+        file = f"channel.file={tmp_path / name}.npz"
+        return link(*settings, file, receivers=["score"])
+
+    moving = build("late", tau + 8e-6)
+    assert abs(moving.receivers[0].estimator.doppler / 600 - 1) < 0.1
+    h = moving.channel(4).numpy()[:, 0, :, 0]
+    assert np.allclose(h, h[..., :1], atol=1e-4)  # flat: the delay is taken off
+    with pytest.raises(ScenarioError, match="score can follow delays up to .*lmmse"):
+        build("long", tau + np.linspace(0, 2.8e-5, 8))
