@@ -239,6 +239,7 @@ def _simulate(
     drawn = shard.number > 1 or not scenario.pictures or strip.exists()
     if drawn and not missing:
         return
+    scenario.check_files()
     _load_tensorflow(console)
     from link_sim.engine.batches import picture_strip, run_batch
     from link_sim.show import plots

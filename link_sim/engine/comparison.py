@@ -61,6 +61,7 @@ def compare(scenario: Scenario, executor: str = "in-process") -> Comparison:
     """
     check_receivers(scenario.kind, scenario.receivers)
     scenario = pinned(scenario)
+    scenario.check_files()
     run = partial(run_alone, partial(run_batch, scenario.to_toml()))
     tallies = montecarlo.tally(scenario.sweep.points, scenario.stop)
     with open_executor(executor) as (place, workers):

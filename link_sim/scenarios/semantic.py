@@ -5,7 +5,9 @@ from typing import ClassVar, Literal
 from pydantic import model_validator
 
 from link_sim.scenarios.base import Scenario
+from link_sim.scenarios.channel_file import responses_of
 from link_sim.scenarios.data_files import DataFile
+from link_sim.scenarios.interference import interference_remark
 from link_sim.scenarios.radio import Channel, Payload
 from link_sim.scenarios.sections import Antennas, Grid
 
@@ -66,11 +68,16 @@ class SemanticScenario(Scenario):
         users = f"-{self.users}users" if self.users > 1 else ""
         return f"semantic-{role}-{self.payload.source}{users}"
 
+    def check_files(self) -> None:
+        for point in self.sweep.points if self.channel.file is not None else ():
+            responses_of(self.at(point))
+
     @property
     def remark(self) -> str | None:
-        if self.lpips or self.payload.source == "mnist":
-            return None
-        return (
-            "LPIPS is not measured: it needs the published AlexNet weights, "
-            "--set lpips=PATH"
-        )
+        remarks = [interference_remark(self)]
+        if not self.lpips and self.payload.source != "mnist":
+            remarks.append(
+                "LPIPS is not measured: it needs the published AlexNet weights, "
+                "--set lpips=PATH"
+            )
+        return "\n".join(filter(None, remarks)) or None

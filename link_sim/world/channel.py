@@ -72,7 +72,10 @@ class Channel:
         )
 
     def _frequency_response(self, a, tau):
-        h = frequency_response(a, tau, self._frequencies)
+        if tau is None:  # `a` is over subcarriers already
+            h = tf.transpose(a, [0, 1, 2, 3, 4, 6, 5])
+        else:
+            h = frequency_response(a, tau, self._frequencies)
         if self._in_each_frame and not self._received:
             h = _scaled(h, tf.reduce_mean(tf.abs(h) ** 2, (2, 4, 5, 6), True))
         h = tf.einsum("brxtasf,am->brxtmsf", h, self._precoder)

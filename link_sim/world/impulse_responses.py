@@ -31,7 +31,7 @@ def impulse_responses(scenario: LinkScenario, steps: int) -> Callable:
         return _awgn(antennas)
     if name == "rayleigh":
         return RayleighBlockFading(1, antennas.receive, 1, antennas.transmit)
-    if name == "cir":
+    if name in ("cir", "cfr"):
         return _file(scenario, steps)
     if name.startswith("tdl"):
         return _tdl(scenario)
@@ -137,7 +137,7 @@ def _tdl(scenario: LinkScenario):
 
 
 def _file(scenario: LinkScenario, steps: int):
-    """Draws examples at random from the arrays `a` and `tau` of an `.npz` file."""
+    """Draws examples at random from a file; of frequency responses, `tau` is `None`."""
     found, channel = responses_of(scenario), scenario.channel
     if 1 < found.steps < steps:
         raise ScenarioError(
@@ -149,14 +149,16 @@ def _file(scenario: LinkScenario, steps: int):
     if channel.normalisation == "file":
         a = a / np.sqrt(found.energy(_weights(scenario), scenario.grid, steps))
     a = tf.constant(a[:, None, :, None], tf.complex64)
-    tau = tf.constant(found.tau[:, None, None], tf.float32)
+    tau = None
+    if found.tau is not None:
+        tau = tf.constant(found.tau[:, None, None], tf.float32)
 
     def draw(batch_size, num_time_steps, rate):
         pick = config.tf_rng.uniform([batch_size], 0, len(a), tf.int32)
         taps = tf.gather(a, pick)
         if a.shape[-1] == 1:
             taps = tf.repeat(taps, num_time_steps, axis=-1)
-        return taps, tf.gather(tau, pick)
+        return taps, None if tau is None else tf.gather(tau, pick)
 
     return draw
 

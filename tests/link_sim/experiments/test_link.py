@@ -11,6 +11,7 @@ from link_sim.experiments.link import Link
 from link_sim.receivers.catalog import DETECTORS, build_block
 from link_sim.receivers.chain import Receiver
 from link_sim.scenarios.base import ScenarioError, batch_seed
+from link_sim.scenarios.interference import noise_variance
 from link_sim.scenarios.loading import load_scenario
 from link_sim.world.sources import evaluation_digits
 
@@ -76,6 +77,7 @@ def test_energy_per_bit_counts_everything_that_is_sent():
     cyclic_prefix = 1 + 7 / 40
     bits = batch * sender.images_per_frame * 1152
     no = sent.noise_variance(sent.scenario.at(4.0)).numpy()
+    assert abs(np.log10(noise_variance(sent.scenario.at(4.0)) / no)) < 0.1
     ebno = power * cyclic_prefix / bits / no
     # energies of 64-QAM symbols have variance 0.381
     assert abs(ebno / 10**0.4 - 1) < 4 * np.sqrt(0.381 / (x != 0).sum())

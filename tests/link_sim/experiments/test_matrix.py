@@ -39,8 +39,10 @@ def files(tmp_path_factory):
     np.savez(folder / "small.npz", images=evaluation_digits()[:2, 8:20, 8:20])
     a = rng.standard_normal((2, 2, 2, 3, 1, 2)) @ [1, 1j]
     np.savez(folder / "cir.npz", a=a, tau=rng.uniform(0, 1e-6, (2, 3)))
+    h = rng.standard_normal((2, 2, 2, 26, 1, 2)) @ [1, 1j]
+    np.savez(folder / "cfr.npz", h=h, spacing=30e3)
     LINK.append(f"payload.source={folder / 'small.npz'}")
-    FILES["cir"] = f"channel.file={folder / 'cir.npz'}"
+    FILES.update({m: f"channel.file={folder / m}.npz" for m in ("cir", "cfr")})
     yield
     LINK.pop()
     live.cache_clear()

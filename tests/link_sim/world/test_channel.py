@@ -153,3 +153,31 @@ def test_covariances_that_memory_does_not_hold_are_answered_in_one_sentence():
 
     with pytest.raises(ScenarioError, match="do not fit in memory: lower antennas"):
         covariances(draw)
+
+
+@pytest.mark.parametrize("carriers", [24, 16])
+def test_frequency_responses_of_a_file_go_straight_in(tmp_path, carriers):
+    rng, used = np.random.default_rng(0), [*range(4, 12), *range(13, 21)]
+    h = rng.standard_normal((5, 4, 2, carriers, 14, 2)) @ [1, 1j]
+    np.savez(tmp_path / "cfr.npz", h=h, spacing=30e3)
+    drawn = channel("channel.model=cfr", f"channel.file={tmp_path / 'cfr.npz'}")(20)
+    known = np.moveaxis(h[:, :, :, used] if carriers == 24 else h, 3, 4)
+    known = known / np.sqrt(2 * np.mean(np.abs(known) ** 2))
+    drawn = drawn.numpy()[:, 0, :, 0][..., used]
+    gaps = np.abs(drawn[:, None] - known).max(axis=(2, 3, 4, 5))
+    assert gaps.min(axis=1).max() < 1e-5
+
+
+@pytest.mark.parametrize(
+    "h, spacing, named",
+    [
+        ((5, 4, 2, 24, 1), 15e3, "15000.* Hz apart, the grid 30000 Hz"),
+        ((5, 4, 2, 23, 1), 30e3, "23 subcarriers: supply all 24 .* or the 16 used"),
+        ((5, 4, 2, 24), 30e3, "has shape .*5, 4, 2, 24.* must be complex"),
+        ((5, 4, 2, 24, 7), 30e3, "7 time steps, a frame takes 14"),
+    ],
+)
+def test_unfit_frequency_responses_are_answered(tmp_path, h, spacing, named):
+    np.savez(tmp_path / "cfr.npz", h=np.ones(h) + 0j, spacing=spacing)
+    with pytest.raises(ScenarioError, match=named):
+        channel("channel.model=cfr", f"channel.file={tmp_path / 'cfr.npz'}")
