@@ -99,8 +99,9 @@ def _best_information(counts: Counts) -> Estimate:
 
 def _stated_errors(counts: Counts) -> Estimate:
     names = "bit_errors", "bit_errors_sq", "stated_errors", "stated_errors_sq"
-    sums = (counts[name] for name in (*names, "bit_stated_errors"))
-    return intervals.ratio(*sums, counts["frames"])
+    total, total_sq, base, base_sq = (counts[name] for name in names)
+    product, frames = counts["bit_stated_errors"], counts["frames"]
+    return intervals.ratio(total, total_sq, base, base_sq, product, frames)
 
 
 METRICS = {

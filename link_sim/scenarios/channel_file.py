@@ -1,12 +1,13 @@
 """Channels of the user: what a file holds, checked and measured without TensorFlow."""
 
 from functools import lru_cache
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import numpy as np
 from scipy.special import j0, jn_zeros
 
-from link_sim.scenarios.base import Scenario, ScenarioError
+from link_sim.scenarios.base import ScenarioError
+from link_sim.scenarios.data_files import DataFile
 from link_sim.scenarios.radio import Channel
 from link_sim.scenarios.sections import Antennas, Grid
 
@@ -100,12 +101,12 @@ def _overlap(tau: np.ndarray, grid: Grid) -> np.ndarray:
     return phase.conj() @ np.swapaxes(phase, 1, 2) / phase.shape[-1]
 
 
-def responses_of(scenario: Scenario) -> Responses:
+def responses_of(scenario: Any) -> Responses:
     """The channels in the file of a scenario; `ScenarioError` if they do not fit it."""
     return _read(scenario.channel, scenario.antennas, scenario.grid)
 
 
-def doppler(scenario: Scenario) -> float:
+def doppler(scenario: Any) -> float:
     """Largest Doppler shift [Hz], measured where the user's file has time steps."""
     measured, grid = None, scenario.grid
     if scenario.channel.file is not None:
@@ -114,7 +115,7 @@ def doppler(scenario: Scenario) -> float:
     return scenario.channel.doppler if measured is None else measured
 
 
-def excess_delay(scenario: Scenario) -> float:
+def excess_delay(scenario: Any) -> float:
     """Largest delay [s] after the first path, where a file says so; else 0."""
     file = scenario.channel.file
     return 0.0 if file is None else responses_of(scenario).excess_delay
@@ -122,16 +123,17 @@ def excess_delay(scenario: Scenario) -> float:
 
 @lru_cache(maxsize=2)
 def _read(channel: Channel, antennas: Antennas, grid: Grid) -> Responses:
-    path = channel.file.path
+    file = channel.file or DataFile(path="")
+    path = file.path
     names = ("h", "spacing") if channel.model == "cfr" else ("a", "tau")
     try:
-        channel.file.checked()
+        file.checked()
         with np.load(path, allow_pickle=False) as arrays:
             found = {name: arrays[name] for name in names}
     except Exception as error:
         raise ScenarioError(
             f"channel.file = '{path}' is not an .npz with arrays "
-            f"{' and '.join(names)}: {error}; `link-sim channels` makes one of other files"
+            f"{' and '.join(names)}: {error}; `link-sim channels` makes one of others"
         ) from None
     if channel.model == "cfr":
         _check_gains(path, "h", found["h"], antennas, "subcarriers, time steps")

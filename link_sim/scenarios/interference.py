@@ -1,11 +1,12 @@
 """What a product of grid and frequency response leaves out, where that matters."""
 
 import math
+from typing import Any
 
 import numpy as np
 
 from link_sim.scenarios import channel_file
-from link_sim.scenarios.base import Scenario, ScenarioError
+from link_sim.scenarios.base import ScenarioError
 
 MATTERS = 0.1
 """Share of `no` from which interference is worth a remark."""
@@ -18,7 +19,7 @@ SPREADS = {
 [GHz] (3GPP TR 38.901, table 7.5-6)."""
 
 
-def interference_remark(scenario: Scenario) -> str | None:
+def interference_remark(scenario: Any) -> str | None:
     """A sentence where a channel that is constant over OFDM symbols is too good.
 
     It is where the energy of intercarrier interference, or that of paths beyond the
@@ -44,7 +45,7 @@ def interference_remark(scenario: Scenario) -> str | None:
     )
 
 
-def carriers(at: Scenario) -> float:
+def carriers(at: Any) -> float:
     """Energy of intercarrier interference, (pi f_D T)^2 / 6, over that of the signal.
 
     For the spectrum of Clarke and Jakes (Li and Cimini, "Bounds on the interchannel
@@ -59,7 +60,7 @@ def carriers(at: Scenario) -> float:
     return min(turn**2 / 6, 1.0)
 
 
-def beyond_prefix(at: Scenario) -> float:
+def beyond_prefix(at: Any) -> float:
     """Share of the energy of paths later than the cyclic prefix.
 
     Measured for a file; for models, that of an exponential profile of their spread.
@@ -79,7 +80,7 @@ def beyond_prefix(at: Scenario) -> float:
     return math.exp(-prefix / spread)
 
 
-def noise_variance(at: Scenario) -> float:
+def noise_variance(at: Any) -> float:
     """`no` of a scenario at one point, on the Eb/N0 axis to about 1 dB."""
     noise = 10 ** (-at.level_db / 10)
     if at.level == "esno_db":
