@@ -39,7 +39,7 @@ def responses(shape, f) -> np.ndarray:
     return np.exp(2j * np.pi * turns).astype("complex64")
 
 
-def learn_spectrum(a, y, no=None, iterations: int = 12):
+def learn_spectrum(a, y, no=None, iterations: int = 6):
     """The spectrum p [points] and the noise variance, from observations alone.
 
     a: responses as observed, complex64 [size, points] for all or [snapshots, size,

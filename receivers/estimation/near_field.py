@@ -8,6 +8,10 @@ import numpy as np
 from link_sim.receivers.estimation.off_grid import explained, find_paths
 from link_sim.receivers.estimation.path_models import FreeGains, WithDelays
 
+EDGE = 6
+"""Real numbers that are as hard to find as an edge of a window, as measured."""
+LEAST = 0.7
+"""Mean power of paths, at least, over the threshold."""
 PLACE = 1.0
 """Standard deviation of a path's coordinates before it is measured [cells]."""
 
@@ -37,13 +41,12 @@ def estimate(model, z, no, paths):
 def _variance(model, z, no, paths, rest, weights, gains):
     """Of gains, of places, and of what is missed: [batch, 1, 1].
 
-    Gains err by no W. Places x err by the inverse of their Fisher information with the
+    Gains err by no W, edges of windows as EDGE real numbers would. Places x err by the inverse of their Fisher information with the
     gains integrated out, J = 2 Re sum_t D_t^H R^-1 D_t, D = gain * dp / dx, while gains
-    follow: h moves by (dv - V W P^H dp) gain. Power that the measurements hold beyond
-    noise and paths is missed in every antenna alike.
+    follow: h moves by (dv - V W P^H dp) gain. To this comes what `_hidden` says.
     """
-    batch, slots, d = *paths.power.shape, paths.path.shape[2]
-    flat = paths.path.reshape(-1, d)
+    batch, slots, d = *paths.power.shape, len(model.cells)
+    flat = paths.path.reshape(batch * slots, -1)
     part = model.repeated(slots)
     v = model.waves(flat)[:, : 1 + d].reshape(batch, slots, 1 + d, -1)
     p = part.atoms(flat)[:, : 1 + d].reshape(batch, slots, 1 + d, -1)
@@ -61,8 +64,24 @@ def _variance(model, z, no, paths, rest, weights, gains):
     columns, size = z.shape[2], z.shape[1]
     error = columns * no * np.real(np.sum(weights * np.swapaxes(inside, 1, 2), (1, 2)))
     error = error + np.sum(places * spread, axis=(1, 2))
+    error = error + EDGE * model.edges(paths) * no / 2 * v.shape[2] / size
+    hidden = _hidden(model, z, no, paths)
+    return (error / (v.shape[2] * columns) + hidden)[:, None, None]
+
+
+def _hidden(model, z, no, paths):
+    """Power of paths too weak to be found, per antenna: [batch].
+
+    Path powers taken for exponential with mean m, those above the threshold t are found,
+    and exceed it by m on average; found paths then hide (exp(x) - 1 - x) m each, x = t /
+    m. No more than the measurements hold at all.
+    """
+    size, columns = z.shape[1:]
+    threshold = model.threshold(columns) * no / model.energy
     found = np.sum(paths.power > 0, axis=1)
-    free = np.maximum(size * columns - found * (columns + d / 2), 1)
-    missed = np.sum(np.abs(rest) ** 2, axis=(1, 2)) / free - no
-    missed = np.maximum(missed, 0)
-    return (error / (v.shape[2] * columns) + missed)[:, None, None]
+    mean = np.sum(paths.power, axis=1) / np.maximum(found, 1) - threshold
+    mean = np.maximum(mean, LEAST * threshold)
+    x = threshold / mean
+    received = np.mean(np.abs(z) ** 2, axis=(1, 2)) - no
+    most = np.maximum(received, no / np.sqrt(size * columns))
+    return np.where(found, np.minimum(found * mean * (np.exp(x) - 1 - x), most), most)

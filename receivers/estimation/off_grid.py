@@ -14,7 +14,6 @@ alone does not reach.
 from typing import NamedTuple
 
 import numpy as np
-from scipy import stats
 
 STEPS = 6
 """Newton steps of a new path."""
@@ -49,11 +48,11 @@ def find_paths(model, z, no: float, most: int = 16) -> Paths:
     """
     batch, size, columns = z.shape
     paths = Paths(
-        np.zeros((batch, 0, len(model.cells))),
+        np.zeros((batch, 0, model.width)),
         np.zeros((batch, 0)),
         np.zeros((batch, 0, size), complex),
     )
-    threshold = stats.gamma.isf(model.tail, columns) / columns
+    threshold = model.threshold(columns)
     going = np.arange(batch)
     for _ in range(most + 4):
         new, going = _add(model, z, no, paths, going, threshold, most)
@@ -88,6 +87,17 @@ def explained(z, no, paths, without=None):
     return z - np.swapaxes(paths.atoms, 1, 2) @ gains, weights
 
 
+def ratio(model, path, rest, weights, atoms, no):
+    """q / s of candidates [batch, width] alone."""
+    p = np.matmul(model.seen(path)[:, None], np.swapaxes(model.m, -1, -2))
+    bra = np.conj(p)
+    q = np.mean(np.abs(bra @ rest) ** 2, axis=(1, 2))
+    c = bra @ np.swapaxes(atoms, 1, 2)
+    s = np.sum(np.abs(p) ** 2, axis=2)[:, 0]
+    s = s - np.real(np.sum((c @ weights) * np.conj(c), axis=(1, 2)))
+    return q / no / np.maximum(s, 1e-12)
+
+
 class Slope(NamedTuple):
     """q / s of candidates, its logarithm's gradient and Hessian in cells, q, s, atom."""
 
@@ -101,7 +111,7 @@ class Slope(NamedTuple):
 
 def slope(model, path, rest, weights, atoms, no) -> Slope:
     """How the likelihood grows with the power of a candidate [batch, coordinates]."""
-    d = path.shape[1]
+    d = len(model.cells)
     e = model.atoms(path)
     ket = np.swapaxes(e, 1, 2)
     alpha = np.conj(e) @ rest / no
@@ -128,10 +138,11 @@ def slope(model, path, rest, weights, atoms, no) -> Slope:
 
 def climb(model, path, rest, weights, atoms, no, steps: int):
     """Newton's way to the highest q / s nearby: path and its `Slope`."""
+    path = model.reshaped(path, lambda p: ratio(model, p, rest, weights, atoms, no))
     here = slope(model, path, rest, weights, atoms, no)
     step = _newton(here)
     for _ in range(steps):
-        there = model.clipped(path + step * model.cells)
+        there = model.moved(path, step)
         new = slope(model, there, rest, weights, atoms, no)
         better = new.f > here.f
         path = np.where(better[:, None], there, path)

@@ -8,6 +8,7 @@ size, columns]: every column has its own gain. Coordinates of a path are (s, a) 
 from typing import NamedTuple
 
 import numpy as np
+from scipy import stats
 
 STARTS = 8
 """Delays at which a path is looked for, per period."""
@@ -43,11 +44,28 @@ class FreeGains:
     def __init__(self, array, m, nearest: float):
         self.array, self.nearest = array, nearest
         self.m = np.asarray(m, "complex128")
-        self.cells = array.cells
-        path = array.grid(nearest)
+        self.cells, self.width = array.cells, array.axes + 1
+        path = self.grid()
         seen = np.swapaxes(self.m, -1, -2).astype("complex64")
-        atoms = np.matmul(array.waves(path).astype("complex64"), seen)
+        atoms = np.matmul(self.seen(path).astype("complex64"), seen)
         self.candidates = Candidates(path, atoms, np.sum(np.abs(atoms) ** 2, -1))
+
+    @property
+    def energy(self) -> float:
+        """|p|^2 of an atom, on average."""
+        return float(np.mean(self.candidates.energy))
+
+    def threshold(self, columns: int) -> float:
+        """q / s that the noise alone exceeds with probability `tail`: gamma's law."""
+        return float(stats.gamma.isf(self.tail, columns)) / columns
+
+    def edges(self, paths):
+        """Edges of windows in the channels, [batch]: without windows there are none."""
+        return 0
+
+    def grid(self):
+        """Paths among which the search begins, [points, width]."""
+        return self.array.grid(self.nearest)
 
     def columns(self, y):
         """y as its atoms explain it."""
@@ -83,15 +101,22 @@ class FreeGains:
 
     def waves(self, path):
         """The same of the antennas, without the combiner."""
-        return _with_derivatives(*self._wave(path))
-
-    def _wave(self, path):
         slopes = self.array.slopes(path[:, : self.array.axes + 1])
         scale = -2 * np.pi / self.array.wavelength * self.array.cells
-        return self.array.waves(path[:, : self.array.axes + 1]), slopes * scale[:, None]
+        return _with_derivatives(self.seen(path), slopes * scale[:, None])
 
-    def clipped(self, path):
-        return self.array.clipped(path, self.nearest)
+    def seen(self, path):
+        """Responses of the antennas to paths [..., coordinates]: [..., antennas]."""
+        return self.array.waves(path[..., : self.array.axes + 1])
+
+    def moved(self, path, step):
+        """Paths after a step in cells, kept where there are sources."""
+        place = path[:, : self.array.axes + 1] + step * self.array.cells
+        return self.array.clipped(place, self.nearest)
+
+    def reshaped(self, path, judge):
+        """Paths with what Newton cannot move at its best; here there is nothing."""
+        return path
 
     def search(self, rest, weights, atoms, no):
         """The best of the grid: q / s and path of every channel.
@@ -108,9 +133,7 @@ class FreeGains:
 
     def fields(self, path, gains):
         """Channels [batch, antennas, snapshots] of [batch, paths, ...] and gains."""
-        batch, number, _ = path.shape
-        v = self.array.waves(path[..., : self.array.axes + 1])
-        return np.swapaxes(v, 1, 2) @ gains
+        return np.swapaxes(self.seen(path), 1, 2) @ gains
 
 
 class WithDelays(FreeGains):
@@ -130,8 +153,12 @@ class WithDelays(FreeGains):
         spacing = self.frequencies[1] - self.frequencies[0]
         self.period = 1 / spacing
         cell = 1 / (spacing * len(self.frequencies))
-        self.cells = np.append(array.cells, cell)
+        self.cells, self.width = np.append(array.cells, cell), array.axes + 2
         self.starts = np.arange(STARTS) / STARTS * self.period
+
+    @property
+    def energy(self):
+        return len(self.frequencies) * super().energy
 
     def columns(self, y):
         return np.swapaxes(y, 1, 2).reshape(len(y), -1, 1)
@@ -161,10 +188,10 @@ class WithDelays(FreeGains):
         second.append(spread[2][:, 0])
         return np.stack([spread[0][:, 0], *first, *second], axis=1)
 
-    def clipped(self, path):
-        place = super().clipped(path[..., :-1])
-        delay = np.mod(path[..., -1:], self.period)
-        return np.concatenate([place, delay], axis=-1)
+    def moved(self, path, step):
+        place = super().moved(path[:, :-1], step[:, :-1])
+        delay = np.mod(path[:, -1:] + step[:, -1:] * self.cells[-1], self.period)
+        return np.concatenate([place, delay], axis=1)
 
     def search(self, rest, weights, atoms, no):
         grid, number = self.candidates, len(self.frequencies)
@@ -195,8 +222,7 @@ class WithDelays(FreeGains):
         return best
 
     def fields(self, path, gains):
-        v = self.array.waves(path[..., :-1])
-        return np.swapaxes(v, 1, 2) @ (gains * self.turns(path[..., -1]))
+        return super().fields(path, gains * self.turns(path[..., -1]))
 
 
 def _with_derivatives(v, slopes):

@@ -20,6 +20,8 @@ SPACING = 1 / 50, 50
 beyond, positions are likely to be in another unit."""
 RING = 1.2**2
 """Curvatures of a grid lie RING * wavelength / aperture^2 apart (Cui and Dai)."""
+OVERSAMPLING = 2
+"""Directions of a grid per cell."""
 ENDFIRE = 0.9999
 """Largest |s|: a curvature says nothing about sources in the array's own plane."""
 
@@ -61,10 +63,14 @@ class Aperture:
     @cached_property
     def lengths(self) -> np.ndarray:
         """Of the array along each axis, a spacing included: N d for a line [m]."""
-        spans, numbers = np.ptp(self.positions, axis=0), []
-        for x in self.positions.T:
-            numbers.append(len(np.unique(np.round(x / self.wavelength, 6))))
-        return spans * np.array(numbers) / np.maximum(np.array(numbers) - 1, 1)
+        numbers = np.max(self.ranks, axis=0) + 1
+        return np.ptp(self.positions, axis=0) * numbers / np.maximum(numbers - 1, 1)
+
+    @cached_property
+    def ranks(self) -> np.ndarray:
+        """Row and column of each antenna, integers [antennas, axes]."""
+        rows = [np.round(x / self.wavelength, 6) for x in self.positions.T]
+        return np.stack([np.unique(x, return_inverse=True)[1] for x in rows], axis=1)
 
     @property
     def rayleigh_distance(self) -> float:
@@ -99,16 +105,18 @@ class Aperture:
         phase = (-2 * np.pi / self.wavelength) * self.ways(path) * stretch
         return np.exp(1j * phase)
 
-    def grid(self, nearest: float, oversampling: int = 2) -> np.ndarray:
-        """Paths [points, axes + 1]: `oversampling` directions a cell, rings of curvature.
+    def grid(self, nearest: float, shares=1.0) -> np.ndarray:
+        """Paths [points, axes + 1]: two directions a cell, and rings of curvature.
 
-        nearest: range that the rings reach down to [m].
+        nearest: range that the rings reach down to [m]. shares: of the array along each
+        axis, for grids of parts of it, which resolve less.
         """
-        number = [int(np.ceil(2 * oversampling / c)) for c in self.cells[:-1]]
+        shares = np.broadcast_to(shares, self.axes)
+        number = np.ceil(2 * OVERSAMPLING * shares / self.cells[:-1]).astype(int)
         lines = [-1 + 2 * np.arange(n) / n for n in number]
         s = np.stack(np.meshgrid(*lines, indexing="ij"), axis=-1).reshape(-1, self.axes)
         s = s[np.sum(s**2, axis=1) < ENDFIRE**2]
-        step = RING * self.wavelength / np.max(self.lengths) ** 2
+        step = RING * self.wavelength / np.max(shares * self.lengths) ** 2
         rings = step * np.arange(int(0.5 / nearest / step) + 1)
         s, a = np.repeat(s, len(rings), axis=0), np.tile(rings, len(s))
         inside = a <= (1 - np.sum(s**2, axis=1)) / (2 * nearest)
