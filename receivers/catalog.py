@@ -216,6 +216,33 @@ MIMO: dict[str, Entry] = {
 takes the covariances of receive and transmit antennas after `no`."""
 ORTHOGONAL = "genie", "score-tweedie", "score-dmse"
 """Those of `MIMO` that need orthogonal pilots."""
+SOUNDING: dict[str, Entry] = {
+    "ls": Entry("soundings:least_squares", "least squares of minimum norm"),
+    "lmmse": Entry("soundings:lmmse", "linear MMSE with the population's covariance"),
+    "sample-lmmse": Entry(
+        "soundings:sample_lmmse", "the same with that of received pilots"
+    ),
+    "spectrum": Entry(
+        "soundings:spectrum", "wavenumber spectrum learned from received pilots alone"
+    ),
+    "swomp": Entry("soundings:swomp", "matching pursuit over plane waves"),
+    "p-somp": Entry("soundings:polar_somp", "the same over angles and curvatures"),
+    "p-sigw": Entry("soundings:polar_sigw", "P-SOMP with its atoms moved off the grid"),
+    "sbl": Entry("soundings:on_grid", "sparse Bayesian learning on the polar grid"),
+    "off-grid": Entry("soundings:off_grid", "sparse Bayesian paths off the grid"),
+    "off-grid-delays": Entry(
+        "soundings:off_grid_delays", "the same with one gain and one delay a path"
+    ),
+    "off-grid-visible": Entry(
+        "soundings:off_grid_visible", "off-grid with visibility windows, or without"
+    ),
+    "genie": Entry("soundings:genie", "LMMSE that knows the geometry, or covariance"),
+    "crb": Entry("soundings:cramer_rao", "Cramer-Rao bound, a gain per subcarrier"),
+    "crb-delays": Entry("soundings:cramer_rao_delays", "the same with delays"),
+}
+"""Built for a `SoundingContext`: (y, m, no) -> h_hat, err_var. What `KNOWING` build
+take the world, h and its paths, after `no`."""
+KNOWING = "genie", "crb", "crb-delays"
 
 SLOTS: dict[str, Table] = {
     "estimator": ESTIMATORS,
@@ -231,6 +258,7 @@ KINDS: dict[str, dict[str, Table]] = {
     "semantic": {"estimator": ESTIMATORS, "decoder": SEMANTIC | SEPARATION},
     "csi": {"estimator": MIMO},
     "detection": {"detector": SYMBOL_DETECTORS},
+    "sounding": {"estimator": SOUNDING},
 }
 """The slots of receivers by the kind of experiment; their names are joined by `+`."""
 

@@ -72,3 +72,26 @@ class MimoContext(Protocol):
 
     def covariances(self) -> list[np.ndarray]:
         """Of vec(H) row by row, one for each ensemble that is known."""
+
+
+class SoundingContext(Protocol):
+    """Large arrays behind combiners, `y = M h + n`: what their estimators are built for.
+
+    array : receivers.estimation.spherical_waves.Aperture
+    shape : antennas along its axes; spacing : in wavelengths
+    nearest : range that sources keep [m]; number : of paths, 0 for Gaussian channels
+    frequencies : of the snapshots, relative to the carrier [Hz]
+    """
+
+    array: Any
+    shape: tuple[int, ...]
+    spacing: float
+    nearest: float
+    number: int
+    frequencies: tuple[float, ...]
+
+    def covariance(self) -> np.ndarray:
+        """Of the channels, over their whole population."""
+
+    def received(self) -> tuple[np.ndarray, np.ndarray, float]:
+        """Pilots of earlier channels: y [snapshots, size], m for each, and `no`."""

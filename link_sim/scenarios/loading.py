@@ -13,12 +13,14 @@ from link_sim.scenarios.csi import CsiScenario
 from link_sim.scenarios.detection import DetectionScenario
 from link_sim.scenarios.link import LinkScenario
 from link_sim.scenarios.semantic import SemanticScenario
+from link_sim.scenarios.sounding import SoundingScenario
 
 KINDS: dict[str, type[Scenario]] = {
     "link": LinkScenario,
     "csi": CsiScenario,
     "detection": DetectionScenario,
     "semantic": SemanticScenario,
+    "sounding": SoundingScenario,
 }
 """The kinds of experiments; a scenario without `kind` is a link."""
 

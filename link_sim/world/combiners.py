@@ -43,7 +43,9 @@ def subarrays(rng, size: int, measurements: int, groups) -> np.ndarray:
 
 def everything(size: int, antennas: int) -> np.ndarray:
     """A receiver behind every antenna: M = I."""
-    return np.broadcast_to(np.eye(antennas, dtype="complex64"), (size,) + 2 * (antennas,))
+    return np.broadcast_to(
+        np.eye(antennas, dtype="complex64"), (size,) + 2 * (antennas,)
+    )
 
 
 def refuse_unseen(m) -> None:

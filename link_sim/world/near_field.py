@@ -13,6 +13,8 @@ from link_sim.receivers.estimation.spherical_waves import Aperture, path_of
 
 LIGHT = 299_792_458.0
 """[m/s]"""
+RAYS = 400
+"""Of a cluster."""
 
 
 def line(antennas: int, wavelength: float, spacing: float = 0.5) -> Aperture:
@@ -95,18 +97,44 @@ def intervals(rng, shape, antennas: int, shares=(0.25, 0.5), edge: float = 0.0):
     return _edge(inside, edge)
 
 
-def half_planes(rng, shape, array: Aperture, share: float = 0.5, edge: float = 0.0):
-    """Windows over a plane: with probability `share` an obstacle hides one side.
+def boxes(rng, shape, array: Aperture, shares, partly: float = 1.0, edge: float = 0.0):
+    """Windows over an array, a contiguous part along each axis: [*shape, antennas].
 
-    The obstacle's edge runs at a random angle through a random antenna; edge: distance
-    over which visibility falls [m]. Returns [*shape, antennas].
+    partly: chance that a path is not seen by the whole array. shares, edge: as in
+    `intervals`.
     """
-    angle = rng.uniform(0, 2 * np.pi, shape)
-    normal = np.stack([np.cos(angle), np.sin(angle)], axis=-1)
-    through = array.positions[rng.integers(0, len(array), shape)]
-    depth = normal @ array.positions.T - np.sum(normal * through, -1, keepdims=True)
-    hidden = rng.random(shape) < share
-    return np.where(hidden[..., None], _edge(depth + 1e-9, edge), 1.0)
+    counts = np.max(array.ranks, axis=0) + 1
+    windows = np.ones((*shape, len(array)))
+    for count, rank in zip(counts, array.ranks.T, strict=True):
+        windows *= intervals(rng, shape, count, shares, edge)[..., rank]
+    return np.where(rng.random(shape)[..., None] < partly, windows, 1.0)
+
+
+def isotropic(array: Aperture) -> np.ndarray:
+    """Covariance of waves from everywhere: sinc(2 d / wavelength), d the distances."""
+    x = array.positions
+    return np.sinc(2 * np.linalg.norm(x[:, None] - x, axis=2) / array.wavelength)
+
+
+def clustered(rng, array: Aperture, clusters: int, spread: float = 0.05) -> np.ndarray:
+    """Covariance of plane waves from narrow clusters at random, of equal power.
+
+    spread: standard deviation of the direction cosines within a cluster.
+    """
+    centres = draw_sources(rng, 1, clusters, array.axes, (np.inf, np.inf))[0]
+    rays = np.repeat(centres, RAYS, axis=0)
+    rays[:, :-1] += spread * rng.standard_normal(rays[:, :-1].shape)
+    rays = rays[np.sum(rays[:, :-1] ** 2, axis=1) < 1]
+    waves = array.waves(rays)
+    return waves.T @ waves.conj() / len(rays)
+
+
+def fading(rng, size: int, covariance) -> np.ndarray:
+    """Gaussian channels of a covariance, complex128 [size, antennas, 1]."""
+    values, vectors = np.linalg.eigh(covariance)
+    w = rng.standard_normal((2, size, len(values)))
+    w = (w[0] + 1j * w[1]) * np.sqrt(np.maximum(values, 0) / 2)
+    return (w @ vectors.T)[..., None]
 
 
 def field(rng, array: Aperture, paths, frequencies=(0.0,), windows=None, squint=False):

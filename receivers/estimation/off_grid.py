@@ -122,7 +122,9 @@ def slope(model, path, rest, weights, atoms, no) -> Slope:
     q0 = np.mean(np.abs(alpha[:, 0]) ** 2, axis=1)
     cross = np.real(np.mean(np.conj(alpha[:, :1]) * alpha, axis=2))
     q1, q2 = 2 * cross[:, 1 : 1 + d], cross[:, 1 + d :]
-    outer = np.real(np.conj(alpha[:, 1 : 1 + d]) @ np.swapaxes(alpha[:, 1 : 1 + d], 1, 2))
+    outer = np.real(
+        np.conj(alpha[:, 1 : 1 + d]) @ np.swapaxes(alpha[:, 1 : 1 + d], 1, 2)
+    )
     q2 = 2 * (outer[:, rows, columns] / alpha.shape[2] + q2)
     s0 = np.maximum(np.real(beta[:, 0, 0]), 1e-12)
     s1 = 2 * np.real(beta[:, 1 : 1 + d, 0])

@@ -199,7 +199,9 @@ class WithDelays(FreeGains):
         bra = np.conj(grid.atoms)
         e = self.turns(self.starts)
         rest = rest.reshape(batch, number, -1).astype("complex64")
-        bins = np.matmul(bra, np.swapaxes(rest, 1, 2)) @ np.conj(e.T).astype("complex64")
+        bins = np.matmul(bra, np.swapaxes(rest, 1, 2)) @ np.conj(e.T).astype(
+            "complex64"
+        )
         split = atoms.reshape(batch, paths, number, self.m.shape[-2])
         phase = np.conj(split[:, :, :1, 0]) * split[..., 0]  # e(tau), up to a factor
         phase = phase / np.maximum(np.abs(phase[:, :, :1]), 1e-300)
@@ -229,9 +231,7 @@ def _with_derivatives(v, slopes):
     """v, its first and second derivatives, from those of its phase [batch, d, n]."""
     d = slopes.shape[1]
     first = [1j * slopes[:, i] * v for i in range(d)]
-    second = [
-        1j * slopes[:, j] * first[i] for i in range(d) for j in range(i, d)
-    ]
+    second = [1j * slopes[:, j] * first[i] for i in range(d) for j in range(i, d)]
     return np.stack([v, *first, *second], axis=1)
 
 
