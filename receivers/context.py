@@ -75,7 +75,7 @@ class MimoContext(Protocol):
 
 
 class SoundingContext(Protocol):
-    """Large arrays behind combiners, `y = M h + n`: what their estimators are built for.
+    """Large arrays behind combiners, `y = M h + n`: what estimators are built for.
 
     array : receivers.estimation.spherical_waves.Aperture
     shape : antennas along its axes; spacing : in wavelengths

@@ -6,7 +6,7 @@ from pathlib import Path
 from typing import Annotated, Any, ClassVar, Self
 
 import numpy as np
-from pydantic import Field, ValidationError, model_validator
+from pydantic import Field, ValidationError, ValidationInfo, model_validator
 
 from link_sim.scenarios.axes import AXES, LEVELS, Axis, find_axis
 from link_sim.scenarios.data_files import DataFile, DataFolder
@@ -60,9 +60,7 @@ class Scenario(Section):
         return self
 
     @model_validator(mode="after")
-    def check_sweep(self) -> Self:
-        if self._is_point():
-            return self
+    def check_sweep(self, info: ValidationInfo) -> Self:
         name, sweep = self.sweep.axis, self.sweep
         if name not in self.short_axes and (name in AXES or not self._is_number(name)):
             raise ValueError(
@@ -71,8 +69,9 @@ class Scenario(Section):
                 "grid.fft_size"
             )
         given = {n for n in AXES if getattr(sweep, n, None) is not None}
-        if name in given:
+        if name in given and sweep.points != (getattr(sweep, name),):
             raise ValueError(f"{name} is swept: leave out sweep.{name}")
+        given.discard(name)
         for group in self.levels:
             one = given.intersection(group)
             if len(one) + (name in group) != 1:
@@ -84,7 +83,7 @@ class Scenario(Section):
         if given - set(self.short_axes):
             key = min(given - set(self.short_axes))
             raise ValueError(f"sweep.{key} has no meaning here: leave it out")
-        for point in sweep.points:
+        for point in () if info.context else sweep.points:
             self.at(point)
         return self
 
@@ -102,7 +101,7 @@ class Scenario(Section):
             section = section.setdefault(parent, {})
         section[last] = value
         try:
-            return self.model_validate_json(json.dumps(data))
+            return self.model_validate_json(json.dumps(data), context="one point")
         except ValidationError as error:
             raise ScenarioError(sentence(error)) from None
 
@@ -176,13 +175,6 @@ class Scenario(Section):
             else:
                 lines.append(f"{key} = {_toml(value)}")
         return "\n".join(lines + sections) + "\n"
-
-    def _is_point(self) -> bool:
-        """Whether this is a scenario at one point, as `at` returns it."""
-        value: Any = self
-        for part in self.axis.key.split("."):
-            value = getattr(value, part, None)
-        return self.sweep.points == (value,)
 
     def _is_number(self, key: str) -> bool:
         """Whether a key of this scenario is a number that a sweep may set."""

@@ -63,7 +63,7 @@ def place(data: dict, model: type[Section], folder: Path) -> None:
 
     Raises `ValueError` for a name that leads out of the folder.
     """
-    for key, section, last in _named(data, model):
+    for key, section, last, _ in _named(data, model):
         name = section[last]
         path = (folder / name).resolve()
         if not path.is_relative_to(folder.resolve()):
@@ -76,19 +76,21 @@ def place(data: dict, model: type[Section], folder: Path) -> None:
 
 def identify(data: dict, model: type[Section]) -> None:
     """Makes the paths in a scenario's raw `data` absolute, and adds their SHA-256."""
-    for _, section, last in _named(data, model):
+    for _, section, last, kind in _named(data, model):
         path = Path(section[last]).absolute()
-        if path.is_file():
-            section[last] = {"path": str(path), "sha256": sha256(path)}
+        if kind is DataFolder or path.is_file():
+            section[last] = {"path": str(path)}
+        if kind is DataFile and path.is_file():
+            section[last]["sha256"] = sha256(path)
 
 
-def _named(data: dict, model: type[Section]) -> Iterator[tuple[str, dict, str]]:
-    """Keys that name a file or a folder, each with its section and last part."""
+def _named(data: dict, model: type[Section]) -> Iterator[tuple[str, dict, str, type]]:
+    """Keys that name a file or a folder: each with its section, last part and type."""
     for key, section, last, kinds in _file_keys(data, model, ""):
         name = section.get(last)
         words = [word for kind in kinds for word in get_args(kind)]
         if isinstance(name, str) and name not in words and "\0" not in name:
-            yield key, section, last
+            yield key, section, last, DataFile if DataFile in kinds else DataFolder
 
 
 def _file_keys(data: dict, model: type[Section], prefix: str):

@@ -251,8 +251,9 @@ def test_frames_received_in_parts_are_counted_as_a_batch():
     for name, counts in whole.items():
         assert parts[name].keys() == counts.keys()
         for key, value in counts.items():  # sums of float32, and bfloat16 in ddpm
-            close = 5e-3 if "logit" in key or "ddpm" in name else 1e-5
-            assert parts[name][key] == pytest.approx(value, rel=close, abs=close)
+            close = 5e-3 if "ddpm" in name else 1e-5
+            far = 0.3 if "logit" in key else close  # logits cancel
+            assert parts[name][key] == pytest.approx(value, rel=close, abs=far)
         assert parts[name]["bit_errors"] == counts["bit_errors"] > 0
 
 

@@ -175,7 +175,7 @@ def test_pictures_by_receiver_and_point(weights):
         "perfect-csi+turbo",
         "psi+ae",
         "perfect-csi+ae-4",
-        "ls+cdiff-99",
+        "ls+cdiff-999",
         "ls+jpeg-at-201",
         "ls+webp-at--4000",
     ],
