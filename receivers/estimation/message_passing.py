@@ -6,6 +6,7 @@ from keras import ops
 from link_sim.models.kronecker import as_complex
 from link_sim.receivers.estimation.mimo_denoising import (
     PROBE,
+    audible,
     denoise,
     estimate,
     hermitian,
@@ -34,6 +35,7 @@ def vamp(denoiser, y, pilots, no):
     The error variance is the response of the estimate to a linear tilt of the
     posterior, `b^H Cov(h | y) b / n` for signs b, found along with it.
     """
+    no = audible(y, no)
     powers, modes = ops.linalg.eigh(ops.matmul(pilots, hermitian(pilots)))
     powers = ops.maximum(ops.real(powers), 0)[:, None]
     seen = ops.matmul(ops.matmul(y, hermitian(pilots)), modes)
@@ -56,8 +58,8 @@ def vamp(denoiser, y, pilots, no):
     signs, size = signs_like(h_hat.shape), PROBE / ops.sqrt(err_var)
     tilt = as_complex(no * size) * ops.matmul(signs, modes)
     seen = ops.concatenate([seen, seen + tilt])
-    powers, modes, variance = (
-        ops.concatenate([z, z]) for z in (powers, modes, variance)
+    powers, modes, variance, no = (
+        ops.concatenate([z, z]) for z in (powers, modes, variance, no)
     )
     estimates = []
 

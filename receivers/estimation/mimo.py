@@ -22,6 +22,7 @@ from link_sim.models.schedules import karras_sigmas
 from link_sim.models.spectral import array_response
 from link_sim.receivers.estimation.message_passing import vamp
 from link_sim.receivers.estimation.mimo_denoising import (
+    audible,
     denoise,
     estimate,
     hermitian,
@@ -88,7 +89,7 @@ def surprise(h_hat, y, pilots, no):
     """
     gap = y - ops.matmul(h_hat, pilots)
     size = y.shape[1] * y.shape[2]
-    distance = ops.sum(ops.real(ops.conj(y) * gap), axis=(1, 2)) / no
+    distance = ops.sum(ops.real(ops.conj(y) * gap) / audible(y, no), axis=(1, 2))
     return (distance - size) / size**0.5
 
 

@@ -13,6 +13,11 @@ OVERSAMPLING = 4
 ITERATIONS = 300
 THRESHOLD = 0.4
 """Weight of the l1 norm, relative to the standard deviation of the noise."""
+SPARSE_NOISE = 1e-4
+"""Least noise over energy for that weight with fewer pilots than antennas: with less,
+`ITERATIONS` are too few."""
+ROUNDING = 1e-5
+"""Noise over energy that `lmmse` assumes at least: sample covariances hold no more."""
 
 
 def least_squares(y, pilots, no):
@@ -36,6 +41,8 @@ def sparse(y, pilots, no):
     points = [OVERSAMPLING * n for n in lengths]
     pilots_h = np.conj(np.swapaxes(pilots, -1, -2))
     step = 1 / np.linalg.norm(pilots, 2, axis=(1, 2))[:, None, None] ** 2
+    if pilots.shape[2] < pilots.shape[1]:
+        no = np.maximum(no, SPARSE_NOISE * np.mean(np.abs(y) ** 2, axis=(1, 2)))
     weight = THRESHOLD * np.sqrt(no * np.mean(np.sum(np.abs(pilots) ** 2, 2), 1))
     weight = weight[:, None, None] * step
 
@@ -86,7 +93,9 @@ def _lmmse(y, pilots, no, covariances):
     likelihoods, means, variances = [], [], []
     for c in covariances:
         cross, inner = seen(c)
-        factor = cho_factor(inner + no * np.eye(size, dtype=inner.dtype), lower=True)
+        least = ROUNDING * np.trace(inner).real / size
+        noise = max(no, least) * np.eye(size, dtype=inner.dtype)
+        factor = cho_factor(inner + noise, lower=True)
         weights = cho_solve(factor, y.reshape(-1))
         means.append(cross @ weights)
         explained = np.trace(cho_solve(factor, cross.conj().T @ cross)).real

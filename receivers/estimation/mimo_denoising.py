@@ -9,6 +9,16 @@ from link_sim.models.kronecker import as_complex
 PROBE = 0.05
 """Size of the step by which divergences are measured, relative to the noise."""
 
+ROUNDING = 2e-5
+"""Noise over energy of the observation below which message passing in single precision
+no longer converges."""
+
+
+def audible(y, no):
+    """`no`, but at least `ROUNDING` of the energy of `y`: [batch, 1, 1]."""
+    energy = ops.mean(ops.abs(y) ** 2, axis=(1, 2), keepdims=True)
+    return ops.maximum(no, ROUNDING * energy)
+
 
 def matched(y, pilots, no):
     """`y P^H / |p|^2` and its noise variance, [batch, 1, 1], for orthogonal rows."""

@@ -29,12 +29,18 @@ class ScoreChannelEstimator(ReceiverLayer):
     the spectrum of Clarke and Jakes up to `doppler`: the pilot symbols enter as the
     uncorrelated modes of that process.
 
+    The grid of delays is as fine as the band resolves and spans -0.4 to 5.9
+    microseconds, or one period of what the pilots can tell: paths later than
+    `largest_delay` are taken for earlier ones. A band above 50 MHz is cut into windows
+    of one spectrum, so that time and memory grow as its width. It computes in single
+    precision, covariances in double, and answers in the precision of `y`.
+
     Parameters
     ----------
     resource_grid : sionna.phy.ofdm.ResourceGrid, with any pilots that are orthogonal
         between streams: apart in time or frequency, or by covers over neighbouring
         subcarriers as those of the 5G DMRS
-    denoiser : a `SpectralDenoiser` over angle and delay (`DELAYS`)
+    denoiser : a `SpectralDenoiser` over angle and delay
     polarisations : 2 if the receive antennas alternate between two polarisations, as in
         Sionna's dual-polarised arrays, else 1; of either kind they form a uniform line
     doppler : largest Doppler shift [Hz]: speed times carrier frequency over that of
