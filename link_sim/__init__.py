@@ -12,6 +12,7 @@ if TYPE_CHECKING:
     from link_sim.experiments.link import Link
     from link_sim.scenarios.base import ScenarioError
     from link_sim.scenarios.loading import list_scenarios, load_scenario
+    from link_sim.world.channel_files import save_channels
 
 __all__ = [
     "Comparison",
@@ -22,6 +23,7 @@ __all__ = [
     "list_scenarios",
     "load_scenario",
     "read_results",
+    "save_channels",
 ]
 _HOMES = {
     "Comparison": "engine.comparison",
@@ -31,6 +33,7 @@ _HOMES = {
     "list_scenarios": "scenarios.loading",
     "load_scenario": "scenarios.loading",
     "read_results": "engine.comparison",
+    "save_channels": "world.channel_files",
 }
 
 

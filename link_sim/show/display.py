@@ -138,6 +138,15 @@ def left_out(scenario, tallies: dict[float, Tally]) -> Iterator[str]:
         )
 
 
+def facts_table(title: str, facts: dict) -> Table:
+    """A fact a row; numbers with three digits."""
+    table = Table(title=title, title_justify="left", box=None, show_header=False)
+    for name, value in facts.items():
+        shown = f"{value:.3g}" if isinstance(value, float) else str(value)
+        table.add_row(f"  {name}", shown)
+    return table
+
+
 def bench_table(title: str, rows: list[dict], width: int = 80) -> RenderableType:
     """The rows with one column for each value and its spread: `226 [210, 233]`.
 

@@ -217,6 +217,25 @@ def _side_by_side(images: np.ndarray) -> np.ndarray:
     return np.concatenate(list(framed), axis=1)
 
 
+def save_profile(path: Path, delays: np.ndarray, powers: np.ndarray) -> None:
+    """Draws the power delay profile of channels: their mean energy over delay.
+
+    delays : [examples, paths] [s]; powers : alike
+    """
+    with matplotlib.rc_context(STYLE):
+        figure = Figure(figsize=(COLUMN, 0.72 * COLUMN))
+        ax = figure.subplots()
+        edges = np.linspace(0, max(delays[powers > 0].max(), 1e-9) * 1.01, 101)
+        energy, _ = np.histogram(delays, edges, weights=powers / powers.sum())
+        seen = energy > 0
+        ax.plot(
+            1e6 * edges[:-1][seen], 10 * np.log10(energy[seen]), ".", color=COLOURS[0]
+        )
+        ax.set_xlabel("delay after the first path [us]")
+        ax.set_ylabel("share of the energy [dB]")
+    _save(figure, path)
+
+
 def figures(rows: list[dict]) -> dict[str, Figure]:
     """A figure, one column wide, of each main metric that has values."""
     return _figures(rows, plot_metric)

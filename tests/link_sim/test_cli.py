@@ -323,3 +323,22 @@ def test_what_needs_no_simulation_imports_no_tensorflow(arguments):
     )
     root = Path(__file__).parents[2]
     subprocess.run([sys.executable, "-c", code], cwd=root, check=True)
+
+
+def test_channels_says_what_it_understood_and_writes_it(invoke):
+    import numpy as np
+
+    a = np.exp(2j * np.pi * np.random.default_rng(1).random((9, 1, 2, 1, 3, 4, 1)))
+    np.savez("cir.npz", a=a, tau=np.full((9, 1, 1, 4), 2e-6))
+    result = invoke("channels", "cir.npz", "-o", "mine")
+    assert result.exit_code == 0, result.output
+    said = " ".join(result.stdout.split())
+    for fact in ("examples 9", "receive antennas 2", "paths 4", "K-factor [dB]"):
+        assert fact in said
+    assert {path.name for path in Path().iterdir()} >= {"mine.npz", "mine.png"}
+    assert "--set channel.model=cir --set channel.file=mine.npz" in result.stdout
+    refuse(invoke("channels", "missing.npz"), "missing.npz is unreadable")
+    ends = "antennas={transmit=1, streams=1, receive=2}"
+    settings = ["channel.model=cir", "channel.file=mine.npz", ends]
+    sets = [part for setting in settings for part in ("--set", setting)]
+    refuse(invoke("run", "smoke", *sets), "[examples, 2, 1, paths, time steps]")

@@ -1,0 +1,79 @@
+"""What channels are like: their delays, fading and energy; NumPy alone."""
+
+from typing import Any, NamedTuple
+
+import numpy as np
+
+from link_sim.scenarios.channel_file import Responses
+
+
+class Known(NamedTuple):
+    """Arrays in the form of this project; one of the two.
+
+    a, tau : complex [examples, receive, transmit, paths, steps], [examples, paths] [s]
+    h, spacing : complex [examples, receive, transmit, subcarriers, steps], [Hz]
+    """
+
+    a: np.ndarray | None = None
+    tau: np.ndarray | None = None
+    h: np.ndarray | None = None
+    spacing: float | None = None
+
+
+def describe(known: Known) -> dict[str, Any]:
+    """What channels are like, by name; see `docs/how-to/channels.md`."""
+    given = known.a if known.h is None else known.h
+    examples, receive, transmit, _, steps = given.shape
+    found = {
+        "examples": examples,
+        "receive antennas": receive,
+        "transmit antennas": transmit,
+        "paths" if known.h is None else "subcarriers": given.shape[3],
+        "time steps": steps,
+    }
+    delays, powers = profile(known)
+    total = powers.sum(axis=1, keepdims=True)
+    mean = np.sum(powers * delays, axis=1, keepdims=True) / total
+    spread = np.sqrt(np.sum(powers * (delays - mean) ** 2, axis=1) / total[:, 0])
+    found["median RMS delay spread [s]"] = float(np.median(spread))
+    if known.h is None:
+        found["largest excess delay [s]"] = Responses(known.a, delays).excess_delay
+    doppler = Responses(given, None).doppler(1.0)
+    found["Doppler spread [1 / time step]"] = doppler or 0.0
+    energy = np.sum(powers, axis=1)
+    found["mean energy [dB]"] = float(10 * np.log10(energy.mean()))
+    low, high = np.quantile(energy, (0.05, 0.95))
+    found["range of examples, 5 to 95 % [dB]"] = float(10 * np.log10(high / low))
+    found["K-factor [dB]"] = k_factor_db(known)
+    return found
+
+
+def profile(known: Known) -> tuple[np.ndarray, np.ndarray]:
+    """Delays from the first path [s], and energies, both [examples, delays]."""
+    if known.h is None:
+        powers = np.mean(np.abs(known.a) ** 2, axis=(1, 2, 4))
+        first = np.where(powers > 0, known.tau, np.inf).min(axis=1, keepdims=True)
+        return np.where(powers > 0, known.tau - first, 0), powers
+    impulse = np.fft.ifft(known.h, axis=3)
+    points = known.h.shape[3]
+    delays = np.arange(points) / (points * known.spacing)
+    powers = np.mean(np.abs(impulse) ** 2, axis=(1, 2, 4))
+    return np.broadcast_to(delays, powers.shape), powers
+
+
+def k_factor_db(known: Known) -> float:
+    """Steady over fading energy of the gains at the carrier [dB], by their moments.
+
+    Of all examples, antennas and time steps together, so that path loss counts as
+    fading; -30 to 30 dB (Greenstein, Michelson, Erceg, "Moment-method estimation of the
+    Ricean K-factor", IEEE Comm. Letters 1999).
+    """
+    if known.h is None:
+        gains = known.a.sum(axis=3)
+    else:
+        gains = known.h[:, :, :, known.h.shape[3] // 2]
+    energy = np.abs(gains) ** 2
+    mean = energy.mean()
+    steady = np.sqrt(max(mean**2 - energy.var(), 0.0))
+    ratio = steady / max(mean - steady, 1e-300)
+    return float(10 * np.log10(np.clip(ratio, 1e-3, 1e3)))
