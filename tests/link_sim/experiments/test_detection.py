@@ -44,7 +44,7 @@ def test_llrs_of_one_stream_state_their_errors():
 def test_without_noise_there_are_no_errors_but_full_information():
     counts = run_batch(small().to_toml(), 30.0, 0)["counts"]["ep"]
     assert counts["symbol_errors"] == counts["vector_errors"] == 0
-    assert estimate(counts, "information").value == pytest.approx(2, abs=1e-6)
+    assert estimate(counts, "information").value == pytest.approx(2, abs=1e-3)
 
 
 def test_a_sweep_over_antennas_keeps_the_load():

@@ -9,7 +9,7 @@ from link_sim.recipes.table import RECIPES
 
 def test_data_of_a_step_depend_on_its_number_alone():
     first, again, other = (
-        detection.batch(step, seed=1, size=8, bits=4, priors=0.5) for step in (3, 3, 4)
+        detection.batch(step, seed=1, size=8, bits=4, priors=1.0) for step in (3, 3, 4)
     )
     for a, b, c in zip(first[0], again[0], other[0], strict=True):
         assert np.array_equal(a, b) and not np.array_equal(a, c)
