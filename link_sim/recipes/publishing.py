@@ -81,7 +81,8 @@ def publish(
     summary: that of the recipe `name` where none is given.
     """
     path = str(Path(folder) / f"{name}.npz")
-    card = {"summary": summary or RECIPES[name].summary, **card}
+    summary = summary or RECIPES[name].summary
+    card = {"summary": summary, "licence": "Apache-2.0", **card}
     if seconds is not None:
         cores = len(os.sched_getaffinity(0))
         card["cost"] = {"minutes": round(seconds / 60), "cores": cores}

@@ -53,6 +53,8 @@ def test_shipped_cards_are_complete_and_files_small():
         card = pretrained.read_card(name)
         assert summary and "\n" not in summary
         assert json.dumps(card)
+        assert card["licence"] == "Apache-2.0" and card["data"]
+        assert "MNIST" not in card["data"] or "CC BY-SA 3.0" in card["data"]
         assert pretrained.load_arrays(name)
         assert pretrained.weights_path(name).stat().st_size <= 6e6
 
