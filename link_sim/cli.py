@@ -16,16 +16,15 @@ import typer
 from rich.console import Console
 from rich.table import Table
 
+from link_sim.bench.table import BENCHES
 from link_sim.mistakes import Commands
 
 os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
 
 app = typer.Typer(
     cls=Commands,
-    help="Compares receivers over a wireless link, per SNR.",
     suggest_commands=False,
     no_args_is_help=True,
-    add_completion=False,
     pretty_exceptions_enable=False,
 )
 Settings = Annotated[
@@ -47,6 +46,26 @@ PlotFormat = Annotated[Form, typer.Option("--format", help="Of the plots.")]
 def main() -> None:
     """Runs the command line."""
     app()
+
+
+def _print_version(asked: bool) -> None:
+    if asked:
+        from link_sim import __version__
+
+        typer.echo(f"link-sim {__version__}")
+        raise typer.Exit()
+
+
+@app.callback()
+def link_sim(
+    version: Annotated[
+        bool,
+        typer.Option(
+            "--version", callback=_print_version, is_eager=True, help="Prints it."
+        ),
+    ] = False,
+) -> None:
+    """Compares receivers over a wireless link, per SNR."""
 
 
 @app.command("list")
@@ -76,7 +95,7 @@ def run(
         str | None, typer.Option(help="Names to compare, such as ls,lmmse.")
     ] = None,
     out: Annotated[
-        Path | None, typer.Option(help="Results folder [results/SCENARIO].")
+        Path | None, typer.Option(help="Results folder; results/SCENARIO if left out.")
     ] = None,
     executor: Annotated[
         str, typer.Option(help="in-process, processes:N or dask://host:port.")
@@ -210,7 +229,8 @@ def train(
     weights: Annotated[str, typer.Argument(help="A name that `list` shows.")],
     settings: Settings = (),
     out: Annotated[
-        Path | None, typer.Option(help="Training folder [results/train-WEIGHTS].")
+        Path | None,
+        typer.Option(help="Training folder; results/train-WEIGHTS if left out."),
     ] = None,
 ) -> None:
     """Trains a shipped weight file again; continues what is there."""
@@ -230,9 +250,8 @@ def bench(
     name: Annotated[
         str,
         typer.Argument(
-            help="link (ours against a stock Sionna script, by stages), modulations "
-            "(the same from SISO QPSK to 2x8 256-QAM), comparison (four receivers "
-            "against one), restorers, decoders, scaling (exponents), or all."
+            help="; ".join(f"{name}: {b.summary}" for name, b in BENCHES.items())
+            + "; or all."
         ),
     ] = "link",
     as_json: Annotated[
@@ -240,7 +259,6 @@ def bench(
     ] = False,
 ) -> None:
     """Measures speed, side by side with a stock Sionna script in the same process."""
-    from link_sim.bench.table import BENCHES
     from link_sim.show import display
 
     if name not in (*BENCHES, "all"):

@@ -10,7 +10,9 @@ from pathlib import Path
 import pytest
 from typer.testing import CliRunner
 
+import link_sim
 from link_sim import cli
+from link_sim.bench.table import BENCHES
 from link_sim.engine import montecarlo, results, versions
 from link_sim.recipes.table import Recipe
 
@@ -342,3 +344,16 @@ def test_channels_says_what_it_understood_and_writes_it(invoke):
     settings = ["channel.model=cir", "channel.file=mine.npz", ends]
     sets = [part for setting in settings for part in ("--set", setting)]
     refuse(invoke("run", "smoke", *sets), "[examples, 2, 1, paths, time steps]")
+
+
+def test_version_is_printed(invoke):
+    result = invoke("--version")
+    assert result.exit_code == 0
+    assert result.stdout == f"link-sim {link_sim.__version__}\n"
+
+
+def test_help_names_the_folders_and_every_bench(invoke):
+    helps = {c: invoke(c, "--help").stdout for c in ("run", "train", "bench")}
+    assert "results/SCENARIO" in helps["run"]
+    assert "results/train-WEIGHTS" in helps["train"]
+    assert all(f"{name}: " in helps["bench"] for name in BENCHES)
