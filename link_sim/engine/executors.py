@@ -124,7 +124,7 @@ def _dask(address: str) -> Iterator[tuple[Executor, int]]:
         from distributed import Client, KilledWorker
     except ImportError:
         raise ValueError(
-            "--executor dask://… needs Dask: pip install 'link-sim[cluster]'"
+            "--executor dask://… needs Dask: pip install dask distributed"
         ) from None
     for name in ("distributed", "distributed.client"):  # failures come as exceptions
         logging.getLogger(name).setLevel(logging.CRITICAL)
