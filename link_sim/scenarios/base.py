@@ -10,14 +10,11 @@ from pydantic import Field, ValidationError, ValidationInfo, model_validator
 
 from link_sim.scenarios.axes import AXES, LEVELS, Axis, find_axis
 from link_sim.scenarios.data_files import DataFile, DataFolder
+from link_sim.scenarios.errors import ScenarioError, sentence
 from link_sim.scenarios.sections import Section, Stop, Sweep
 
 NO_AXES = "sweep", "stop", "seed", "batch_size"
 """Keys that are numbers but no property of a link."""
-
-
-class ScenarioError(ValueError):
-    """A scenario that cannot be run; the message is one sentence with the remedy."""
 
 
 class Scenario(Section):
@@ -189,21 +186,6 @@ def batch_seed(seed: int, point: float, batch_index: int) -> int:
     """Seed of the bits, channel and noise of a batch, the same for all receivers."""
     key = [seed, round(point * 1000) % 2**32, batch_index]
     return int(np.random.SeedSequence(key).generate_state(1)[0] >> 1)
-
-
-def sentence(error: ValidationError) -> str:
-    """The first mistake in a scenario, in one sentence with the remedy."""
-    first = error.errors()[0]
-    keys = (str(part) for part in first["loc"])
-    key = ".".join(part for part in keys if part.replace("_", "").isalnum())
-    key = key.removesuffix(".DataFile").removesuffix(".DataFolder")
-    if first["type"] == "extra_forbidden":
-        return f"the scenario key '{key}' is unknown: remove it or check its spelling"
-    if first["type"] == "missing":
-        return f"the scenario key '{key}' is missing: add it"
-    if first["type"] == "value_error":
-        return f"{key}: {first['ctx']['error']}" if key else str(first["ctx"]["error"])
-    return f"{key} = {first['input']!r} is not possible: {first['msg']}"
 
 
 def _toml(value: Any) -> str:

@@ -4,6 +4,7 @@ import json
 import tomllib
 from collections.abc import Iterable
 from pathlib import Path
+from typing import Any
 
 from pydantic import ValidationError
 
@@ -12,6 +13,7 @@ from link_sim.scenarios.base import Scenario, ScenarioError, sentence
 from link_sim.scenarios.csi import CsiScenario
 from link_sim.scenarios.detection import DetectionScenario
 from link_sim.scenarios.link import LinkScenario
+from link_sim.scenarios.python_values import as_plain
 from link_sim.scenarios.semantic import SemanticScenario
 from link_sim.scenarios.sounding import SoundingScenario
 
@@ -33,14 +35,21 @@ def list_scenarios() -> dict[str, str]:
     }
 
 
-def load_scenario(name: str, overrides: Iterable[str] = ()) -> Scenario:
-    """The scenario `name` (shipped, or the path of a TOML file) with dotted overrides.
+def load_scenario(
+    name: str | Path, overrides: Iterable[str] = (), **values: Any
+) -> Scenario:
+    """The scenario `name` (shipped, or the path of a TOML file) with overrides.
 
     overrides: such as `"sweep.points=[0, 2]"`; the value is TOML, or else text.
+    values: keys of the scenario with lists, ranges, arrays, paths or names in any case;
+    a section is a dict of its keys, or for `sweep` the points alone.
     Files that the scenario names: see `link_sim.scenarios.data_files`.
     Raises `ScenarioError` with one sentence.
+
+    Example:
+        >>> load_scenario("image", sweep=range(0, 6, 2), channel={"model": "CDL-C"})
     """
-    path = _shipped().get(name) or Path(name)
+    path = _shipped().get(str(name).lower()) or Path(name)
     if path.suffix != ".toml" or not path.is_file():
         known = ", ".join(sorted(_shipped()))
         raise ScenarioError(
@@ -52,6 +61,7 @@ def load_scenario(name: str, overrides: Iterable[str] = ()) -> Scenario:
         data_files.place(data, _kind(data), path.parent)
         for override in overrides:
             _override(data, override)
+        _enter(data, as_plain(values))
         data_files.identify(data, _kind(data))
         return _validated(data)
     except (OSError, UnicodeDecodeError) as error:
@@ -65,6 +75,20 @@ def load_scenario(name: str, overrides: Iterable[str] = ()) -> Scenario:
 def parse_scenario(text: str) -> Scenario:
     """The scenario in TOML `text`, as `to_toml` writes it; see `load_scenario`."""
     return _validated(_read(text))
+
+
+def _enter(data: dict, values: dict) -> None:
+    """Enters values into a scenario's raw `data`, those of sections key by key."""
+    sweep = values.get("sweep")
+    if sweep is not None and not isinstance(sweep, dict):
+        points = sweep if isinstance(sweep, list) else [sweep]
+        values = values | {"sweep": {"points": points}}
+    for key, value in values.items():
+        section = data.setdefault(key, {}) if isinstance(value, dict) else None
+        if isinstance(section, dict):
+            section |= value
+        else:
+            data[key] = value
 
 
 def _read(text: str) -> dict:

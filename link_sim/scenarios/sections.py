@@ -1,8 +1,11 @@
 """The sections of a scenario: strict models of what can be chosen, with units."""
 
-from typing import Annotated, Literal
+from typing import Annotated, Any, Literal
 
-from pydantic import BaseModel, ConfigDict, Field, model_validator
+from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
+
+from link_sim.scenarios.errors import ScenarioError, sentence
+from link_sim.scenarios.python_values import as_plain, fitted
 
 Positive = Annotated[float, Field(gt=0, allow_inf_nan=False)]
 Count = Annotated[int, Field(ge=1, lt=2**31)]
@@ -11,8 +14,37 @@ Decibels = Annotated[float, Field(ge=-100, le=200)]
 Sha256 = Annotated[str, Field(pattern=r"^[0-9a-f]{64}$")]
 
 
-class Section(BaseModel):
+class OneSentence(type(BaseModel)):  # type: ignore[misc]
+    """Of classes whose construction answers mistakes by `ScenarioError`."""
+
+    def __call__(cls, **values):
+        try:
+            return super().__call__(**values)
+        except ValidationError as error:
+            raise ScenarioError(sentence(error)) from None
+
+
+class Section(BaseModel, metaclass=OneSentence):
+    """Keys with their types.
+
+    Lists, ranges and arrays stand for tuples, and names may be in any case. Raises
+    `ScenarioError` where it is made with what is not possible.
+    """
+
     model_config = ConfigDict(extra="forbid", frozen=True, strict=True)
+
+    @model_validator(mode="before")
+    @classmethod
+    def take_what_python_has(cls, values: Any) -> Any:
+        if not isinstance(values, dict):
+            return values
+        fields = cls.model_fields
+        return {
+            key: fitted(as_plain(value), fields[key].annotation)
+            if key in fields and not isinstance(value, BaseModel)
+            else value
+            for key, value in values.items()
+        }
 
 
 QAM = {2: "qpsk", 4: "16-qam", 6: "64-qam", 8: "256-qam", 10: "1024-qam"}

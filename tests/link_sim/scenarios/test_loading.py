@@ -1,3 +1,4 @@
+import numpy as np
 import pytest
 
 from link_sim.scenarios.loading import (
@@ -6,6 +7,7 @@ from link_sim.scenarios.loading import (
     load_scenario,
     parse_scenario,
 )
+from link_sim.scenarios.sections import Sweep
 
 
 @pytest.mark.parametrize("name", list_scenarios())
@@ -74,3 +76,54 @@ def test_broken_text_is_answered_in_one_sentence(text):
     with pytest.raises(ScenarioError) as error:
         parse_scenario(text)
     assert "\n" not in str(error.value)
+
+
+def test_python_has_its_own_lists_numbers_paths_and_names(tmp_path):
+    path = tmp_path / "Mine.toml"
+    path.write_text(load_scenario("smoke").to_toml())
+    assert load_scenario(path) == load_scenario("SMOKE")
+    scenario = load_scenario(
+        "image",
+        sweep=range(0, 6, 2),
+        receivers=["ls", "score"],
+        channel={"model": "CDL-C", "speed": np.float32(5)},
+        grid={"guard_carriers": [6, 5], "pilot_symbols": np.array([2, 11])},
+        batch_size=np.int64(8),
+    )
+    assert scenario.sweep.points == (0, 2, 4)
+    assert scenario.receivers == ("ls", "score")
+    assert scenario.channel.model == "cdl-c" and scenario.channel.speed == 5
+    assert scenario.grid.guard_carriers == (6, 5)
+    assert scenario.grid.pilot_symbols == (2, 11)
+    assert parse_scenario(scenario.to_toml()) == scenario
+    swept = load_scenario("image", sweep=np.arange(2.0), weights=None)
+    assert swept.sweep.points == (0, 1)
+
+
+@pytest.mark.parametrize("points", [[0, 4], (0, 4.0), range(0, 8, 4), np.array([0, 4])])
+def test_sections_take_lists(points):
+    assert Sweep(points=points).points == (0, 4)
+
+
+@pytest.mark.parametrize(
+    "values, named",
+    [
+        ({"sweep": "low"}, "sweep.points.0 = 'low'"),
+        ({"channel": "CDL-C"}, "channel = 'CDL-C' is not possible"),
+        ({"channel": {"modell": "cdl-c"}}, "'channel.modell' is unknown"),
+        ({"sweep": []}, "sweep.points"),
+        ({"batch_size": 2.5}, "batch_size = 2.5"),
+        ({"colour": 1}, "'colour' is unknown"),
+        ({"seed": object()}, "seed"),
+    ],
+)
+def test_wrong_values_of_python_are_answered_in_one_sentence(values, named):
+    with pytest.raises(ScenarioError) as error:
+        load_scenario("image", **values)
+    assert named in str(error.value)
+    assert "\n" not in str(error.value)
+
+
+def test_a_section_made_by_hand_is_refused_in_one_sentence():
+    with pytest.raises(ScenarioError, match="^points = 'x' is not possible"):
+        Sweep(points="x")
