@@ -21,12 +21,27 @@ from link_sim.scenarios.loading import parse_scenario
 class LiveExperiment:
     """An experiment that is kept for later batches, and what memory holds of a batch.
 
+    experiment : that of the scenario if not given
     frames_at_once : frames that are received at a time; halved where memory asks for it
     """
 
-    def __init__(self, scenario: Scenario):
-        self.experiment: Experiment = pkgutil.resolve_name(scenario.opens)(scenario)
+    def __init__(self, scenario: Scenario, experiment: Experiment | None = None):
+        opened = experiment or pkgutil.resolve_name(scenario.opens)(scenario)
+        self.experiment: Experiment = opened
         self.frames_at_once = scenario.batch_size
+
+    def batch(self, at: Scenario, batch_index: int) -> dict:
+        """Seed, seconds and counts of one batch; see `run_batch`."""
+        start = time.perf_counter()
+        counts = self.count(at, batch_index)
+        batch = {
+            "seed": at.world_seed(batch_index),
+            "seconds": time.perf_counter() - start,
+            "counts": counts,
+        }
+        if self.frames_at_once < at.batch_size:
+            batch["frames_at_once"] = self.frames_at_once
+        return batch
 
     def count(self, at: Scenario, batch_index: int) -> dict[str, dict[str, float]]:
         """Counts of every receiver for one batch, as plain numbers."""
@@ -87,30 +102,23 @@ def run_batch(scenario_toml: str, point: float, batch_index: int) -> dict:
     memory did not hold the whole batch.
     """
     scenario = parse_scenario(scenario_toml)
-    at = scenario.at(point)
     live = _live(scenario.built_for(point).to_toml())
-    start = time.perf_counter()
-    counts = live.count(at, batch_index)
-    batch = {
-        "seed": at.world_seed(batch_index),
-        "seconds": time.perf_counter() - start,
-        "counts": counts,
-    }
-    if live.frames_at_once < at.batch_size:
-        batch["frames_at_once"] = live.frames_at_once
-    return batch
+    return live.batch(scenario.at(point), batch_index)
 
 
-def picture_strip(scenario: Scenario, number: int) -> dict | None:
+def picture_strip(
+    scenario: Scenario, number: int, live: LiveExperiment | None = None
+) -> dict | None:
     """The same images as sent and as each receiver recovers them at each point.
 
+    live : what receives them at all points, if not what the scenario opens
     Returns `image` [number, height, width, channels] and, by (receiver, point), the
     recovered ones; None for experiments without images.
     """
     strip: dict = {}
     for point in scenario.sweep.points:
-        live = _live(scenario.built_for(point).to_toml())
-        images = live.images(scenario.at(point), number)
+        here = live or _live(scenario.built_for(point).to_toml())
+        images = here.images(scenario.at(point), number)
         if images is None:
             return None
         strip["image"] = images.pop("image")

@@ -1,18 +1,13 @@
-"""Comparisons from Python: what `link-sim run` does, and what it left."""
+"""What a comparison left: a scenario, the counts of its batches, and what follows."""
 
 from __future__ import annotations
 
-from functools import cached_property, partial
-from pathlib import Path
+from functools import cached_property
 from typing import TYPE_CHECKING
 
 from link_sim.engine import montecarlo, results
-from link_sim.engine.batches import run_batch
-from link_sim.engine.executors import open_executor, run_alone
-from link_sim.engine.pins import pinned
 from link_sim.metrics.intervals import Estimate
 from link_sim.metrics.pairs import paired_difference
-from link_sim.receivers.catalog import check_receivers
 from link_sim.scenarios.base import Scenario
 
 if TYPE_CHECKING:
@@ -46,29 +41,3 @@ class Comparison:
     ) -> dict[float, Estimate]:
         """Receiver minus reference at each point, on the same batches."""
         return paired_difference(self.lines, receiver, reference, metric)
-
-
-def compare(scenario: Scenario, executor: str = "in-process") -> Comparison:
-    """Simulates all points of a scenario: the batches of `link-sim run`.
-
-    executor : `in-process`, `processes:N` or `dask://host:port`
-    Receivers that a script adds to the tables of `receivers.catalog` are known here.
-    Raises `ScenarioError` if the scenario cannot be run.
-
-    Example:
-        >>> compared = compare(load_scenario("smoke", ["sweep.points=[2, 6]"]))
-        >>> compared.frame()
-    """
-    check_receivers(scenario.kind, scenario.receivers)
-    scenario = pinned(scenario)
-    scenario.check_files()
-    run = partial(run_alone, partial(run_batch, scenario.to_toml()))
-    tallies = montecarlo.tally(scenario.sweep.points, scenario.stop)
-    with open_executor(executor) as (place, workers):
-        lines = list(montecarlo.sweep(run, tallies, place, workers))
-    return Comparison(scenario, lines)
-
-
-def read_results(folder: str | Path) -> Comparison:
-    """What is in a results folder; `ResultsError` if it is none."""
-    return Comparison(*results.load_results(Path(folder)))

@@ -1,5 +1,6 @@
 """What every kind of experiment asks: receivers, a sweep, a seed, stop rules."""
 
+import html
 import json
 import math
 from pathlib import Path
@@ -172,6 +173,9 @@ class Scenario(Section):
             else:
                 lines.append(f"{key} = {_toml(value)}")
         return "\n".join(lines + sections) + "\n"
+
+    def _repr_html_(self) -> str:
+        return f"<pre>{html.escape(self.to_toml())}</pre>"
 
     def _is_number(self, key: str) -> bool:
         """Whether a key of this scenario is a number that a sweep may set."""

@@ -16,7 +16,7 @@ from link_sim.show.display import grid, value_text
 
 
 class Progress:
-    """Follows a sweep: a live table on a terminal, a line a batch elsewhere."""
+    """Follows a sweep: a live table where it can move, else a line a batch."""
 
     def __init__(
         self, console: Console, scenario, tallies: dict[float, Tally], workers: int
@@ -27,10 +27,11 @@ class Progress:
         self._start = time.monotonic()
         self._doing = "building and compiling the link"
         self._frames_at_once = scenario.batch_size
+        self._moves = console.is_terminal or console.is_jupyter
         self._live = Live(self, console=console, transient=True)
 
     def __enter__(self):
-        if self._console.is_terminal:
+        if self._moves:
             self._live.start()
         else:
             self._console.print(f"{self._scenario.name}: {self._doing}")
@@ -45,7 +46,7 @@ class Progress:
         self._warn_of_memory(line.get("frames_at_once", self._frames_at_once))
         done = sum(len(tally.lines) for tally in self._tallies.values())
         where = f"{self._scenario.sweep.axis} = {line['point']:g}"
-        if self._console.is_terminal:
+        if self._moves:
             self._doing = f"batch {done + 1} of {self._total()}"
         else:
             self._console.print(

@@ -4,11 +4,11 @@ import os
 
 import pytest
 
-from link_sim.engine.comparison import compare
 from link_sim.models.pretrained import load_model, read_card
 from link_sim.receivers.semantic import SemanticDecoder, SymbolEncoder
 from link_sim.recipes import bit_planes, classifiers, restorers, semantic
 from link_sim.scenarios.loading import load_scenario
+from link_sim.show.comparison import compare
 from link_sim.world.sources import evaluation_digits, evaluation_labels
 
 pytestmark = pytest.mark.slow

@@ -10,9 +10,9 @@ from typer.testing import CliRunner
 from link_sim import cli
 from link_sim.engine import batches, results
 from link_sim.engine.batches import LiveExperiment, cut, parts, run_batch
-from link_sim.engine.comparison import compare
 from link_sim.scenarios import loading
 from link_sim.scenarios.base import ScenarioError
+from link_sim.show.comparison import compare
 
 TOML = """
 kind = "toy"
