@@ -7,12 +7,16 @@
 from importlib import import_module, metadata
 from typing import TYPE_CHECKING, Any
 
+from link_sim.registration import register_once_keras_is_there
+
 if TYPE_CHECKING:
-    from link_sim.engine.comparison import Comparison, compare, read_results
     from link_sim.experiments.link import Link
     from link_sim.scenarios.base import ScenarioError
     from link_sim.scenarios.loading import list_scenarios, load_scenario
+    from link_sim.show.comparison import Comparison, compare, read_results
     from link_sim.world.channel_files import save_channels
+
+register_once_keras_is_there()
 
 __all__ = [
     "Comparison",
@@ -26,14 +30,14 @@ __all__ = [
     "save_channels",
 ]
 _HOMES = {
-    "Comparison": "engine.comparison",
+    "Comparison": "show.comparison",
     "Link": "experiments.link",
     "ScenarioError": "scenarios.base",
-    "compare": "engine.comparison",
+    "compare": "show.comparison",
     "list_scenarios": "scenarios.loading",
     "load_scenario": "scenarios.loading",
-    "read_results": "engine.comparison",
     "save_channels": "world.channel_files",
+    "read_results": "show.comparison",
 }
 
 

@@ -21,6 +21,10 @@ if TYPE_CHECKING:
     from link_sim.receivers.decoding.ldpc import BPDecoder, LDPCDecoder
     from link_sim.receivers.detection.amp import AMPDetector
     from link_sim.receivers.detection.amp_gnn import GraphAMPDetector
+    from link_sim.receivers.detection.constellation import (
+        ConstellationDemapper,
+        TrainableConstellation,
+    )
     from link_sim.receivers.detection.demapping import QAMDemapper
     from link_sim.receivers.detection.equalization import LMMSEEqualizer
     from link_sim.receivers.detection.expectation_propagation import EPDetector
@@ -55,6 +59,7 @@ _MODULES = {
     "decoding.ldpc": ("BPDecoder", "LDPCDecoder"),
     "detection.amp": ("AMPDetector",),
     "detection.amp_gnn": ("GraphAMPDetector",),
+    "detection.constellation": ("ConstellationDemapper", "TrainableConstellation"),
     "detection.demapping": ("QAMDemapper",),
     "detection.equalization": ("LMMSEEqualizer",),
     "detection.expectation_propagation": ("EPDetector",),
@@ -79,6 +84,7 @@ __all__ = [
     "AMPDetector",
     "BPDecoder",
     "ConditionalDDPM",
+    "ConstellationDemapper",
     "EPDetector",
     "Entry",
     "GraphAMPDetector",
@@ -108,6 +114,7 @@ __all__ = [
     "SymbolContext",
     "SymbolEncoder",
     "VerifiedDetector",
+    "TrainableConstellation",
     "bits_from_image",
     "build_receivers",
     "draw_noise",

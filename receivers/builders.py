@@ -58,10 +58,16 @@ def score(grid: GridContext, preset: str):
 
 
 def linear(link: LinkContext):
-    return LinearDetector(link.resource_grid, link.num_bits_per_symbol)
+    bits, points = link.num_bits_per_symbol, link.constellation
+    return LinearDetector(link.resource_grid, bits, constellation=points)
 
 
 def _of_sionna(detector, link: LinkContext):
+    if link.constellation is not None:
+        raise ValueError(
+            f"{detector.__name__} knows QAM alone: leave constellation out, or use "
+            "the detector linear"
+        )
     bits = link.num_bits_per_symbol
     return detector(link.resource_grid, link.stream_management, bits)
 

@@ -73,13 +73,15 @@ class Receiver(ReceiverLayer):
         detector=None,
         decoder=None,
         restorer=None,
-        name=None,
+        **kwargs,
     ):
-        super().__init__(name=name)
+        super().__init__(**kwargs)
         self.transmitter = transmitter
         self.estimator = estimator
         self.detector = detector or LinearDetector(
-            transmitter.resource_grid, transmitter.num_bits_per_symbol
+            transmitter.resource_grid,
+            transmitter.num_bits_per_symbol,
+            constellation=transmitter.constellation,
         )
         self.decoder = decoder or LDPCDecoder(transmitter.encoder, transmitter.num_iter)
         self.restorer = restorer

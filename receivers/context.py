@@ -35,11 +35,13 @@ class LinkContext(GridContext, SymbolContext, Protocol):
 
     encoder : sionna.phy.fec.ldpc.LDPC5GEncoder
     num_iter : iterations of belief propagation
+    constellation : a `TrainableConstellation`, or None for QAM
     """
 
     stream_management: Any
     encoder: Any
     num_iter: int
+    constellation: Any
     k: int
     blocks_per_image: int
     images_per_frame: int

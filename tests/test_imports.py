@@ -7,7 +7,7 @@ import pytest
 
 ROOT = Path(__file__).parents[1]
 FLOORS = [
-    {"models", "scenarios", "mistakes"},
+    {"models", "scenarios", "mistakes", "registration"},
     {"receivers", "metrics"},
     {"world"},
     {"experiments", "recipes"},

@@ -10,6 +10,7 @@ from sionna.phy import config
 from sionna.phy.ofdm import RemoveNulledSubcarriers
 from sionna.phy.utils import ebnodb2no
 
+from link_sim.experiments.training import TrainableLink
 from link_sim.metrics.counts import channel_counts, class_counts, image_counts
 from link_sim.models.pretrained import load_model
 from link_sim.receivers.catalog import build_receivers
@@ -17,6 +18,7 @@ from link_sim.receivers.chain import Receiver, Reception, draw_noise, receive
 from link_sim.receivers.images.bits import image_from_levels
 from link_sim.scenarios.base import ScenarioError, batch_seed
 from link_sim.scenarios.link import LinkScenario
+from link_sim.scenarios.loading import parse_scenario
 from link_sim.world.channel import Channel, add_noise, apply_channel, covariances
 from link_sim.world.sources import load_images
 from link_sim.world.transmitter import Transmitter
@@ -40,7 +42,8 @@ class Frames(NamedTuple):
     noise: tf.Tensor | None
 
 
-class Link(keras.Model):
+@keras.saving.register_keras_serializable("link_sim")
+class Link(TrainableLink):
     """An image link over a Sionna MIMO-OFDM chain, with one or several receivers.
 
     One pass runs the transmitter and the channel once and hands the same `y` to all
@@ -51,6 +54,7 @@ class Link(keras.Model):
     scenario : LinkScenario
     receivers : names (see `receivers.catalog`) or `Receiver` objects;
         those of the scenario if not given
+    constellation : a `TrainableConstellation` to send and to learn, in place of QAM
 
     Input
     -----
@@ -64,30 +68,35 @@ class Link(keras.Model):
         and as decided by the first receiver; so `sionna.phy.utils.sim_ber` and
         `PlotBER` accept the link
 
-    `fit` trains whatever is trainable in the first receiver on the coded bits: its data
-    are Eb/N0 values, its loss compares bits `c` with `llr`, such as
-    `keras.losses.BinaryCrossentropy(from_logits=True)`.
+    `fit`, `evaluate` and `predict` take Eb/N0 values in dB, a frame each, and draw the
+    rest; they use the first receiver. See `compile`.
 
     Raises `ScenarioError` if Sionna cannot do what the scenario asks for.
     """
 
-    def __init__(self, scenario: LinkScenario, receivers=None):
+    def __init__(self, scenario: LinkScenario, receivers=None, constellation=None):
         super().__init__(name=scenario.name)
         self._allow_non_tensor_positional_args = True  # as Sionna's blocks do
         self.scenario = scenario
         _ = config.tf_rng  # made now: a graph that makes it is traced twice
         self._images = load_images(scenario.payload)
         shape = self._images.shape[1:]
-        self.transmitter = Transmitter(scenario, shape, self._covariances)
+        self.constellation = constellation
+        self.transmitter = Transmitter(
+            scenario, shape, self._covariances, constellation
+        )
         self.channel = Channel(scenario, self.transmitter.grids_per_frame)
         self._draw_channel = tf.function(self.channel, autograph=False)
         self._remove_nulled = RemoveNulledSubcarriers(self.transmitter.resource_grid)
         receivers = list(receivers or scenario.receivers)
         names = [r for r in receivers if isinstance(r, str)]
+        self._named = frozenset(names)
         self.receivers = self._build(receivers, names)
         judge = scenario.weights_file("digit-classifier")
         digits = self.transmitter.image_shape == (28, 28, 1)
         self._classifier = load_model(judge) if digits else None
+        if self._classifier:
+            self._classifier.trainable = False
         # AutoGraph takes seconds; only blocks that are not ours may need it
         traced = partial(tf.function, autograph=names != receivers)
         self._no_of_ebno = tf.function(self._noise_at)
@@ -95,7 +104,7 @@ class Link(keras.Model):
         self._send = traced(self.transmit)
         self._judge = traced(self._counts)
         self._sent_and_decided = traced(self._bits, reduce_retracing=True)
-        self._train_on = traced(self._coded_bits, reduce_retracing=True)
+        self._settle(traced, whole=names == receivers)
 
     def _build(self, receivers: list, names: list[str]) -> list[Receiver]:
         steps = self.scenario.sweep.num_steps
@@ -107,8 +116,26 @@ class Link(keras.Model):
         built = dict(zip(names, built, strict=True))
         return [r if isinstance(r, Receiver) else built[r] for r in receivers]
 
-    def build(self, *shapes):
-        """Does nothing: the blocks build themselves when first called."""
+    def get_config(self):
+        receivers = [
+            r.name if r.name in self._named else keras.saving.serialize_keras_object(r)
+            for r in self.receivers
+        ]
+        return {
+            "scenario": self.scenario.to_toml(),
+            "receivers": receivers,
+            "constellation": keras.saving.serialize_keras_object(self.constellation),
+        }
+
+    @classmethod
+    def from_config(cls, config):
+        read = keras.saving.deserialize_keras_object
+        points = read(config["constellation"])
+        receivers = [r if isinstance(r, str) else read(r) for r in config["receivers"]]
+        return cls(parse_scenario(config["scenario"]), receivers, points)
+
+    def get_build_config(self):
+        """None: the link builds itself."""
 
     def call(self, batch_size, ebno_db):
         return self._sent_and_decided(batch_size, ebno_db)
@@ -175,34 +202,11 @@ class Link(keras.Model):
         h = self._draw_channel(frames)
         return h, add_noise(apply_channel(x_rg, h), no)
 
-    def train_step(self, data):
-        ebno_db = keras.utils.unpack_x_y_sample_weight(data)[0]
-        with tf.GradientTape() as tape:
-            c, llr = self._train_on(tf.reshape(ebno_db, [-1]))
-            loss = self.compute_loss(y=c, y_pred=llr)
-        gradients = tape.gradient(loss, self.trainable_variables)
-        self.optimizer.apply_gradients(
-            zip(gradients, self.trainable_variables, strict=True)
-        )
-        for metric in self.metrics:
-            if metric.name == "loss":
-                metric.update_state(loss)
-        return self.get_metrics_result()
-
     def _bits(self, batch_size, ebno_db):
         """Information bits of random images, and the first receiver's decisions."""
         no = self._noise_at(ebno_db)
         b, _, _, h, y = self.transmit(self.draw_images(batch_size), no)
         return b, self.receivers[0].call(y, no, h).b_hat
-
-    def _coded_bits(self, ebno_db):
-        """Codewords of random images, and their LLRs in the first receiver."""
-        receiver, no = self.receivers[0], self._noise_at(ebno_db)
-        image = self.draw_images(tf.shape(ebno_db)[0])
-        _, c, _, h, y = self.transmit(image, no)
-        no = tf.repeat(no, self.transmitter.grids_per_frame)
-        h_hat, err_var = receiver.estimate(y, no, h)
-        return c, receiver.detect(y, h_hat, err_var, no)
 
     def _take(self, picks):
         return image_from_levels(tf.gather(tf.constant(self._images), picks))

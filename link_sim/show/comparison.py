@@ -165,6 +165,7 @@ def compare(
     scenario = type(scenario)(**scenario.__dict__ | {"receivers": names})
     check_receivers(scenario.kind, [name for name in names if name not in made])
     scenario = pinned(scenario)
+    scenario.check_files()
     live = _opened(scenario, chosen, executor) if made else None
     run = _run_of(scenario, live)
     folder = None if out is None else Path(out)

@@ -62,6 +62,7 @@ class Transmitter:
     image_shape : (height, width, channels)
     covariances : function that returns the arguments of `LMMSEChannelEstimator` after
         the grid, for the estimator that needs them
+    constellation : a `TrainableConstellation` in place of QAM
 
     Input
     -----
@@ -83,6 +84,7 @@ class Transmitter:
         scenario: LinkScenario,
         image_shape: tuple[int, int, int],
         covariances: Callable | None = None,
+        constellation=None,
     ):
         if config.precision != "single":
             raise ValueError(
@@ -119,16 +121,28 @@ class Transmitter:
         self._deinterleaver = tf.function(Deinterleaver(interleaver))
         self._scrambler = Scrambler(seed=2, keep_batch_constant=False)
         self._descrambler = Descrambler(self._scrambler, binary=False)
-        self._mapper = Mapper("qam", self.num_bits_per_symbol)
+        self.constellation = constellation
+        self._mapper = constellation or Mapper("qam", self.num_bits_per_symbol)
         self._rg_mapper = ResourceGridMapper(self.resource_grid)
 
     def get_config(self):
-        scenario, shape = self._scenario.to_toml(), list(self.image_shape)
-        return {"scenario": scenario, "image_shape": shape}
+        return {
+            "scenario": self._scenario.to_toml(),
+            "image_shape": list(self.image_shape),
+            "constellation": keras.saving.serialize_keras_object(self.constellation),
+        }
 
     @classmethod
     def from_config(cls, settings):
-        return cls(parse_scenario(settings["scenario"]), settings["image_shape"])
+        points = keras.saving.deserialize_keras_object(settings.get("constellation"))
+        scenario = parse_scenario(settings["scenario"])
+        return cls(scenario, settings["image_shape"], constellation=points)
+
+    def points(self):
+        """Symbols by their labels, [2**num_bits_per_symbol], complex."""
+        if self.constellation is None:
+            return self._mapper.constellation()
+        return self.constellation.points
 
     def _fill_frame(self):
         """Chooses how many images share a frame and how many grids it takes."""

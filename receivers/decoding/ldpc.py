@@ -48,7 +48,8 @@ class LDPCDecoder(ReceiverLayer):
 
     def call(self, llr):
         shape = tf.concat([tf.shape(llr)[:-1], [self.encoder.k]], 0)
-        return tf.reshape(self._decode(tf.reshape(llr, [-1, self.encoder.n])), shape)
+        llr = tf.stop_gradient(tf.reshape(llr, [-1, self.encoder.n]))
+        return tf.reshape(self._decode(llr), shape)
 
     def get_config(self):
         code = self.encoder

@@ -2,6 +2,7 @@
 
 import keras
 
+from link_sim.receivers.detection.constellation import ConstellationDemapper
 from link_sim.receivers.detection.demapping import QAMDemapper
 from link_sim.receivers.detection.equalization import LMMSEEqualizer
 from link_sim.receivers.grid_config import grid_from_config, grid_to_config
@@ -19,6 +20,7 @@ class LinearDetector(ReceiverLayer):
     resource_grid : sionna.phy.ofdm.ResourceGrid, as `LMMSEEqualizer` needs it
     num_bits_per_symbol : 2, 4, 6, 8 …
     demapping_method : `app` or `maxlog`
+    constellation : a `TrainableConstellation` in place of QAM, demapped by `app`
 
     Input
     -----
@@ -30,14 +32,24 @@ class LinearDetector(ReceiverLayer):
     """
 
     def __init__(
-        self, resource_grid, num_bits_per_symbol, demapping_method="app", **kwargs
+        self,
+        resource_grid,
+        num_bits_per_symbol,
+        demapping_method="app",
+        constellation=None,
+        **kwargs,
     ):
         super().__init__(**kwargs)
         self._equalizer = LMMSEEqualizer(resource_grid)
         self._demapper = QAMDemapper(demapping_method, num_bits_per_symbol)
+        self.constellation = constellation
+        if constellation is not None:
+            self._demap = ConstellationDemapper(constellation)
+        else:
+            self._demap = self._demapper
 
     def call(self, y, h_hat, err_var, no):
-        return self._demapper(*self._equalizer(y, h_hat, err_var, no))
+        return self._demap(*self._equalizer(y, h_hat, err_var, no))
 
     def get_config(self):
         demapper = self._demapper
@@ -45,9 +57,11 @@ class LinearDetector(ReceiverLayer):
             "resource_grid": grid_to_config(self._equalizer.resource_grid),
             "num_bits_per_symbol": demapper.num_bits_per_symbol,
             "demapping_method": demapper.demapping_method,
+            "constellation": keras.saving.serialize_keras_object(self.constellation),
         }
 
     @classmethod
     def from_config(cls, config):
         grid = grid_from_config(config["resource_grid"])
-        return cls(**{**config, "resource_grid": grid})
+        points = keras.saving.deserialize_keras_object(config.get("constellation"))
+        return cls(**config | {"resource_grid": grid, "constellation": points})

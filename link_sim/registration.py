@@ -1,0 +1,91 @@
+"""Tells Keras where our classes are, so that `keras.models.load_model` finds them.
+
+Keras keeps a table of classes by name (`keras.saving.get_custom_objects`). Ours enter
+it once both packages are imported, in any order; each loads when a file holds it.
+"""
+
+import importlib
+import importlib.util
+import sys
+from importlib.machinery import ModuleSpec
+from typing import Any, NamedTuple
+
+CLASSES = {
+    "link_sim.experiments.link": ("Link",),
+    "link_sim.metrics.keras_metrics": (
+        "BitErrorRate", "BlockErrorRate", "NMSE", "PSNR",
+    ),
+    "link_sim.models.bit_planes": ("BitPlaneDenoiser",),
+    "link_sim.models.classifier": ("ImageClassifier",),
+    "link_sim.models.denoiser": ("PreconditionedDenoiser",),
+    "link_sim.models.pixel_denoiser": ("PixelDenoiser",),
+    "link_sim.models.semantic": ("SemanticDenoiser", "SemanticEncoder"),
+    "link_sim.models.spectral": ("SpectralDenoiser", "SpectrumNetwork"),
+    "link_sim.models.unet": ("UNet",),
+    "link_sim.receivers.chain": ("Receiver",),
+    "link_sim.receivers.decoding.joint": ("HistogramSource", "JointDecoder"),
+    "link_sim.receivers.decoding.ldpc": ("BPDecoder", "LDPCDecoder"),
+    "link_sim.receivers.detection.constellation": (
+        "ConstellationDemapper", "TrainableConstellation",
+    ),
+    "link_sim.receivers.detection.demapping": ("QAMDemapper",),
+    "link_sim.receivers.detection.equalization": ("LMMSEEqualizer",),
+    "link_sim.receivers.detection.linear": ("LinearDetector",),
+    "link_sim.receivers.detection.sionna": (
+        "EPDetector", "KBestDetector", "SionnaLinearDetector",
+    ),
+    "link_sim.receivers.estimation.least_squares": ("LSChannelEstimator",),
+    "link_sim.receivers.estimation.lmmse": ("LMMSEChannelEstimator",),
+    "link_sim.receivers.estimation.ofdm": ("ScoreChannelEstimator",),
+    "link_sim.receivers.images.pixel_bayes": ("PixelBayes",),
+    "link_sim.receivers.images.restoration": ("ConditionalDDPM",),
+    "link_sim.receivers.semantic": ("SemanticDecoder", "SymbolEncoder"),
+    "link_sim.world.transmitter": ("Transmitter",),
+}  # fmt: skip
+"""Of each module, the classes that are registered with Keras."""
+
+
+class Unloaded(NamedTuple):
+    """A class that Keras may have to read, in a module that is imported then."""
+
+    module: str
+    name: str
+
+    def from_config(self, config: dict) -> Any:
+        module = importlib.import_module(self.module)
+        return getattr(module, self.name).from_config(config)
+
+
+def register() -> None:
+    """Enters the classes into the table of Keras, those that are not in it already."""
+    table = importlib.import_module("keras").saving.get_custom_objects()
+    for module, names in CLASSES.items():
+        for name in names:
+            table.setdefault(f"link_sim>{name}", Unloaded(module, name))
+
+
+class _OnceKerasIsThere:
+    """Finds nothing, but enters the classes when Keras has been imported."""
+
+    def find_spec(self, name, path=None, target=None) -> ModuleSpec | None:
+        if name != "keras":
+            return None
+        sys.meta_path.remove(self)
+        spec = importlib.util.find_spec(name)
+        if spec is not None and spec.loader is not None:
+            run = spec.loader.exec_module
+
+            def run_and_register(module):
+                run(module)
+                register()
+
+            spec.loader.exec_module = run_and_register  # type: ignore[method-assign]
+        return spec
+
+
+def register_once_keras_is_there() -> None:
+    """Calls `register` now, or when Keras is imported."""
+    if hasattr(sys.modules.get("keras"), "saving"):
+        register()
+    else:
+        sys.meta_path.insert(0, _OnceKerasIsThere())  # type: ignore[arg-type]
