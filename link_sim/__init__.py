@@ -7,7 +7,7 @@
 from importlib import import_module, metadata
 from typing import TYPE_CHECKING, Any
 
-from link_sim.registration import register_once_keras_is_there
+from link_sim.receivers.registration import register_once_keras_is_there
 
 if TYPE_CHECKING:
     from link_sim.experiments.link import Link

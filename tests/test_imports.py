@@ -7,7 +7,7 @@ import pytest
 
 ROOT = Path(__file__).parents[1]
 FLOORS = [
-    {"models", "scenarios", "mistakes", "registration"},
+    {"models", "scenarios", "mistakes"},
     {"receivers", "metrics"},
     {"world"},
     {"experiments", "recipes"},

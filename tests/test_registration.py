@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from link_sim.registration import CLASSES
+from link_sim.receivers.registration import CLASSES
 
 ROOT = Path(__file__).parents[1]
 DECORATED = r"^@keras\.saving\.register_keras_serializable\([^)]*\)\nclass (\w+)"

@@ -7,7 +7,7 @@ from collections.abc import Callable, Iterable
 from contextlib import nullcontext
 from functools import partial
 from pathlib import Path
-from typing import Any
+from typing import Any, cast
 
 import matplotlib
 import pandas as pd
@@ -22,6 +22,7 @@ from link_sim.metrics.rates import METRICS
 from link_sim.receivers.catalog import check_receivers
 from link_sim.scenarios.axes import axis_label
 from link_sim.scenarios.base import Scenario, ScenarioError
+from link_sim.scenarios.link import LinkScenario
 from link_sim.show import display, plots
 from link_sim.show.progress import Progress
 from link_sim.show.report import write_report
@@ -203,7 +204,7 @@ def _opened(scenario: Scenario, receivers: list, executor: str) -> LiveExperimen
     from link_sim.experiments.link import Link
 
     built = scenario.built_for(scenario.sweep.points[0])
-    return LiveExperiment(built, Link(built, receivers))
+    return LiveExperiment(built, Link(cast(LinkScenario, built), receivers))
 
 
 def _run_of(scenario: Scenario, live: LiveExperiment | None) -> Callable:
