@@ -11,6 +11,7 @@ from link_sim.models import (  # noqa: F401
     classifier,
     denoiser,
     graph_amp,
+    pairwise,
     pixel_denoiser,
     semantic,
     spectral,

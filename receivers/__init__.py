@@ -49,6 +49,27 @@ if TYPE_CHECKING:
     from link_sim.receivers.images.pixel_bayes import PixelBayes
     from link_sim.receivers.images.restoration import ConditionalDDPM
     from link_sim.receivers.layer import ReceiverLayer
+    from link_sim.receivers.precoding.calibrated import (
+        CalibratedInputZF as CalibratedInputZF,
+    )
+    from link_sim.receivers.precoding.calibrated import (
+        CalibratedZF as CalibratedZF,
+    )
+    from link_sim.receivers.precoding.linear import (
+        MRT as MRT,
+    )
+    from link_sim.receivers.precoding.linear import (
+        RZF as RZF,
+    )
+    from link_sim.receivers.precoding.linear import (
+        ZF as ZF,
+    )
+    from link_sim.receivers.precoding.wmmse import (
+        WMMSE as WMMSE,
+    )
+    from link_sim.receivers.precoding.wmmse import (
+        ReducedWMMSE as ReducedWMMSE,
+    )
     from link_sim.receivers.semantic import SemanticDecoder, SymbolEncoder
 
 _MODULES = {
@@ -76,6 +97,9 @@ _MODULES = {
     "images.pixel_bayes": ("PixelBayes",),
     "images.restoration": ("ConditionalDDPM",),
     "layer": ("ReceiverLayer",),
+    "precoding.calibrated": ("CalibratedInputZF", "CalibratedZF"),
+    "precoding.linear": ("MRT", "RZF", "ZF"),
+    "precoding.wmmse": ("WMMSE", "ReducedWMMSE"),
     "semantic": ("SemanticDecoder", "SymbolEncoder"),
 }
 """Where public names live: a module is imported when one is first asked for."""

@@ -30,6 +30,7 @@ from link_sim.receivers.estimation.least_squares import LSChannelEstimator
 from link_sim.receivers.estimation.lmmse import LMMSEChannelEstimator
 from link_sim.receivers.estimation.ofdm import ScoreChannelEstimator
 from link_sim.receivers.images.restoration import ConditionalDDPM
+from link_sim.receivers.precoding.linear import RZF, ZF
 from link_sim.receivers.semantic import SemanticDecoder
 
 
@@ -146,6 +147,8 @@ ddpm = partial(_restorer, soft=False)
 ddpm_soft = partial(_restorer, soft=True)
 ddpm_ancestral = partial(ddpm, num_steps=200, eta=1.0)
 ddpm_soft_ancestral = partial(ddpm_soft, num_steps=200, eta=1.0)
+zero_forcing_water = partial(ZF, water_filling=True)
+transmit_wiener = partial(RZF, equal_power=False)
 
 
 def mimo_least_squares(ensemble: MimoContext):

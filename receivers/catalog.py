@@ -31,6 +31,7 @@ class Suffix(NamedTuple):
 HISTOGRAMS = "pixel-bayes-mnist"
 """Of the levels of each pixel; restorers read the rate of wrong bits off them."""
 STEPS = Suffix("num_steps", "a number of steps", 1, 200)
+ITERATIONS = Suffix("iterations", "a number of iterations", 1, 10_000)
 DESIGN_DB = Suffix("design_db", "an Es/N0 in dB", -100, 200, required=True)
 
 
@@ -243,6 +244,38 @@ SOUNDING: dict[str, Entry] = {
 """Built for a `SoundingContext`: (y, m, no) -> h_hat, err_var. What `KNOWING` build
 take the world, h and its paths, after `no`."""
 KNOWING = "genie", "crb", "crb-delays"
+PRECODERS: dict[str, Entry] = {
+    "mrt": Entry("precoding.linear:MRT", "maximum ratio transmission"),
+    "zf": Entry("precoding.linear:ZF", "zero forcing, equal powers"),
+    "zf-water-filling": Entry(
+        "builders:zero_forcing_water", "zero forcing, powers by water-filling"
+    ),
+    "rzf": Entry("precoding.linear:RZF", "regularised zero forcing, equal powers"),
+    "rzf-total": Entry(
+        "builders:transmit_wiener", "the same, only the total power normalised"
+    ),
+    "wmmse": Entry(
+        "precoding.wmmse:WMMSE",
+        "weighted MMSE with matrices of all antennas, 100 iterations; wmmse-N takes N",
+        ITERATIONS,
+    ),
+    "r-wmmse": Entry(
+        "precoding.wmmse:ReducedWMMSE",
+        "the same beams with matrices of the users only; r-wmmse-N",
+        ITERATIONS,
+    ),
+    "nc-zf": Entry(
+        "precoding.calibrated:CalibratedZF.from_preset",
+        "zero forcing whose weights and powers a network gives",
+        weights=("nc-zf",),
+    ),
+    "nc-published": Entry(
+        "precoding.calibrated:CalibratedInputZF.from_preset",
+        "zero forcing whose input a network moves, 1,024 antennas",
+        weights=("nc-published",),
+    ),
+}
+"""Built for nothing: (h, no) -> v; see `link_sim.receivers.precoding`."""
 
 SLOTS: dict[str, Table] = {
     "estimator": ESTIMATORS,
@@ -259,6 +292,7 @@ KINDS: dict[str, dict[str, Table]] = {
     "csi": {"estimator": MIMO},
     "detection": {"detector": SYMBOL_DETECTORS},
     "sounding": {"estimator": SOUNDING},
+    "focusing": {"precoder": PRECODERS},
 }
 """The slots of receivers by the kind of experiment; their names are joined by `+`."""
 

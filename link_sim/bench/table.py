@@ -24,6 +24,9 @@ BENCHES = {
     "comparison": Bench("scaling:bench_comparison", "four receivers against one"),
     "restorers": Bench("blocks:bench_restorers", "image restorers, by their steps"),
     "decoders": Bench("blocks:bench_decoders", "joint decoders against plain ones"),
+    "precoders": Bench(
+        "precoders:bench_precoders", "precoders against WMMSE, 75 to 200 users"
+    ),
     "scaling": Bench("scaling:bench_scaling", "how time and memory grow, as exponents"),
 }
 """Name -> bench; a new one is one entry here and its function."""

@@ -130,6 +130,22 @@ def calibration_counts(h, h_hat, err_var) -> dict[str, tf.Tensor]:
     return _sums("normalised_error", tf.reduce_mean(error, axes))
 
 
+def rate_counts(rates) -> dict[str, tf.Tensor]:
+    """Counts of the rates of users, [frame, users] in bit per channel use.
+
+    Fairness is Jain's, (sum r)^2 / (users sum r^2) (Jain, Chiu and Hawe 1984).
+    """
+    rates = tf.cast(rates, tf.float64)
+    total = tf.reduce_sum(rates, axis=1)
+    squares = tf.reduce_sum(rates**2, axis=1) * rates.shape[1]
+    return {
+        "frames": tf.shape(rates)[0],
+        **_sums("sum_rate", total),
+        **_sums("lowest_rate", tf.reduce_min(rates, axis=1)),
+        **_sums("fairness", total**2 / squares),
+    }
+
+
 def class_counts(classifier, image, labels=None):
     """A function of `image_hat` that counts what a classifier makes of it.
 

@@ -164,6 +164,22 @@ METRICS = {
         "Accuracy of a classifier", "class_hits", "images",
         column="accuracy", form=".3f", plotted=True, better="higher", scale="linear",
     ),
+    "sum_rate": _mean(
+        "Sum rate [bit per channel use]", "sum_rate", "frames",
+        column="sum rate", form=".1f", plotted=True, better="higher",
+    ),
+    "lowest_rate": _mean(
+        "Rate of the worst user [bit per channel use]", "lowest_rate", "frames",
+        column="worst user", form=".3f", better="higher",
+    ),
+    "fairness": _mean(
+        "Fairness of the rates (Jain), 1 if all are equal", "fairness", "frames",
+        column="fairness", form=".3f", better="higher",
+    ),
+    "multiplications": _mean(
+        "Real multiplications of a channel [10^6]", "multiplications", "frames",
+        column="10^6 mult.", form=".1f",
+    ),
     "fcd": Metric(
         "Fréchet classifier distance, on logits", "logit_0", "images", _frechet,
         column="Fréchet distance", form=".3f", plotted=True, scale="log",

@@ -74,6 +74,14 @@ RECIPES = {
         "channels:train_clusters",
         "Denoiser of 16 x 64 channels of random clusters, through pilots",
     ),
+    "nc-zf": Recipe(
+        "focusing:train_calibrated",
+        "Calibration of zero forcing, for any array and number of users",
+    ),
+    "nc-published": Recipe(
+        "focusing:train_published",
+        "Calibration of the input of zero forcing, 1,024 antennas",
+    ),
     "csi-cdl": Recipe(
         "channels:fit_cdl",
         "Spectra of CDL-A to D, 16 x 64 antennas: a mixture of fields",

@@ -1,0 +1,50 @@
+"""Training of precoders: a few steps of it, and what it learns from."""
+
+import numpy as np
+import pytest
+
+from link_sim.models import pretrained
+from link_sim.receivers.precoding.calibrated import CalibratedInputZF, CalibratedZF
+from link_sim.recipes import focusing
+from link_sim.recipes.table import RECIPES
+
+
+@pytest.fixture
+def small(monkeypatch):
+    sizes = {"USERS": 6, "ANTENNAS": 32, "POOL": 32}
+    for name, value in sizes.items():
+        monkeypatch.setattr(focusing, name, value)
+    focusing.gram_pool.cache_clear()
+    yield
+    focusing.gram_pool.cache_clear()
+
+
+@pytest.mark.parametrize(
+    "name, precoder", [("nc-zf", CalibratedZF), ("nc-published", CalibratedInputZF)]
+)
+def test_recipe_leaves_weights_that_load(name, precoder, tmp_path, small, monkeypatch):
+    monkeypatch.setattr(focusing, "quality", lambda precoder: {"drops": 0})
+    RECIPES[name].open()(tmp_path, steps=2, size=4)
+    path = str(tmp_path / f"{name}.npz")
+    assert pretrained.read_card(path)["recipe"]["name"] == name
+    h = focusing.draw_both(np.random.default_rng(0), 2)
+    assert precoder.from_preset(path)(h, 0.1).shape == (2, 32, 6)
+
+
+def test_a_step_has_its_own_data_and_the_same_again(small):
+    for batch in (focusing.snr_batch, focusing.channel_batch):
+        one, same, other = (batch(step, 1, 4)[0][0] for step in (3, 3, 4))
+        np.testing.assert_array_equal(one, same)
+        assert not np.array_equal(one, other)
+
+
+def test_snrs_are_those_of_users_at_equal_power(small):
+    (snr,), _, _ = focusing.snr_batch(0, 1, 400)
+    decibels = 10 * np.log10(np.real(np.einsum("bkk->bk", snr)))
+    uniform = np.ptp(decibels, axis=1) < 0.01
+    assert 0.3 < uniform.mean() < 0.7
+    found = decibels[uniform, 0]
+    assert found.min() >= focusing.LOW_DB - 0.01
+    assert found.max() <= focusing.HIGH_DB + 0.01
+    (_, no), _, _ = focusing.channel_batch(0, 1, 8)
+    assert np.all(10 * np.log10(32 / 6 / no) >= focusing.LOW_DB - 0.01)
