@@ -58,7 +58,8 @@ def learn_spectrum(a, y, no=None, iterations: int = 6):
     for i in range(iterations):
         q, t, white = np.zeros_like(p), np.zeros_like(p), np.zeros(2)
         for seen, rows in zip(a, groups, strict=True):
-            for total, part in zip((q, t, white), _slopes(seen, rows, p, no)):
+            parts = _slopes(seen, rows, p, no)
+            for total, part in zip((q, t, white), parts, strict=True):
                 total += part
         step = WARM if i < FIRST else STEADY
         p *= (q / np.maximum(t, 1e-30)) ** step
@@ -83,14 +84,14 @@ def noise_floor(a, y, level: float = 1e-3):
         number += quiet.shape[1] * len(rows)
     if not number:
         raise ValueError(
-            "waves reach every direction that is measured, so that noise cannot be told "
-            "from them: state the noise variance"
+            "waves reach every direction that is measured, so that noise cannot be "
+            "told from them: state the noise variance"
         )
     return energy / number
 
 
 def _slopes(a, y, p, no):
-    """Contributions to q, t, and to those of the noise, of snapshots y [number, size]."""
+    """Contributions of snapshots y [number, size] to q, t and those of the noise."""
     root = a * np.sqrt(p)
     r = root @ root.conj().T
     r[np.diag_indices(len(r))] += np.float32(no)

@@ -19,6 +19,7 @@ CLASSES = {
     "link_sim.models.classifier": ("ImageClassifier",),
     "link_sim.models.denoiser": ("PreconditionedDenoiser",),
     "link_sim.models.graph_amp": ("GraphAMP",),
+    "link_sim.models.pairwise": ("PairwiseNetwork",),
     "link_sim.models.pixel_denoiser": ("PixelDenoiser",),
     "link_sim.models.semantic": ("SemanticDenoiser", "SemanticEncoder"),
     "link_sim.models.spectral": ("SpectralDenoiser", "SpectrumNetwork"),
@@ -46,6 +47,9 @@ CLASSES = {
     "link_sim.receivers.estimation.ofdm": ("ScoreChannelEstimator",),
     "link_sim.receivers.images.pixel_bayes": ("PixelBayes",),
     "link_sim.receivers.images.restoration": ("ConditionalDDPM",),
+    "link_sim.receivers.precoding.calibrated": ("CalibratedInputZF", "CalibratedZF"),
+    "link_sim.receivers.precoding.linear": ("MRT", "RZF", "ZF"),
+    "link_sim.receivers.precoding.wmmse": ("ReducedWMMSE", "WMMSE"),
     "link_sim.receivers.semantic": ("SemanticDecoder", "SymbolEncoder"),
     "link_sim.world.transmitter": ("Transmitter",),
 }  # fmt: skip

@@ -28,7 +28,7 @@ def sample_lmmse(sounding: SoundingContext):
 
 
 def spectrum(sounding: SoundingContext):
-    """LMMSE under the spectrum that received pilots betray; no clean channel is seen."""
+    """LMMSE under the spectrum that received pilots betray, without clean channels."""
     if len(sounding.shape) != 2:
         raise ValueError(
             "'spectrum' needs a plane of antennas: use array.antennas of two"

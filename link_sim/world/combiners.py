@@ -32,8 +32,8 @@ def subarrays(rng, size: int, measurements: int, groups) -> np.ndarray:
     if measurements < number:
         unseen = int(np.sum(groups >= measurements))
         raise ValueError(
-            f"{measurements} measurements leave {unseen} antennas of {number} subarrays "
-            "unseen: use at least one measurement a subarray"
+            f"{measurements} measurements leave {unseen} antennas of {number} "
+            "subarrays unseen: use at least one measurement a subarray"
         )
     chain = np.sort(np.arange(measurements) % number)
     own = groups == chain[:, None]

@@ -24,7 +24,7 @@ def least_squares(y, m, no):
 
 
 def lmmse(y, m, no, covariance):
-    """The exact estimate of a zero-mean Gaussian channel, `C M^H (M C M^H + no I)^-1 y`.
+    """The exact estimate of a Gaussian channel, `C M^H (M C M^H + no I)^-1 y`.
 
     covariance: of h, [antennas, antennas]. One inverse for all where m is shared.
     """
@@ -39,7 +39,7 @@ def lmmse(y, m, no, covariance):
 def stated_error(m, no, covariance, true) -> float:
     """Error per element of `lmmse` with one covariance where another is true.
 
-    Exact for channels of covariance `true`, for one combiner m [measurements, antennas].
+    Exact for channels of covariance `true`; one combiner m, [measurements, antennas].
     """
     gain = _gain(m, no, covariance)[0]
     seen = true @ m.conj().T

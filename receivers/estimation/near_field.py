@@ -31,7 +31,7 @@ def off_grid(array, y, m, no, nearest: float, frequencies=None):
 
 
 def estimate(model, z, no, paths):
-    """Posterior mean under given paths, and the variance of its error, [batch, 1, 1]."""
+    """Posterior mean under given paths, and its error variance, [batch, 1, 1]."""
     rest, weights = explained(z, no, paths)
     gains = weights @ (np.conj(paths.atoms) @ z)
     h_hat = model.fields(paths.path, gains)
@@ -41,9 +41,10 @@ def estimate(model, z, no, paths):
 def _variance(model, z, no, paths, rest, weights, gains):
     """Of gains, of places, and of what is missed: [batch, 1, 1].
 
-    Gains err by no W, edges of windows as EDGE real numbers would. Places x err by the inverse of their Fisher information with the
-    gains integrated out, J = 2 Re sum_t D_t^H R^-1 D_t, D = gain * dp / dx, while gains
-    follow: h moves by (dv - V W P^H dp) gain. To this comes what `_hidden` says.
+    Gains err by no W, edges of windows as EDGE real numbers would. Places x err by the
+    inverse of their Fisher information with the gains integrated out, J = 2 Re sum_t
+    D_t^H R^-1 D_t, D = gain * dp / dx, while gains follow: h moves by (dv - V W P^H dp)
+    gain. To this comes what `_hidden` says.
     """
     batch, slots, d = *paths.power.shape, len(model.cells)
     flat = paths.path.reshape(batch * slots, -1)
@@ -72,9 +73,9 @@ def _variance(model, z, no, paths, rest, weights, gains):
 def _hidden(model, z, no, paths):
     """Power of paths too weak to be found, per antenna: [batch].
 
-    Path powers taken for exponential with mean m, those above the threshold t are found,
-    and exceed it by m on average; found paths then hide (exp(x) - 1 - x) m each, x = t /
-    m. No more than the measurements hold at all.
+    Path powers taken for exponential with mean m, those above the threshold t are
+    found, and exceed it by m on average; found paths then hide (exp(x) - 1 - x) m each,
+    x = t / m. No more than the measurements hold at all.
     """
     size, columns = z.shape[1:]
     threshold = model.threshold(columns) * no / model.energy

@@ -15,8 +15,8 @@ def efficient(array, y, m, no, h, paths, gains, frequencies=None, windows=None):
     Without `frequencies`, every snapshot has a gain of its own; with them, a path has
     one gain and one delay.
 
-    h: [batch, antennas, snapshots]; paths: [batch, L, axes + 1]; gains: complex, [batch,
-    L, snapshots]; windows: [batch, L, antennas] or None.
+    h: [batch, antennas, snapshots]; paths: [batch, L, axes + 1]; gains: complex,
+    [batch, L, snapshots]; windows: [batch, L, antennas] or None.
     """
     tangent = _tangent(array, h, paths, gains, frequencies, windows)
     seen = _measured(tangent, m, h.shape[2])

@@ -173,7 +173,7 @@ class WithDelays(FreeGains):
         return self._delayed(path, super().waves(path))
 
     def _delayed(self, path, space):
-        """Derivatives of the product, from those of space: [batch, ..., snapshots *]."""
+        """Derivatives of the product, from those of space: [batch, …, snapshots *]."""
         d = self.array.axes + 1
         e = self.turns(path[:, d])
         rate = -2j * np.pi * self.frequencies * self.cells[d]

@@ -49,8 +49,8 @@ class Aperture:
         gap = self._gap() / self.wavelength
         if not SPACING[0] <= gap <= SPACING[1]:
             raise ValueError(
-                f"neighbouring antennas are {gap:.3g} wavelengths apart: give positions "
-                "and wavelength both in metres"
+                f"neighbouring antennas are {gap:.3g} wavelengths apart: give "
+                "positions and wavelength both in metres"
             )
 
     def __len__(self):
@@ -123,7 +123,7 @@ class Aperture:
         return np.concatenate([s, a[:, None]], axis=1)[inside | (a == 0)]
 
     def clipped(self, path, nearest: float) -> np.ndarray:
-        """Paths moved to where there are sources: |s| < 1, ranges `nearest` and more."""
+        """Paths moved to where sources are: |s| < 1, ranges `nearest` and more."""
         path = np.array(path)
         s = path[..., :-1]
         size = np.sqrt(np.sum(s**2, axis=-1, keepdims=True))
@@ -151,7 +151,7 @@ class Aperture:
 
 
 def path_of(direction, distance) -> np.ndarray:
-    """Coordinates (s, a) of sources: direction cosines [..., axes], range [...] in m."""
+    """Coordinates (s, a) of sources: direction cosines [..., axes], range [...] [m]."""
     s = np.asarray(direction, float)
     a = (1 - np.sum(s**2, axis=-1)) / (2 * np.asarray(distance, float))
     return np.concatenate([s, a[..., None]], axis=-1)
