@@ -19,6 +19,7 @@ class MarkdownDocstrings(griffe.Extension):
 
 def as_markdown(text: str) -> str:
     """A docstring with underlined or indented sections and entries, as Markdown."""
+    text = text.replace("] [", "] \\[")  # a shape and a unit, not a link
     text = re.sub(r"^([A-Z][\w ]*)\n-{3,}$", r"**\1**\n", text, flags=re.M)
     text = re.sub(r"^([A-Z][\w ]*):\n((?:    .*\n?|\n)+)", _section, text, flags=re.M)
     first, *rest = text.splitlines()

@@ -99,7 +99,7 @@ def ratio(model, path, rest, weights, atoms, no):
 
 
 class Slope(NamedTuple):
-    """q / s of candidates, gradient and Hessian of its logarithm in cells, q, s, atom."""
+    """q / s of candidates, gradient and Hessian of its log in cells, q, s, atom."""
 
     f: np.ndarray
     gradient: np.ndarray
