@@ -91,7 +91,7 @@ def noise_floor(a, y, level: float = 1e-3):
 
 
 def _slopes(a, y, p, no):
-    """Contributions of snapshots y [number, size] to q, t and those of the noise."""
+    """Contributions to q, t, and to those of the noise, of snapshots [number, size]."""
     root = a * np.sqrt(p)
     r = root @ root.conj().T
     r[np.diag_indices(len(r))] += np.float32(no)

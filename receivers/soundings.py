@@ -28,11 +28,9 @@ def sample_lmmse(sounding: SoundingContext):
 
 
 def spectrum(sounding: SoundingContext):
-    """LMMSE under the spectrum that received pilots betray, without clean channels."""
+    """LMMSE under the spectrum of received pilots; no clean channel is seen."""
     if len(sounding.shape) != 2:
-        raise ValueError(
-            "'spectrum' needs a plane of antennas: use array.antennas of two"
-        )
+        raise ValueError("'spectrum' needs a plane of antennas: give rows and columns")
     y, m, no = sounding.received()
     f = responses(sounding.shape, wavenumbers(sounding.shape, sounding.spacing))
     power, _ = learn_spectrum(m @ f, y, no)

@@ -28,12 +28,7 @@ STYLE: dict[Any, Any] = {
     "pdf.fonttype": 42,  # text stays text
     "svg.hashsalt": "link-sim",  # the same file each time
 }
-BOUNDS = (
-    "perfect-csi",
-    "genie",
-    "crb",
-    "crb-delays",
-)  # blocks that know what no receiver can
+BOUNDS = "perfect-csi", "genie", "crb", "crb-delays"  # know what no receiver can
 # Paul Tol's colour-blind safe "muted" scheme
 COLOURS = (
     "#332288", "#cc6677", "#117733", "#ddaa33", "#88ccee",

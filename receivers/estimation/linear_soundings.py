@@ -16,6 +16,7 @@ from scipy.linalg import cho_factor, cho_solve
 
 def least_squares(y, m, no):
     """`M^+ y`, of minimum norm where there are fewer measurements than antennas."""
+    refuse_unseen(m)
     inverse = np.linalg.pinv(m)
     antennas, rank = inverse.shape[-2], min(inverse.shape[-2:])
     err_var = no * np.sum(np.abs(inverse) ** 2, axis=(-2, -1)) / antennas
@@ -36,10 +37,20 @@ def lmmse(y, m, no, covariance):
     return h_hat, err_var[:, None, None]
 
 
+def refuse_unseen(m) -> None:
+    """ValueError if some antenna reaches no measurement."""
+    unseen = np.flatnonzero(~np.any(np.asarray(m) != 0, axis=tuple(range(m.ndim - 1))))
+    if len(unseen):
+        raise ValueError(
+            f"the combiner leaves antenna {unseen[0]} unseen ({len(unseen)} in all): "
+            "give each antenna a weight in some measurement"
+        )
+
+
 def stated_error(m, no, covariance, true) -> float:
     """Error per element of `lmmse` with one covariance where another is true.
 
-    Exact for channels of covariance `true`; one combiner m, [measurements, antennas].
+    For channels of covariance `true` and one combiner m [measurements, antennas].
     """
     gain = _gain(m, no, covariance)[0]
     seen = true @ m.conj().T

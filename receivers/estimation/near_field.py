@@ -5,6 +5,7 @@ Arguments and results as in `near_field_baselines`.
 
 import numpy as np
 
+from link_sim.receivers.estimation.linear_soundings import refuse_unseen
 from link_sim.receivers.estimation.off_grid import explained, find_paths
 from link_sim.receivers.estimation.path_models import FreeGains, WithDelays
 
@@ -22,6 +23,12 @@ def off_grid(array, y, m, no, nearest: float, frequencies=None):
     frequencies: of the snapshots [Hz], evenly spaced, for paths of one gain and one
     delay each; without, every snapshot has gains of its own.
     """
+    refuse_unseen(m)
+    if no is None or not no > 0:
+        raise ValueError(
+            f"no = {no}: state the noise variance of a measurement, or estimate it "
+            "first with models.wavenumber_spectrum.noise_floor"
+        )
     if frequencies is None:
         model = FreeGains(array, m, nearest)
     else:
@@ -74,7 +81,7 @@ def _hidden(model, z, no, paths):
     """Power of paths too weak to be found, per antenna: [batch].
 
     Path powers taken for exponential with mean m, those above the threshold t are
-    found, and exceed it by m on average; found paths then hide (exp(x) - 1 - x) m each,
+    found, and exceed it by m on average; each then hides (exp(x) - 1 - x) m of others,
     x = t / m. No more than the measurements hold at all.
     """
     size, columns = z.shape[1:]

@@ -99,7 +99,7 @@ def ratio(model, path, rest, weights, atoms, no):
 
 
 class Slope(NamedTuple):
-    """q / s of candidates, gradient and Hessian of its log in cells, q, s, atom."""
+    """q / s of candidates, its logarithm's gradient and Hessian [cells], q, s, atom."""
 
     f: np.ndarray
     gradient: np.ndarray
@@ -122,9 +122,8 @@ def slope(model, path, rest, weights, atoms, no) -> Slope:
     q0 = np.mean(np.abs(alpha[:, 0]) ** 2, axis=1)
     cross = np.real(np.mean(np.conj(alpha[:, :1]) * alpha, axis=2))
     q1, q2 = 2 * cross[:, 1 : 1 + d], cross[:, 1 + d :]
-    outer = np.real(
-        np.conj(alpha[:, 1 : 1 + d]) @ np.swapaxes(alpha[:, 1 : 1 + d], 1, 2)
-    )
+    tilt = alpha[:, 1 : 1 + d]
+    outer = np.real(np.conj(tilt) @ np.swapaxes(tilt, 1, 2))
     q2 = 2 * (outer[:, rows, columns] / alpha.shape[2] + q2)
     s0 = np.maximum(np.real(beta[:, 0, 0]), 1e-12)
     s1 = 2 * np.real(beta[:, 1 : 1 + d, 0])

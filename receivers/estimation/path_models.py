@@ -173,7 +173,7 @@ class WithDelays(FreeGains):
         return self._delayed(path, super().waves(path))
 
     def _delayed(self, path, space):
-        """Derivatives of the product, from those of space: [batch, …, snapshots *]."""
+        """Derivatives of the product, from those of space alone."""
         d = self.array.axes + 1
         e = self.turns(path[:, d])
         rate = -2j * np.pi * self.frequencies * self.cells[d]
@@ -199,9 +199,8 @@ class WithDelays(FreeGains):
         bra = np.conj(grid.atoms)
         e = self.turns(self.starts)
         rest = rest.reshape(batch, number, -1).astype("complex64")
-        bins = np.matmul(bra, np.swapaxes(rest, 1, 2)) @ np.conj(e.T).astype(
-            "complex64"
-        )
+        late = np.conj(e.T).astype("complex64")
+        bins = np.matmul(bra, np.swapaxes(rest, 1, 2)) @ late
         split = atoms.reshape(batch, paths, number, self.m.shape[-2])
         phase = np.conj(split[:, :, :1, 0]) * split[..., 0]  # e(tau), up to a factor
         phase = phase / np.maximum(np.abs(phase[:, :, :1]), 1e-300)

@@ -151,7 +151,7 @@ class Aperture:
 
 
 def path_of(direction, distance) -> np.ndarray:
-    """Coordinates (s, a) of sources: direction cosines [..., axes], range [...] [m]."""
+    """Coordinates (s, a) of sources: direction cosines [..., axes], ranges in m."""
     s = np.asarray(direction, float)
     a = (1 - np.sum(s**2, axis=-1)) / (2 * np.asarray(distance, float))
     return np.concatenate([s, a[..., None]], axis=-1)

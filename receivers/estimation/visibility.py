@@ -129,7 +129,6 @@ def _dyadic(count: int, levels: int) -> list:
     found = []
     for level in range(levels + 1):
         size = count // 2**level
-        found += [
-            (low, low + size) for low in range(0, count - size + 1, max(1, size // 2))
-        ]
+        lows = range(0, count - size + 1, max(1, size // 2))
+        found += [(low, low + size) for low in lows]
     return found
