@@ -4,130 +4,28 @@ The data are Eb/N0 values; images, channels and noise are drawn anew in each ste
 """
 
 import logging
-from collections.abc import Callable, Iterator
 from contextlib import contextmanager
-from itertools import islice
-from typing import Any, NamedTuple
+from typing import Any
 
 import keras
-import numpy as np
 import tensorflow as tf
-from sionna.phy.ofdm import ResourceGridDemapper
 
+from link_sim.experiments.targets import OUTPUTS, SLOTS, TARGETS, Stages, stages
 from link_sim.metrics.keras_metrics import (
     NMSE,
     PSNR,
     BitErrorRate,
     BlockErrorRate,
 )
-from link_sim.receivers.chain import Receiver
-from link_sim.receivers.layer import ReceiverLayer
 
-SLOTS = "estimator", "detector", "decoder", "restorer"
-OUTPUTS = "h_hat", "llr", "llr_blocks", "image_hat"
-"""Of the slots, what the next one takes."""
 INSTEAD = {
     "LDPCDecoder": "the decoder sionna-bp",
     "ConditionalDDPM": "ddpm-soft, which takes soft bits",
     "NoneType": "a restorer, such as pixel-bayes",
 }
 """What lets gradients through, by the block that does not."""
-
-
-class Target(NamedTuple):
-    """What the first receiver learns: `pair(link, passed)` gives y and y_pred.
-
-    stages : how many slots of the receiver act on it
-    """
-
-    stages: int
-    loss: Any
-    pair: Callable
-
-
-class Stages(ReceiverLayer):
-    """A receiver as far as a number of its slots; what each has made, by name."""
-
-    def __init__(self, receiver: Receiver):
-        super().__init__(name=receiver.name)
-        self.receiver = receiver
-
-    def call(self, y, no, h, number, training=None):
-        made = {}
-        for outputs in islice(stages(self.receiver, y, no, h), number):
-            made |= outputs
-        return made
-
-
-def stages(receiver: Receiver, y, no, h) -> Iterator[dict]:
-    """What each slot of a receiver makes of grids in turn, by name."""
-    sender = receiver.transmitter
-    h_hat, err_var = receiver.estimate(y, no, h)
-    yield {"h_hat": h_hat}
-    llr_grid = receiver.detector(y, h_hat, err_var, no)
-    llr = sender.demodulate(llr_grid)
-    yield {"llr_grid": llr_grid, "llr": llr}
-    llr_blocks = receiver.decoder(llr)
-    yield {"llr_blocks": llr_blocks}
-    llr_image, b_hat, _ = sender.check(llr_blocks)
-    yield {"b_hat": b_hat, "image_hat": receiver.restore(llr_image)}
-
-
-def parts(z):
-    """A complex tensor as a real one, with an axis more."""
-    return tf.stack([tf.math.real(z), tf.math.imag(z)], -1)
-
-
-def expected_symbols(llr, points):
-    """E[x | llr] of symbols with independent bits, most significant first.
-
-    llr : [..., symbols * bits], points : [2**bits], complex -> [..., symbols], complex
-    """
-    bits = int(np.log2(points.shape[0]))
-    labels = np.arange(2**bits)[:, None] >> np.arange(bits)[::-1] & 1
-    shape = tf.concat([tf.shape(llr)[:-1], [llr.shape[-1] // bits, bits]], 0)
-    logits = tf.matmul(tf.reshape(llr, shape), labels.T.astype("float32"))
-    weights = tf.nn.softmax(logits)
-    return tf.complex(
-        tf.linalg.matvec(weights, tf.math.real(points)),
-        tf.linalg.matvec(weights, tf.math.imag(points)),
-    )
-
-
-def _channel(link, passed):
-    return parts(passed["h"]), parts(passed["h_hat"])
-
-
-def _coded_bits(link, passed):
-    return passed["c"], passed["llr"]
-
-
-def _symbols(link, passed):
-    sender = link.transmitter
-    demap = ResourceGridDemapper(sender.resource_grid, sender.stream_management)
-    x = demap(passed["x_rg"])
-    return parts(x), parts(expected_symbols(passed["llr_grid"], sender.points()))
-
-
-def _information_bits(link, passed):
-    return tf.reshape(passed["b"], [-1, link.transmitter.k]), passed["llr_blocks"]
-
-
-def _image(link, passed):
-    return passed["image"], passed["image_hat"]
-
-
-def _bit_metric():
-    return keras.losses.BinaryCrossentropy(from_logits=True)
-
-
-TARGETS = {
-    "channel": Target(1, keras.losses.MeanSquaredError, _channel),
-    "coded_bits": Target(2, _bit_metric, _coded_bits),
-    "symbols": Target(2, keras.losses.MeanSquaredError, _symbols),
-    "information_bits": Target(3, _bit_metric, _information_bits),
-    "image": Target(4, keras.losses.MeanSquaredError, _image),
-}
+LEVELS = [tf.TensorSpec([None])]
+"""Of a step: Eb/N0 of each frame [dB]."""
 
 
 class TrainableLink(keras.Model):
@@ -164,7 +62,7 @@ class TrainableLink(keras.Model):
         if self.supports_jit:
             self._refuse_xla()
         self.target = target
-        self._learned = self._traced(self._learn, reduce_retracing=True)
+        self._learned = self._traced(self._learn, input_signature=LEVELS)
         loss = TARGETS[target].loss() if loss is None else loss
         super().compile(optimizer=optimizer, loss=loss, **options)
 
@@ -197,7 +95,7 @@ class TrainableLink(keras.Model):
 
     def test_step(self, data):
         ebno_db = _levels(data)
-        passed = self._passed(ebno_db, len(SLOTS), False)
+        passed = self._evaluated(ebno_db)
         y, y_pred = TARGETS[self.target].pair(self, passed)
         self._note(self.compute_loss(y=y, y_pred=y_pred, training=False), ebno_db)
         for judge, (sent, found) in self.judges.items():
@@ -205,7 +103,7 @@ class TrainableLink(keras.Model):
         return self.compute_metrics(None, y, y_pred)
 
     def predict_step(self, data):
-        return self._passed(_levels(data), len(SLOTS), False)
+        return self._evaluated(_levels(data))
 
     @property
     def judges(self) -> dict[str, tuple[str, str]]:
@@ -223,7 +121,8 @@ class TrainableLink(keras.Model):
     def _settle(self, traced, whole: bool):
         """Makes what the steps need; builds receivers that were made elsewhere."""
         self._traced = traced
-        self._passed = traced(self._pass, reduce_retracing=True)
+        # one graph for all batch sizes: the same numbers in the same order
+        self._evaluated = traced(self._evaluate, input_signature=LEVELS)
         metrics = BitErrorRate, BlockErrorRate, PSNR, NMSE
         made = {metric.name: metric for metric in (kind() for kind in metrics)}
         self._judges = {name: made[name] for name in self.judges}
@@ -246,11 +145,16 @@ class TrainableLink(keras.Model):
         h = self._remove_nulled(h)
         return {"image": image, "b": b, "c": c, "x_rg": x_rg, "h": h, **made}
 
+    def _evaluate(self, ebno_db):
+        return self._pass(ebno_db, len(SLOTS), training=False)
+
     def _learn(self, ebno_db):
         """Loss, what it compares, and its gradients, of frames at random."""
         target = TARGETS[self.target]
         with tf.GradientTape() as tape:
-            y, y_pred = target.pair(self, self._pass(ebno_db, target.stages, True))
+            y, y_pred = target.pair(
+                self, self._pass(ebno_db, target.stages, training=True)
+            )
             loss = self.compute_loss(y=y, y_pred=y_pred, training=True)
             scaled = self.optimizer.scale_loss(loss)
         with _without_cast_warnings():
