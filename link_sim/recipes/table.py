@@ -62,6 +62,10 @@ RECIPES = {
         "bit_planes:train_bit_planes",
         "Bit-plane denoiser of digits: LLRs to posterior logits of all bits",
     ),
+    "constellation-64": Recipe(
+        "constellations:train_constellation",
+        "64 points for rate 1/2 over white noise, in place of 64-QAM",
+    ),
     "csi-scm": Recipe(
         "channels:train_scm",
         "Denoiser of 64 x 16 channels of the 3GPP spatial channel model",
