@@ -86,7 +86,8 @@ def on_grid(array, y, m, no, nearest: float):
         power = power * np.sqrt(q / np.maximum(s, 1e-20))
     q, s = solved[:, :, : y.shape[2]], ket @ solved[:, :, y.shape[2] :]
     waves = np.swapaxes(array.waves(path[kept]).astype("complex64"), 1, 2)
-    left = np.eye(power.shape[1]) * power[:, None] - power[..., None] * s * power[:, None]
+    spread = power[:, None]
+    left = np.eye(power.shape[1]) * spread - power[..., None] * s * spread
     inside = np.sum(left * (np.swapaxes(waves, 1, 2) @ waves.conj()), axis=(1, 2))
     h_hat = waves @ (power[..., None] * (ket @ q))
     return h_hat, np.real(inside)[:, None, None] / len(array)
