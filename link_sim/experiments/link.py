@@ -19,8 +19,9 @@ from link_sim.receivers.images.bits import image_from_levels
 from link_sim.scenarios.base import ScenarioError, batch_seed
 from link_sim.scenarios.link import LinkScenario
 from link_sim.scenarios.loading import parse_scenario
-from link_sim.world.channel import Channel, add_noise, apply_channel, covariances
+from link_sim.world.channel import add_noise, covariances
 from link_sim.world.sources import load_images
+from link_sim.world.time_channel import open_channel
 from link_sim.world.transmitter import Transmitter
 
 
@@ -85,8 +86,9 @@ class Link(TrainableLink):
         self.transmitter = Transmitter(
             scenario, shape, self._covariances, constellation
         )
-        self.channel = Channel(scenario, self.transmitter.grids_per_frame)
+        self.channel = open_channel(scenario, self.transmitter.grids_per_frame)
         self._draw_channel = tf.function(self.channel, autograph=False)
+        self._send_over = tf.function(self.channel.send, autograph=False)
         self._remove_nulled = RemoveNulledSubcarriers(self.transmitter.resource_grid)
         receivers = list(receivers or scenario.receivers)
         names = [r for r in receivers if isinstance(r, str)]
@@ -198,9 +200,8 @@ class Link(TrainableLink):
 
     def propagate(self, x_rg, no):
         """A channel drawn at random, and what is received of grids over it."""
-        frames = tf.shape(x_rg)[0] // self.transmitter.grids_per_frame
-        h = self._draw_channel(frames)
-        return h, add_noise(apply_channel(x_rg, h), no)
+        y, h = self._send_over(x_rg)
+        return h, add_noise(y, no)
 
     def _bits(self, batch_size, ebno_db):
         """Information bits of random images, and the first receiver's decisions."""

@@ -106,6 +106,22 @@ def responses_of(scenario: Any) -> Responses:
     return _read(scenario.channel, scenario.antennas, scenario.grid)
 
 
+def check_steps(scenario: Any, steps: int) -> None:
+    """Raises `ScenarioError` for a file with fewer time steps than a frame takes."""
+    found, path = responses_of(scenario).steps, scenario.channel.file.path
+    if scenario.channel.domain == "time" and found > 1:
+        raise ScenarioError(
+            f"{path} has a time step an OFDM symbol, and channel.domain = 'time' needs "
+            "one a sample: use domain 'frequency', or 1 time step"
+        )
+    if 1 < found < steps:
+        raise ScenarioError(
+            f"{path} has {found} time steps, a frame takes {steps}: supply as many, or "
+            "1 for a static channel, or shorten the frame by grid.symbols, "
+            "grid.fft_size, code.bits_per_symbol or code.rate"
+        )
+
+
 def doppler(scenario: Any) -> float:
     """Largest Doppler shift [Hz], measured where the user's file has time steps."""
     measured, grid = None, scenario.grid

@@ -25,6 +25,8 @@ def interference_remark(scenario: Any) -> str | None:
     It is where the energy of intercarrier interference, or that of paths beyond the
     cyclic prefix, would exceed a tenth of `no` at some point.
     """
+    if scenario.channel.domain == "time":
+        return None
     points = map(scenario.at, scenario.sweep.points)
     try:
         found = [(carriers(at), beyond_prefix(at), noise_variance(at)) for at in points]
@@ -37,11 +39,13 @@ def interference_remark(scenario: Any) -> str | None:
         what, remedy = "intercarrier interference by the Doppler spread", "speed"
     else:
         what, remedy = "interference by paths beyond the cyclic prefix", "delay spread"
+    by_sample = scenario.kind == "link" and scenario.channel.model != "cfr"
+    hint = ": see channel.domain=time" if by_sample else ""
     level = 10 * math.log10(max(ici, late))
     return (
         f"Not simulated: {what}, about {level:.0f} dB of the signal where noise is "
         f"{10 * math.log10(no):.0f} dB; the channel is constant over each OFDM symbol, "
-        f"so results at this {remedy} are too good."
+        f"so results at this {remedy} are too good{hint}."
     )
 
 

@@ -5,7 +5,7 @@ from typing import ClassVar, Literal
 from pydantic import model_validator
 
 from link_sim.scenarios.base import Scenario
-from link_sim.scenarios.channel_file import responses_of
+from link_sim.scenarios.channel_file import check_steps
 from link_sim.scenarios.interference import interference_remark
 from link_sim.scenarios.radio import Channel, Payload
 from link_sim.scenarios.sections import QAM, Antennas, Code, Grid
@@ -35,7 +35,8 @@ class LinkScenario(Scenario):
 
     def check_files(self) -> None:
         for point in self.sweep.points if self.channel.file is not None else ():
-            responses_of(self.at(point))
+            at = self.at(point)
+            check_steps(at, at.grid.symbols)
 
     @property
     def remark(self) -> str | None:

@@ -42,6 +42,8 @@ class Channel(Section):
     themselves normalised as a whole, CDL and drops in each frame; AWGN, Rayleigh and
     TDL have a mean energy of 1 anyway. The energy is that of an antenna pair or, on the
     Es/N0 axis, that of a receive antenna.
+    domain: `frequency`, a product on each resource element, or `time`, sample by sample
+    with intercarrier interference and that of paths beyond the cyclic prefix.
     """
 
     model: Literal[
@@ -56,6 +58,7 @@ class Channel(Section):
     speed: Annotated[float, Field(ge=0, le=1e4)] = 3.0
     file: DataFile | None = None
     normalise: Literal["frame", "file", "none"] | None = None
+    domain: Literal["frequency", "time"] = "frequency"
 
     @property
     def normalisation(self) -> str:
@@ -82,6 +85,10 @@ class Channel(Section):
             raise ValueError(
                 "channel.normalise = 'file' is for channels from a file: use frame or "
                 "none, or set channel.file"
+            )
+        if self.domain == "time" and self.model == "cfr":
+            raise ValueError(
+                "channel.domain = 'time' needs paths: use the models of Sionna, or cir"
             )
         return self
 

@@ -5,7 +5,7 @@ from typing import ClassVar, Literal
 from pydantic import model_validator
 
 from link_sim.scenarios.base import Scenario
-from link_sim.scenarios.channel_file import responses_of
+from link_sim.scenarios.channel_file import check_steps
 from link_sim.scenarios.data_files import DataFile
 from link_sim.scenarios.interference import interference_remark
 from link_sim.scenarios.radio import Channel, Payload
@@ -40,6 +40,10 @@ class SemanticScenario(Scenario):
     @model_validator(mode="after")
     def check(self):
         self.channel.check_level(self.level)
+        if self.channel.domain == "time":
+            raise ValueError(
+                "channel.domain = 'time' is for links of bits: use frequency here"
+            )
         if self.payload.source not in CLASSIFIERS:
             raise ValueError(
                 "payload.source has no semantic weights: use mnist or cifar10"
@@ -70,7 +74,8 @@ class SemanticScenario(Scenario):
 
     def check_files(self) -> None:
         for point in self.sweep.points if self.channel.file is not None else ():
-            responses_of(self.at(point))
+            at = self.at(point)
+            check_steps(at, at.grid.symbols)
 
     @property
     def remark(self) -> str | None:

@@ -82,12 +82,22 @@ class Channel:
         if self._in_each_frame and self._received:
             energy = tf.reduce_sum(tf.abs(h) ** 2, 4, True)
             h = _scaled(h, tf.reduce_mean(energy, (2, 5, 6), True))
+        return self._grids_apart(h, 5)
+
+    def send(self, x_rg):
+        """What is received without noise of grids x_rg, and the channel drawn."""
+        h = self(tf.shape(x_rg)[0] // self._grids)
+        return apply_channel(x_rg, h), h
+
+    def _grids_apart(self, z, axis: int):
+        """Frames as rows of grids: the symbols, on an axis, dealt out to the batch."""
         if self._grids == 1:
-            return h
-        shape = [*h.shape[1:5], self._grids, self._symbols, h.shape[-1]]
-        h = tf.reshape(h, tf.concat([tf.shape(h)[:1], shape], 0))
-        h = tf.transpose(h, [0, 5, 1, 2, 3, 4, 6, 7])
-        return tf.reshape(h, tf.concat([[-1], tf.shape(h)[2:]], 0))
+            return z
+        shape = [*z.shape[1:axis], self._grids, self._symbols, z.shape[-1]]
+        z = tf.reshape(z, tf.concat([tf.shape(z)[:1], shape], 0))
+        order = [0, axis, *range(1, axis), axis + 1, axis + 2]
+        z = tf.transpose(z, order)
+        return tf.reshape(z, tf.concat([[-1], tf.shape(z)[2:]], 0))
 
 
 def _scaled(h, energy):

@@ -8,8 +8,7 @@ from sionna.phy import config
 from sionna.phy.channel import RayleighBlockFading, gen_single_sector_topology
 from sionna.phy.channel.tr38901 import CDL, TDL, AntennaArray, RMa, UMa, UMi
 
-from link_sim.scenarios.base import ScenarioError
-from link_sim.scenarios.channel_file import responses_of
+from link_sim.scenarios.channel_file import check_steps, responses_of
 from link_sim.scenarios.link import LinkScenario
 from link_sim.scenarios.sections import Antennas
 from link_sim.world.precoding import columns, gain_in_common, precoder
@@ -139,12 +138,7 @@ def _tdl(scenario: LinkScenario):
 def _file(scenario: LinkScenario, steps: int):
     """Draws examples at random from a file; of frequency responses, `tau` is `None`."""
     found, channel = responses_of(scenario), scenario.channel
-    if 1 < found.steps < steps:
-        raise ScenarioError(
-            f"{channel.file.path} has {found.steps} time steps, a frame takes {steps}: "
-            "supply as many, or 1 for a static channel, or shorten the frame by "
-            "grid.symbols, grid.fft_size, code.bits_per_symbol or code.rate"
-        )
+    check_steps(scenario, steps)
     a = found.a[..., :steps]
     if channel.normalisation == "file":
         a = a / np.sqrt(found.energy(_weights(scenario), scenario.grid, steps))

@@ -288,3 +288,9 @@ def test_score_knows_the_doppler_and_the_delays_of_a_file(tmp_path):
     assert np.allclose(h, h[..., :1], atol=1e-4)  # flat: the delay is taken off
     with pytest.raises(ScenarioError, match="score can follow delays up to .*lmmse"):
         build("long", tau + np.linspace(0, 2.8e-5, 8))
+
+
+def test_a_link_sample_by_sample_decides_as_the_one_in_the_frequency_domain():
+    settings = "channel.domain=time", "channel.model=tdl-a", "grid.cyclic_prefix=12"
+    counts = counts_of(link(*settings, "sweep.axis=esno_db"), 40.0, 0)["perfect-csi"]
+    assert counts["bit_errors"] == 0 and counts["bits"] == 4 * 1176
