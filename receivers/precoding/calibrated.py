@@ -3,8 +3,8 @@
 import keras
 from keras import ops
 
+from link_sim.models.kronecker import as_complex
 from link_sim.models.pretrained import load_model
-from link_sim.models.spectral import as_complex
 from link_sim.receivers.precoding.gram import (
     GramPrecoder,
     diagonal,

@@ -3,7 +3,7 @@
 import numpy as np
 from keras import ops
 
-from link_sim.models.spectral import as_complex
+from link_sim.models.kronecker import as_complex
 from link_sim.receivers.precoding.precoder import Precoder
 
 

@@ -4,7 +4,7 @@ import keras
 import numpy as np
 from keras import ops
 
-from link_sim.models.spectral import as_complex
+from link_sim.models.kronecker import as_complex
 from link_sim.receivers.precoding.gram import (
     GramPrecoder,
     beam_powers,
