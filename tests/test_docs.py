@@ -1,6 +1,6 @@
 """The documentation names what there is, and its examples work."""
 
-import importlib
+import importlib.util
 import json
 import re
 import shlex
@@ -47,6 +47,12 @@ def test_every_public_name_is_in_the_reference(package):
     module = importlib.import_module(package)
     for name in set(module.__all__) - {"__version__"}:
         assert getattr(module, name).__module__ in shown, name
+
+
+def test_the_reference_shows_modules_that_exist_and_each_once():
+    shown = [x for page in PAGES.values() for x in re.findall(r"^::: (.*)", page, re.M)]
+    assert len(set(shown)) == len(shown)
+    assert all(importlib.util.find_spec(name) for name in shown)
 
 
 @pytest.mark.parametrize("example", EXAMPLES)
