@@ -38,5 +38,8 @@ class Restorer(keras.layers.Layer):
         super().__init__(**kwargs)
         self.dense = keras.layers.Dense(1, "sigmoid")
 
+    def build(self, shape):
+        self.dense.build((None, 8))
+
     def call(self, llr):
         return self.dense(tf.tanh(tf.clip_by_value(llr, -9.0, 9.0) / 2))
