@@ -15,7 +15,8 @@ from link_sim.receivers.estimation.lmmse import LMMSEChannelEstimator
 from link_sim.receivers.estimation.ofdm import ScoreChannelEstimator
 from link_sim.scenarios.loading import load_scenario
 from link_sim.world.channel import Channel, covariances
-from link_sim.world.transmitter import Transmitter, pilot_pattern
+from link_sim.world.resource_grid import pilot_pattern
+from link_sim.world.transmitter import Transmitter
 
 SYMBOLS = 3
 
