@@ -112,6 +112,14 @@ class Scenario(Section):
         return one.model_copy(update={"stop": Stop()})
 
     @property
+    def is_point(self) -> bool:
+        """Whether the swept key has the value of the only point, as `at` leaves it."""
+        value: Any = self
+        for part in self.axis.key.split("."):
+            value = getattr(value, part, None)
+        return self.sweep.points == (value,)
+
+    @property
     def level(self) -> str:
         """The name of the level of noise, swept or fixed; empty if there is none."""
         if self.sweep.axis in LEVELS:

@@ -115,7 +115,7 @@ class SoundingScenario(Scenario):
         self.stop.refuse_blocks()
         m = self.combiner.measurements
         few = self.combiner.kind == "none" or m <= self.array.size
-        if self._is_point() and not few:
+        if self.is_point and not few:
             raise ValueError(
                 f"{m} measurements are more than {self.array.size} antennas: lower "
                 "combiner.slots or combiner.chains, or set combiner.kind='none'"

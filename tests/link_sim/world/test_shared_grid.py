@@ -127,14 +127,14 @@ def test_the_score_estimator_saves_error_against_least_squares(users, esno_db):
 @pytest.mark.parametrize(
     "override, named",
     [
-        ("sweep.axis=esno_db", "bandwidth_ratio"),
-        ("sweep.bandwidth_ratio=0.1", "sweep.esno_db alone"),
-        ("sweep.points=[0]", "bandwidth ratios"),
+        ("sweep.axis=esno_db", "esno_db is swept"),
+        ("sweep.bandwidth_ratio=0.1", "leave out sweep.bandwidth_ratio"),
+        ("sweep.points=[0]", "sweep.bandwidth_ratio = 0"),
         ("sweep.points=[0.1, 0.1]", "repeat"),
         ("payload.source=random", "no semantic weights"),
         ("users=3", "users"),
         ("code.rate=0.5", "code"),
-        ("kind=semantics", "link, csi, semantic"),
+        ("kind=semantics", "use link, csi, "),
         ("antennas.transmit=3", "antennas"),
         ("grid.guard_carriers=[4, 4]", "guard_carriers"),
         ("antennas={receive=3, polarisation='dual'}", "receive = 3 is odd"),

