@@ -72,7 +72,7 @@ def test_windows_are_contiguous_and_fade():
     share = hard.mean(axis=1)
     assert share.min() >= 0.24 and share.max() <= 0.51
     soft = near_field.boxes(rng, (50,), PLANE, (0.5, 0.5), 1.0, edge=3.0)
-    assert set(np.unique(np.round(soft, 6))) > {0.0, 1.0}
+    assert np.any(soft == 0) and np.any((soft > 0) & (soft < 1))
 
 
 def test_isotropic_waves_are_clusters_of_everything():
