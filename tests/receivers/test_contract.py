@@ -73,7 +73,8 @@ def codewords() -> np.ndarray:
 
 
 ESTIMATORS = tuple(name for name in catalog.ESTIMATORS if name != "perfect-csi")
-DETECTORS = tuple(name for name in catalog.DETECTORS if name != "langevin")
+LEFT_OUT = "langevin", "amp-gnn"  # random; its weights are to be trained first
+DETECTORS = tuple(name for name in catalog.DETECTORS if name not in LEFT_OUT)
 DECODERS = tuple(catalog.DECODERS)
 RESTORERS = "pixel-bayes", "regression", "ddpm-ancestral-2"
 SEMANTIC = "ae", "cdiff-2"
