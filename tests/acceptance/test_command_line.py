@@ -53,7 +53,7 @@ def test_a_killed_run_continues_to_the_same_counts(tmp_path):
     [
         (["run", "imgae"], "'imgae'"),
         (["run", "smoke", "--set", "colour=1"], "'colour'"),
-        (["run", "smoke", "--set", "code.rate=0.1"], "code.rate"),
+        (["run", "smoke", "--set", "code.rate=0.01"], "code.rate"),
         (["run", "smoke", "--set", "antennas.streams=3"], "streams = 3"),
         (["run", "smoke", "--set", "payload.source=/etc/hostname"], "/etc/hostname"),
         (["run", "smoke", "--receivers", "lss"], "'lss'"),
