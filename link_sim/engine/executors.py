@@ -14,6 +14,7 @@ from concurrent.futures import (
     ProcessPoolExecutor,
 )
 from contextlib import AbstractContextManager, contextmanager
+from multiprocessing.context import SpawnContext, SpawnProcess
 
 FIRST_WORKER = 60
 """How long to wait for the first worker of a Dask cluster, in seconds."""
@@ -80,7 +81,7 @@ def _processes(workers: int) -> Iterator[tuple[Executor, int]]:
     others = set(multiprocessing.active_children())
     executor = ProcessPoolExecutor(
         workers,
-        mp_context=multiprocessing.get_context("spawn"),
+        mp_context=_Workers(),
         initializer=_prepare_worker,
         initargs=(threads,),
     )
@@ -92,8 +93,24 @@ def _processes(workers: int) -> Iterator[tuple[Executor, int]]:
             process.terminate()
 
 
+class _Worker(SpawnProcess):
+    """A fresh process that leaves Ctrl-C to its parent from its first instruction."""
+
+    def start(self) -> None:
+        """Starts it with SIGINT blocked, which the process inherits."""
+        mask = signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGINT})
+        try:
+            super().start()
+        finally:
+            signal.pthread_sigmask(signal.SIG_SETMASK, mask)
+
+
+class _Workers(SpawnContext):
+    Process = _Worker
+
+
 def _prepare_worker(threads: int) -> None:
-    """Divides the cores, leaves Ctrl-C to the parent, and ends when the parent does.
+    """Divides the cores, and ends when the parent does.
 
     The worker is silent: what fails in it comes back to the parent as an exception.
     """
@@ -104,7 +121,6 @@ def _prepare_worker(threads: int) -> None:
     ):
         os.environ[name] = str(threads)
     os.dup2(os.open(os.devnull, os.O_WRONLY), 2)
-    signal.signal(signal.SIGINT, signal.SIG_IGN)
     threading.Thread(target=_end_with_parent, daemon=True).start()
 
 
