@@ -1,3 +1,18 @@
 import os
 
+import pytest
+
 os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
+
+
+@pytest.fixture
+def eager(request):
+    """Runs functions step by step, but in tests marked `graphs`.
+
+    On small data, tracing and compiling graphs takes longer than computing.
+    """
+    import tensorflow as tf
+
+    tf.config.run_functions_eagerly(not request.node.get_closest_marker("graphs"))
+    yield
+    tf.config.run_functions_eagerly(False)

@@ -73,9 +73,9 @@ def codewords() -> np.ndarray:
 
 
 ESTIMATORS = tuple(name for name in catalog.ESTIMATORS if name != "perfect-csi")
-ALIKE = "ddpm", "ddpm-soft", "ddpm-soft-ancestral", "vae", "langevin", "amp-gnn"
-"""Other options or weights of a block that is here, too costly to check again, random,
-or with weights that are to be trained first."""
+ALIKE = "ddpm", "ddpm-soft", "ddpm-soft-ancestral", "vae", "langevin"
+"""Other options or weights of a block that is here, too costly to check again, or
+random."""
 DETECTORS = tuple(name for name in catalog.DETECTORS if name not in ALIKE)
 ITERATED = "ep", "sionna-ep", "ep-retry", "amp"
 """Detectors whose rounding in single precision grows with their iterations."""

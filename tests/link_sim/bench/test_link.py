@@ -7,6 +7,8 @@ from link_sim.bench.link import bench_scenario, block_error_rate
 from link_sim.bench.stock import StockLink
 from link_sim.experiments.link import Link
 
+pytestmark = pytest.mark.usefixtures("eager")
+
 
 def test_stock_link_meets_the_noise_and_energy_of_ours():
     link = Link(bench_scenario("2x8", 2))
@@ -20,6 +22,7 @@ def test_stock_link_meets_the_noise_and_energy_of_ours():
     assert block_error_rate(b, b_hat) == 0
 
 
+@pytest.mark.graphs
 def test_a_link_is_traced_once(monkeypatch):
     monkeypatch.setattr(config, "_tf_rng", None)  # as where nothing has been seeded
     link = Link(bench_scenario("siso", 2))

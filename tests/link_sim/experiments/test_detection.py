@@ -6,10 +6,8 @@ import pytest
 from link_sim.engine.batches import run_batch
 from link_sim.experiments.detection import Detection
 from link_sim.metrics.rates import estimate
-from link_sim.models.cards import list_pretrained
 from link_sim.scenarios.base import ScenarioError
 from link_sim.scenarios.loading import load_scenario
-from link_sim.scenarios.sections import QAM
 
 
 def small(*settings, name="detection"):
@@ -75,8 +73,6 @@ def test_bad_input_gets_one_sentence(settings, words):
 @pytest.mark.parametrize("bits, snr_db", [(2, 9.0), (4, 16.5)])
 def test_learned_messages_reach_expectation_propagation(bits, snr_db):
     """With its second try, never above EP by more than chance, on unseen sizes."""
-    if f"amp-gnn-{QAM[bits]}" not in list_pretrained():
-        pytest.skip("its weights are not shipped yet")
     settings = [f"mimo.bits_per_symbol={bits}", f"sweep.points=[{snr_db}]"]
     settings += ["receivers=['amp', 'ep', 'amp-gnn']", "batch_size=2000"]
     counts = run_batch(load_scenario("detection", settings).to_toml(), snr_db, 0)

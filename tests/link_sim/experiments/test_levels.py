@@ -11,6 +11,8 @@ from link_sim.experiments.link import Link
 from link_sim.scenarios.loading import ScenarioError, load_scenario
 from link_sim.world.sources import evaluation_digits
 
+pytestmark = pytest.mark.usefixtures("eager")
+
 FRAMES = 60
 
 

@@ -15,6 +15,8 @@ from link_sim.scenarios.interference import noise_variance
 from link_sim.scenarios.loading import load_scenario
 from link_sim.world.sources import evaluation_digits
 
+pytestmark = pytest.mark.usefixtures("eager")
+
 SMALL = [
     "channel.model=rayleigh",
     "antennas.polarisation=single",
@@ -192,6 +194,7 @@ class ScaledDetector(keras.layers.Layer):
         return self.scale * self.detector(y, h_hat, err_var, no)
 
 
+@pytest.mark.graphs
 def test_a_layer_inside_a_receiver_trains_in_the_loop():
     base = link()
     mine = Receiver(base.transmitter, detector=ScaledDetector(base.transmitter))

@@ -20,9 +20,6 @@ from link_sim.world.channel import Channel
 from link_sim.world.shared_grid import SharedGrid
 from link_sim.world.sources import evaluation_digits
 
-TRAINED_DETECTORS = [name for name in DETECTORS if name != "amp-gnn"]
-"""Those whose weights, if any, are shipped."""
-
 MODELS = get_args(ChannelSection.model_fields["model"].annotation)
 CODE_ONLY = [name for name in DECODERS if not name.startswith("turbo")]
 """Decoders that take images of any size; for the others see `test_joint`."""
@@ -109,15 +106,10 @@ def test_every_channel_carries_every_kind(model):
     "names",
     [
         pytest.param([*ESTIMATORS], id="estimators"),
-        pytest.param([f"perfect-csi+{d}" for d in TRAINED_DETECTORS], id="detectors"),
+        pytest.param([f"perfect-csi+{d}" for d in DETECTORS], id="detectors"),
         pytest.param([f"perfect-csi+{d}" for d in CODE_ONLY], id="decoders"),
         pytest.param(
-            [
-                f"{e}+{d}+{c}"
-                for e in ESTIMATORS
-                for d in TRAINED_DETECTORS
-                for c in CODE_ONLY
-            ],
+            [f"{e}+{d}+{c}" for e in ESTIMATORS for d in DETECTORS for c in CODE_ONLY],
             id="all",
             marks=pytest.mark.slow,
         ),

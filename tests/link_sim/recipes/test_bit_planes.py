@@ -2,10 +2,13 @@ from functools import partial
 
 import keras
 import numpy as np
+import pytest
 
 from link_sim.models import pretrained
 from link_sim.models.unet import UNet
 from link_sim.recipes import bit_planes
+
+pytestmark = pytest.mark.usefixtures("eager")
 
 
 def test_a_network_that_loads_is_left(tmp_path, monkeypatch, untrained):

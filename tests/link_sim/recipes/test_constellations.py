@@ -9,6 +9,8 @@ from link_sim.recipes.constellations import (
     white_noise,
 )
 
+pytestmark = pytest.mark.usefixtures("eager")
+
 
 def test_the_noise_has_its_moments():
     noise, weight = white_noise(6)

@@ -1,10 +1,13 @@
 """Training data of the learned message passing, and a training of two steps."""
 
 import numpy as np
+import pytest
 
 from link_sim.models.pretrained import load_model, read_card
 from link_sim.recipes import detection
 from link_sim.recipes.table import RECIPES
+
+pytestmark = pytest.mark.usefixtures("eager")
 
 
 def test_data_of_a_step_depend_on_its_number_alone():

@@ -8,6 +8,8 @@ from link_sim.receivers.precoding.calibrated import CalibratedInputZF, Calibrate
 from link_sim.recipes import focusing
 from link_sim.recipes.table import RECIPES
 
+pytestmark = pytest.mark.usefixtures("eager")
+
 
 @pytest.fixture
 def small(monkeypatch):

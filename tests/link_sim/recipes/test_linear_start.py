@@ -6,6 +6,8 @@ from link_sim.receivers.semantic import SIGMA_INFINITE
 from link_sim.recipes.linear_start import start_linear
 from link_sim.recipes.semantic_batches import Transmission
 
+pytestmark = pytest.mark.usefixtures("eager")
+
 SYMBOLS, RANK, SIDE = 32, 3, 8
 
 

@@ -9,6 +9,8 @@ from link_sim.receivers.images.restoration import ConditionalDDPM
 from link_sim.recipes import restorers
 from link_sim.recipes.bit_noise import soft_bits
 
+pytestmark = pytest.mark.usefixtures("eager")
+
 DIGITS = np.random.default_rng(0).integers(0, 256, (200, 28, 28, 1), np.uint8)
 
 
