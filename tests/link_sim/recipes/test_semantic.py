@@ -8,6 +8,9 @@ from link_sim.recipes import semantic
 from link_sim.recipes.semantic_batches import Transmission, draw_channel, semantic_batch
 from link_sim.recipes.table import RECIPES
 
+pytestmark = pytest.mark.usefixtures("eager")
+
+SLOW = pytest.mark.slow
 IMAGES = np.random.default_rng(0).integers(0, 256, (200, 28, 28, 1), np.uint8)
 
 
@@ -80,7 +83,7 @@ def test_divergence_of_a_variational_encoder_is_its_loss():
     assert float(layer.losses[0]) == pytest.approx(2 * np.mean(slow) / 784, rel=1e-4)
 
 
-@pytest.mark.parametrize("kind", ["vae", "cdiff"])
+@pytest.mark.parametrize("kind", ["vae", pytest.param("cdiff", marks=SLOW)])
 def test_recipe_leaves_encoder_and_decoder_that_load(
     kind, tmp_path, monkeypatch, untrained
 ):

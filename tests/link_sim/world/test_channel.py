@@ -11,6 +11,8 @@ from link_sim.world.channel import (
     covariances,
 )
 
+pytestmark = pytest.mark.usefixtures("eager")
+
 SMALL = ["grid.fft_size=24", "antennas.receive=4"]
 
 

@@ -10,19 +10,13 @@ from link_sim.scenarios.sections import Antennas
 from link_sim.world.channel import Channel
 from link_sim.world.precoding import columns, precoder
 
+pytestmark = pytest.mark.usefixtures("eager")
+
 TINY = "grid.fft_size=16", "grid.guard_carriers=[1, 2]", "grid.symbols=3"
 TINY += "grid.pilot_symbols=[1]", "batch_size=4"
 ANTENNAS = (1, 1, 1), (1, 1, 3), (2, 2, 2), (2, 2, 3), (4, 1, 2), (4, 2, 2)
 """Transmit, streams and receive."""
 USED = [1, 2, 3, 4, 5, 6, 7, 9, 10, 11, 12, 13]
-
-
-@pytest.fixture(scope="module", autouse=True)
-def without_compiling():
-    """Of a hundred small channels, compiling takes longer than computing."""
-    tf.config.run_functions_eagerly(True)
-    yield
-    tf.config.run_functions_eagerly(False)
 
 
 @pytest.fixture(scope="module")

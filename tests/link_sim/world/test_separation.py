@@ -14,6 +14,8 @@ from link_sim.world.separation import (
     mutual_information,
 )
 
+pytestmark = pytest.mark.usefixtures("eager")
+
 RNG = np.random.default_rng(0)
 IMAGES = np.kron(RNG.integers(0, 256, (60, 1, 4, 4, 1)), np.ones((7, 7, 1)))
 IMAGES = IMAGES.astype(np.uint8)

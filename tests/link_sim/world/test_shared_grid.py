@@ -7,6 +7,8 @@ from link_sim.receivers.catalog import ESTIMATORS, build_block
 from link_sim.scenarios.loading import ScenarioError, load_scenario
 from link_sim.world.shared_grid import SharedGrid, noise_variance
 
+pytestmark = pytest.mark.usefixtures("eager")
+
 RNG = np.random.default_rng(0)
 
 

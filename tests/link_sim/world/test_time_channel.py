@@ -7,16 +7,10 @@ from sionna.phy.channel import cir_to_time_channel
 from link_sim.scenarios.loading import ScenarioError, load_scenario
 from link_sim.world.time_channel import open_channel
 
+pytestmark = pytest.mark.usefixtures("eager")
+
 SMALL = "grid.fft_size=64", "grid.cyclic_prefix=16", "channel.domain=time"
 ENDS = "antennas={transmit=2, streams=2, receive=2}"
-
-
-@pytest.fixture(scope="module", autouse=True)
-def eager():
-    """Small channels are computed faster than compiled."""
-    tf.config.run_functions_eagerly(True)
-    yield
-    tf.config.run_functions_eagerly(False)
 
 
 def open_with(*overrides, grids=1):

@@ -8,6 +8,8 @@ from link_sim.scenarios.sections import Code
 from link_sim.world.resource_grid import pilot_pattern
 from link_sim.world.transmitter import CRC_BITS, Transmitter, segment
 
+pytestmark = pytest.mark.usefixtures("eager")
+
 
 def random_images(transmitter, batch):
     shape = batch, transmitter.images_per_frame, *transmitter.image_shape
