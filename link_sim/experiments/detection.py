@@ -56,10 +56,8 @@ class Detection:
             raise ScenarioError(f"receivers: {error}") from None
         self._labels = pam(mimo.bits_per_symbol)[1]
         self._judge = tf.function(detection_counts, autograph=False)
-        self._logits = {
-            name: tf.function(detector.symbol_logits, autograph=False)
-            for name, detector in detectors.items()
-        }
+        self._detectors = detectors
+        self._logits = tf.function(self._detect, autograph=False)
 
     def draw(self, at: DetectionScenario, batch_index: int) -> Vectors:
         """Symbols, channels and noise of one batch."""
@@ -73,10 +71,7 @@ class Detection:
 
     def receive(self, world: Vectors) -> dict[str, tf.Tensor]:
         """Logits of the levels, [batch, 2 * streams, levels]."""
-        return {
-            name: logits(tf.constant(world.y), tf.constant(world.h))
-            for name, logits in self._logits.items()
-        }
+        return self._logits(tf.constant(world.y), tf.constant(world.h))
 
     def count(self, world: Vectors) -> dict[str, dict]:
         """Counts of wrong symbols and vectors, and of what the soft bits say."""
@@ -91,3 +86,9 @@ class Detection:
     def images(self, world, received) -> None:
         """There are no pictures."""
         return None
+
+    def _detect(self, y, h) -> dict[str, tf.Tensor]:
+        return {
+            name: detector.symbol_logits(y, h)
+            for name, detector in self._detectors.items()
+        }

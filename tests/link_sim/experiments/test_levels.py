@@ -16,14 +16,6 @@ pytestmark = pytest.mark.usefixtures("eager")
 FRAMES = 60
 
 
-@pytest.fixture(scope="module", autouse=True)
-def eager():
-    """No graph is used twice here."""
-    tf.config.run_functions_eagerly(True)
-    yield
-    tf.config.run_functions_eagerly(False)
-
-
 @pytest.fixture(scope="module")
 def place(tmp_path_factory):
     """A folder with images of 4x4 pixels."""

@@ -6,6 +6,8 @@ from sionna.phy.channel.tr38901 import ChannelCoefficientsGenerator
 from link_sim.scenarios.loading import load_scenario
 from link_sim.world.channel import Channel
 
+pytestmark = pytest.mark.usefixtures("eager")
+
 
 @pytest.mark.parametrize("model", ["cdl-c", "cdl-d", "umi"])
 def test_draws_the_coefficients_that_sionna_draws_from_the_same_seed(model):
