@@ -18,6 +18,8 @@ from link_sim.receivers.catalog import (
 from link_sim.receivers.chain import Receiver, receive
 from link_sim.scenarios.loading import load_scenario
 
+pytestmark = pytest.mark.usefixtures("eager")
+
 
 @pytest.fixture(scope="module")
 def sent():

@@ -19,6 +19,8 @@ from link_sim.scenarios.loading import load_scenario
 from link_sim.world.sources import evaluation_digits
 from link_sim.world.transmitter import Transmitter
 
+pytestmark = pytest.mark.usefixtures("eager")
+
 BLOCKS = 200
 
 
@@ -90,6 +92,7 @@ def test_a_source_that_knows_all_decodes_all(transmitter, received):
     assert np.array_equal(transmitter.check(joint(llr))[1], b)
 
 
+@pytest.mark.graphs
 def test_a_source_that_errs_does_no_harm(transmitter, received):
     b, llr = received
     sent = transmitter.image_llr(tf.reshape(2 * b - 1, [-1, transmitter.k]))

@@ -13,6 +13,8 @@ from link_sim.receivers.detection.demapping import QAMDemapper
 from link_sim.receivers.detection.equalization import LMMSEEqualizer
 from link_sim.receivers.detection.linear import LinearDetector
 
+pytestmark = pytest.mark.usefixtures("eager")
+
 ROUNDING = 1e-4
 """LLRs this close to zero may change their sign by rounding alone."""
 

@@ -11,6 +11,8 @@ from link_sim.receivers.decoding.ldpc import BPDecoder
 from link_sim.receivers.estimation.lmmse import LMMSEChannelEstimator
 from link_sim.receivers.estimation.soundings import soundings
 
+pytestmark = pytest.mark.usefixtures("eager")
+
 SYMBOLS, CARRIERS, ANTENNAS, STREAMS = 4, 12, 2, 2
 
 
