@@ -35,7 +35,7 @@ class PreconditionedDenoiser(keras.layers.Layer):
     """
 
     def __init__(self, network, sigma_data: float, **kwargs):
-        super().__init__(**kwargs)
+        super().__init__(**{"dtype": "float32"} | kwargs)
         self.network = network
         self.sigma_data = sigma_data
 

@@ -39,7 +39,8 @@ class SemanticEncoder(keras.Model):
         x = 2 * image - 1
         for width in widths:
             x = conv(width, 3, dtype, strides=2, use_bias=False)(x)
-            x = ops.relu(keras.layers.BatchNormalization(momentum=0.95)(x))
+            norm = keras.layers.BatchNormalization(momentum=0.95, dtype="float32")
+            x = ops.relu(norm(x))
         x = keras.layers.Flatten(dtype="float32")(x)
         features = keras.layers.Dense(num_features, dtype="float32")(x)
         super().__init__(image, features, **kwargs)
@@ -90,7 +91,7 @@ class SemanticDenoiser(keras.layers.Layer):
         dtype: str = "float32",
         **kwargs,
     ):
-        super().__init__(**kwargs)
+        super().__init__(dtype="float32", **kwargs)
         height, width, channels = image_shape
         self.config = {
             "image_shape": list(image_shape),

@@ -82,9 +82,7 @@ ITERATED = "ep", "sionna-ep", "ep-retry", "amp"
 DECODERS = tuple(catalog.DECODERS)
 RESTORERS = "pixel-bayes", "regression", "ddpm-ancestral-2"
 SEMANTIC = "ae", "cdiff-2"
-DIGITAL = *ESTIMATORS, *DETECTORS, *DECODERS, *RESTORERS
-"""Those that a process set to half precision reads; semantic networks do not, yet."""
-NAMES = *DIGITAL, *SEMANTIC
+NAMES = *ESTIMATORS, *DETECTORS, *DECODERS, *RESTORERS, *SEMANTIC
 
 
 @cache
@@ -193,10 +191,10 @@ def read_in_a_fresh_process(folder: Path, names) -> dict[str, list]:
 
 @pytest.fixture(scope="module")
 def read_again(tmp_path_factory) -> dict[str, list]:
-    return read_in_a_fresh_process(tmp_path_factory.mktemp("blocks"), DIGITAL)
+    return read_in_a_fresh_process(tmp_path_factory.mktemp("blocks"), NAMES)
 
 
-@pytest.mark.parametrize("name", DIGITAL)
+@pytest.mark.parametrize("name", NAMES)
 def test_a_fresh_process_reads_the_same_block_whatever_precision_it_is_set_to(
     name, read_again
 ):
