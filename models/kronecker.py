@@ -34,7 +34,8 @@ def response(matrix) -> Response:
         values, vectors = np.linalg.eigh(flat.reshape(-1, *flat.shape[-2:]))
         return Response(matrix, (np.maximum(values, 0.0), vectors))
     matrix = double(matrix)
-    return Response(matrix, modes((matrix @ adjoint(matrix)) / points))
+    flat = (matrix @ adjoint(matrix)) / points
+    return Response(matrix, modes(ops.reshape(flat, (-1, *flat.shape[-2:]))))
 
 
 def covariance(matrix, spectrum):

@@ -93,6 +93,16 @@ def test_permuted_snapshots_permute_the_estimate():
     np.testing.assert_allclose(a[:, ::-1], b, atol=1e-5)
 
 
+def test_responses_of_the_arrays_change_nothing():
+    """Given to the call they are tensors, whose modes are found in the graph."""
+    denoiser = SpectralDenoiser(LENGTHS, POINTS)
+    x = RNG.standard_normal((BATCH, SNAPSHOTS, *LENGTHS, 2), "float32")
+    arrays = [array_response(*a) for a in zip(LENGTHS, POINTS, strict=True)]
+    np.testing.assert_allclose(
+        denoiser(x, 0.3, arrays), denoiser(x, 0.3), rtol=1e-5, atol=1e-6
+    )
+
+
 def test_gradient_of_the_estimate_is_that_of_its_covariance():
     """`_wiener` adds the derivative by hand: compare with finite differences."""
     tf = pytest.importorskip("tensorflow")
