@@ -10,19 +10,32 @@ from typing import NamedTuple
 
 import numpy as np
 import tensorflow as tf
+from keras import ops
 
 from link_sim.metrics.counts import calibration_counts, channel_counts
 from link_sim.models.pretrained import load_arrays, load_model
+from link_sim.models.spectral import SpectralDenoiser
 from link_sim.models.stationary_mixture import StationaryMixtureDenoiser
 from link_sim.receivers.catalog import MIMO, ORTHOGONAL, build_block
 from link_sim.scenarios.base import ScenarioError
 from link_sim.scenarios.csi import CsiScenario
-from link_sim.world.ensembles import ENSEMBLES, fading, received, scm_covariances
+from link_sim.scenarios.data_files import DataFile
+from link_sim.scenarios.flat_channels import held_out_examples, learned_examples
+from link_sim.world.ensembles import (
+    ENSEMBLES,
+    fading,
+    fourier_pilots,
+    qpsk_pilots,
+    received,
+    scm_covariances,
+)
 
 TRAINING_CHANNELS = 10_000
 """Of each ensemble, for the covariances of `lmmse`."""
 TRAINING_SEED = 2**31 - 7
 """Of these channels: none that `batch_seed` is likely to give."""
+FINENESS = 2
+"""Points of the grids of a denoiser per antenna, at least."""
 
 
 class Sounded(NamedTuple):
@@ -66,6 +79,51 @@ class Known(NamedTuple):
         return [_covariance(name) for name in self.trained_on]
 
 
+class KnownOfFile(NamedTuple):
+    """What estimators know of the channels in a file; a `MimoContext`.
+
+    The denoiser reads spectra off what is observed, and was trained on none of them.
+    """
+
+    file: DataFile
+    orthogonal: bool
+    find: Callable[[str], str]
+
+    @property
+    def denoiser(self):
+        if not self.orthogonal:
+            raise ValueError(
+                "spectra are read off all the pilots of a file, or by score-adaptive: "
+                "set estimation.alpha=1 and do not sweep it, or use score-adaptive"
+            )
+        spectral = self.spectral
+
+        def denoiser(x, sigma):
+            x, sigma = (ops.swapaxes(z, 2, 3) for z in (x, sigma))
+            return ops.swapaxes(spectral(x, sigma), 2, 3)
+
+        return tf.function(denoiser)
+
+    @property
+    def spectral(self):
+        """Over the transmit and the receive antennas of the file."""
+        shipped = load_model(self.find("csi-clusters"))
+        lengths = learned_examples(self.file).h.shape[:0:-1]
+        most = [points // FINENESS for points in shipped.points]
+        if lengths[0] > most[0] or lengths[1] > most[1]:
+            raise ValueError(
+                f"the weights csi-clusters serve up to {most[1]} receive and {most[0]} "
+                f"transmit antennas, the file has {lengths[1]} and {lengths[0]}: use "
+                "ls, sparse or lmmse"
+            )
+        own = SpectralDenoiser.from_config(shipped.get_config() | {"lengths": lengths})
+        own.set_weights(shipped.get_weights())
+        return own
+
+    def covariances(self) -> list[np.ndarray]:
+        return [_sample_covariance(learned_examples(self.file).h)]
+
+
 class Csi:
     """Channel estimators on an ensemble of channels; an `Experiment` without images.
 
@@ -75,12 +133,18 @@ class Csi:
     def __init__(self, scenario: CsiScenario):
         estimation = scenario.estimation
         bound = [name for name in scenario.receivers if name in ORTHOGONAL]
-        if bound and estimation.ensemble != "scm":
+        if bound and not scenario.orthogonal:
             raise ScenarioError(
                 f"'{bound[0]}' needs orthogonal pilots, which only the ensemble scm "
-                "has: use score-vamp, or estimation.ensemble=scm"
+                "has, and a file with all its pilots: use score-vamp, or "
+                "estimation.ensemble=scm"
             )
-        known = Known(estimation.trained_on, scenario.weights_file)
+        scenario.check_files()
+        known: Known | KnownOfFile = Known(estimation.trained_on, scenario.weights_file)
+        if estimation.file is not None:
+            known = KnownOfFile(
+                estimation.file, scenario.orthogonal, scenario.weights_file
+            )
         try:
             self._estimators = {
                 name: build_block(MIMO, name, known) for name in scenario.receivers
@@ -91,7 +155,10 @@ class Csi:
     def draw(self, at: CsiScenario, batch_index: int) -> Sounded:
         """Channels, pilots and what is received of them in one batch."""
         seed, size = at.world_seed(batch_index), at.batch_size
-        ensemble, rng = ENSEMBLES[at.estimation.ensemble], np.random.default_rng(seed)
+        rng = np.random.default_rng(seed)
+        if at.estimation.file is not None:
+            return _drawn_from_file(at, at.estimation.file, rng)
+        ensemble = ENSEMBLES[at.estimation.ensemble]
         if at.estimation.ensemble == "scm":
             covariances = scm_covariances(rng, size)
             h = fading(rng, *covariances)
@@ -124,9 +191,26 @@ class Csi:
         return None
 
 
+def _drawn_from_file(at: CsiScenario, file: DataFile, rng) -> Sounded:
+    """Examples at random among those that no estimator has seen."""
+    tested = held_out_examples(file)
+    found = tested.at(rng.integers(0, len(tested.h), at.batch_size))
+    size, _, transmit = found.h.shape
+    pilots = fourier_pilots(size, transmit)
+    if not at.orthogonal:
+        pilots = qpsk_pilots(rng, size, at.estimation.alpha, transmit)
+    no = transmit * 10.0 ** (-at.level_db / 10)
+    y = received(rng, found.h @ pilots, no)
+    return Sounded(found.h, found.covariances, pilots, y, no)
+
+
 @cache
 def _covariance(name: str) -> np.ndarray:
-    """Sample covariance of vec(H) row by row, over `TRAINING_CHANNELS` channels."""
-    h = ENSEMBLES[name].draw(TRAINING_SEED, TRAINING_CHANNELS)
-    h = h.reshape(TRAINING_CHANNELS, -1)
+    """Of `TRAINING_CHANNELS` channels of an ensemble."""
+    return _sample_covariance(ENSEMBLES[name].draw(TRAINING_SEED, TRAINING_CHANNELS))
+
+
+def _sample_covariance(h: np.ndarray) -> np.ndarray:
+    """Sample covariance of vec(H) row by row, complex128."""
+    h = h.reshape(len(h), -1)
     return (h.T @ h.conj() / len(h)).astype("complex128")

@@ -172,14 +172,19 @@ def _cdl(profile: str):
 
 def dft_pilots(rng, size: int, alpha: float) -> np.ndarray:
     """Orthonormal pilots of 16 antennas, one for each (alpha 1)."""
-    n = np.arange(16)
-    pilots = np.exp(-2j * np.pi * np.outer(n, n) / 16) / 4
-    return np.broadcast_to(pilots.astype("complex64"), (size, 16, 16))
+    return fourier_pilots(size, 16) / 4
 
 
-def qpsk_pilots(rng, size: int, alpha: float) -> np.ndarray:
-    """Random QPSK pilots of 64 antennas, drawn for each channel."""
-    bits = rng.integers(0, 2, (2, size, 64, int(alpha * 64))) * 2 - 1
+def fourier_pilots(size: int, antennas: int) -> np.ndarray:
+    """Orthogonal pilots of magnitude 1, one for each antenna."""
+    n = np.arange(antennas)
+    pilots = np.exp(-2j * np.pi * np.outer(n, n) / antennas).astype("complex64")
+    return np.broadcast_to(pilots, (size, antennas, antennas))
+
+
+def qpsk_pilots(rng, size: int, alpha: float, antennas: int = 64) -> np.ndarray:
+    """Random QPSK pilots of the antennas, drawn for each channel."""
+    bits = rng.integers(0, 2, (2, size, antennas, int(alpha * antennas))) * 2 - 1
     return ((bits[0] + 1j * bits[1]) / np.sqrt(2)).astype("complex64")
 
 

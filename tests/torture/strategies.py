@@ -112,7 +112,8 @@ POSSIBLE = {
     "sweep.points": st.tuples(st.floats(-100, 100) | st.floats(0, 1)).map(list),
     "sweep.bandwidth_ratio": st.floats(0, 1),
     "sweep.esno_db": st.floats(-100, 100),
-    "estimation.ensemble": st.sampled_from(["scm", "cdl-a"]),
+    "estimation.ensemble": st.sampled_from(["scm", "cdl-a", "file"]),
+    "estimation.file": st.just("nowhere.npz"),
     "estimation.trained_on": st.sampled_from([["scm"], ["cdl-a"], ["cdl-a", "cdl-b"]]),
     "estimation.alpha": st.floats(0, 1),
 }  # fmt: skip
