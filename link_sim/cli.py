@@ -340,10 +340,11 @@ def _report(
 
 
 def _keywords(recipe, settings: list[str]) -> dict:
-    """The `key=value` settings of a recipe: its numbers."""
+    """The `key=value` settings of a recipe: its numbers and files."""
     parameters = inspect.signature(recipe).parameters.values()
+    files = [p.name for p in parameters if p.annotation == Path | None]
     defaults = {p.name: p.default for p in parameters}
-    known = [k for k, v in defaults.items() if type(v) in (int, float)]
+    known = [k for k, v in defaults.items() if type(v) in (int, float)] + files
     keywords = {}
     for setting in settings:
         key, equals, text = setting.partition("=")
@@ -353,7 +354,7 @@ def _keywords(recipe, settings: list[str]) -> dict:
                 f"{', '.join(known)}"
             )
         try:
-            keywords[key] = type(defaults[key])(text)
+            keywords[key] = (Path if key in files else type(defaults[key]))(text)
         except ValueError:
             raise ValueError(
                 f"--set {setting} does not fit: use a value like {defaults[key]}"

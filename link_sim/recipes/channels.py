@@ -1,26 +1,19 @@
 """Training recipes of the channel denoisers, on channels that Sionna generates."""
 
 from collections.abc import Callable
-from functools import cache, partial
+from functools import partial
 from pathlib import Path
 
 import keras
 import numpy as np
-import tensorflow as tf
-from sionna.phy import config
-from sionna.phy.ofdm import RemoveNulledSubcarriers
 
 from link_sim.models import pretrained
 from link_sim.models.spectral import SpectralDenoiser, array_response, log_error
 from link_sim.models.stationary_mixture import fit_spectrum
-from link_sim.receivers.estimation.delay_windows import delay_grid, delay_response
 from link_sim.receivers.estimation.mimo import adaptive, tweedie
 from link_sim.receivers.estimation.mimo_baselines import genie
-from link_sim.receivers.estimation.soundings import soundings
 from link_sim.recipes.noise_levels import uniform_db
 from link_sim.recipes.publishing import publish, train_in_cycles
-from link_sim.scenarios.loading import load_scenario
-from link_sim.world.channel import Channel
 from link_sim.world.ensembles import (
     ENSEMBLES,
     dft_pilots,
@@ -30,12 +23,10 @@ from link_sim.world.ensembles import (
     received,
     scm_covariances,
 )
-from link_sim.world.transmitter import Transmitter
 
 POINTS = 256, 64
 """Of the angle grids of 64 and 16 antennas."""
 TEST_SEED = 2**30
-UMI_DROPS = 8192
 
 
 def noisy(rng, x0: np.ndarray, low_db: float, high_db: float) -> tuple:
@@ -71,49 +62,6 @@ def cluster_batch(step: int, seed: int, size: int):
     return (*inputs, response.astype("complex64")), x0, None
 
 
-@cache
-def default_grid():
-    """The resource grid of the scenario `image`, and its one kind of sounding."""
-    transmitter = Transmitter(load_scenario("image"), (28, 28, 1))
-    return transmitter.resource_grid, soundings(transmitter.resource_grid)[0]
-
-
-@cache
-def umi_fields(seed: int, number: int) -> np.ndarray:
-    """Channels of the default link at its pilots, UMi drops: [number, 4, 4, 44].
-
-    Snapshots are the streams and polarisations, 4 antennas each.
-    """
-    grid, sounding = default_grid()
-    remove_nulled = RemoveNulledSubcarriers(grid)
-    draw = tf.function(Channel(load_scenario("image")), autograph=False)
-    config.seed = seed
-    parts = []
-    for _ in range(-(-number // 64)):
-        h = remove_nulled(draw(tf.constant(64))).numpy()[:, 0, :, 0]
-        h = h[..., sounding.times[0], :]  # [drops, antennas, streams, subcarriers]
-        carriers = enumerate(sounding.carriers[..., 0])
-        parts.append(np.stack([h[:, :, stream, c] for stream, c in carriers], 1))
-    h = np.concatenate(parts)[:number]
-    h = h.reshape(number, -1, 4, 2, h.shape[-1]).swapaxes(2, 3)
-    return h.reshape(number, -1, *h.shape[3:])
-
-
-def ofdm_batch(step: int, seed: int, size: int):
-    """Inputs and target of one training step of `csi-ofdm`, -12 to 32 dB.
-
-    Each snapshot is scaled to unit power, as the estimator does it.
-    """
-    rng = np.random.default_rng([seed, step])
-    pool = umi_fields(seed, UMI_DROPS)
-    h = pool[rng.integers(0, len(pool), size)]
-    h = h / np.sqrt(np.mean(np.abs(h) ** 2, axis=(1, 2, 3), keepdims=True))
-    scale = np.sqrt(np.mean(np.abs(h) ** 2, axis=(2, 3), keepdims=True))
-    (x, sigma), x0 = noisy(rng, h, -12, 32)
-    scale = scale[..., None].astype("float32")
-    return (x / scale, sigma / scale), x0 / scale, None
-
-
 def train_spectral(
     folder: Path,
     name: str,
@@ -123,6 +71,8 @@ def train_spectral(
     batch: Callable,
     measure: Callable,
     layer: Callable,
+    start: str | None = None,
+    card: dict | None = None,
     steps: int = 600,
     size: int = 128,
     learning_rate: float = 3e-3,
@@ -132,10 +82,13 @@ def train_spectral(
     """Trains and measures a denoiser that estimates spectra.
 
     batch : (step, seed, size) -> inputs, target, None. layer : the function of those
-    inputs around the denoiser. measure : denoiser -> quality.
+    inputs around the denoiser. measure : denoiser -> quality. start : weights to begin
+    with, instead of random ones. card : what it says beside.
     """
     keras.utils.set_random_seed(seed)
     denoiser = SpectralDenoiser(lengths, points, least_noise=least_noise)
+    if start is not None:
+        denoiser.set_weights(pretrained.load_model(start).get_weights())
     seconds = train_in_cycles(
         layer(denoiser),
         [(steps, learning_rate, partial(batch, size=size))],
@@ -146,7 +99,8 @@ def train_spectral(
         save_every=50,
     )
     recipe = {"name": name, "steps": steps, "batch": size, "seed": seed}
-    card = {"data": data, "recipe": recipe | {"learning_rate": learning_rate}}
+    recipe |= {"learning_rate": learning_rate}
+    card = {"data": data, "recipe": recipe} | (card or {})
     publish(
         folder,
         name,
@@ -167,15 +121,6 @@ def through_pilots(denoiser):
     return layer
 
 
-def over_carriers(denoiser):
-    """The denoiser over 4 antennas and the pilots of the default link."""
-    grid, sounding = default_grid()
-    frequencies = grid.subcarrier_spacing * sounding.carriers[0, :, 0]
-    delays = delay_grid(frequencies)
-    responses = array_response(4, 16), delay_response(frequencies, delays)
-    return lambda x, sigma: denoiser(x, sigma, responses, training=True)
-
-
 def scm_quality(denoiser) -> dict:
     """NMSE in dB above the estimate that knows each covariance: 500 channels."""
     rng = np.random.default_rng(TEST_SEED)
@@ -192,20 +137,6 @@ def scm_quality(denoiser) -> dict:
         )
         key = f"db_above_genie_at_{snr_db}_db"
         quality[key] = round(float(10 * np.log10(error / bound)), 2)
-    return quality
-
-
-def ofdm_quality(denoiser) -> dict:
-    """NMSE in dB at the pilots of the default link: 500 unseen UMi drops."""
-    layer, rng = over_carriers(denoiser), np.random.default_rng(TEST_SEED)
-    h = umi_fields(TEST_SEED, 512)
-    quality = {"channels": len(h)}
-    h = h / np.sqrt(np.mean(np.abs(h) ** 2, axis=(1, 2, 3), keepdims=True))
-    for snr_db in (0, 10, 20, 30):
-        (x, sigma), x0 = noisy(rng, h, snr_db, snr_db)
-        error = np.mean((np.asarray(layer(x, sigma))[:, -1] - x0) ** 2)
-        key = f"nmse_db_at_{snr_db}_db"
-        quality[key] = round(float(10 * np.log10(error / np.mean(x0**2))), 2)
     return quality
 
 
@@ -249,18 +180,6 @@ train_scm = partial(
     measure=scm_quality,
     layer=lambda denoiser: partial(denoiser, training=True),
     steps=1200,
-)
-train_ofdm = partial(
-    train_spectral,
-    name="csi-ofdm",
-    data="UMi drops of 3GPP TR 38.901, drawn by Sionna",
-    lengths=(4, 44),
-    points=(16, 64),
-    batch=ofdm_batch,
-    measure=ofdm_quality,
-    layer=over_carriers,
-    least_noise=1e-2,
-    steps=500,
 )
 train_clusters = partial(
     train_spectral,

@@ -71,7 +71,7 @@ RECIPES = {
         "Denoiser of 64 x 16 channels of the 3GPP spatial channel model",
     ),
     "csi-ofdm": Recipe(
-        "channels:train_ofdm",
+        "ofdm_channels:train_ofdm",
         "Denoiser of UMi channels over angle and delay, for OFDM grids",
     ),
     "csi-clusters": Recipe(

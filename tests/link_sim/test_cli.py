@@ -274,12 +274,15 @@ def test_merge_refuses_what_does_not_belong_together(invoke):
 def test_train_runs_a_recipe_with_its_settings(invoke, monkeypatch):
     calls = []
 
-    def recipe(folder, steps=1, dataset="mnist"):
-        calls.append((folder, steps, dataset))
+    def recipe(folder, steps=1, dataset="mnist", channels: Path | None = None):
+        calls.append((folder, steps, dataset, channels))
 
     monkeypatch.setattr(Recipe, "open", lambda _: recipe)
     assert invoke("train", "ddpm", "--set", "steps=5").exit_code == 0
-    assert calls == [(Path("results/train-ddpm"), 5, "mnist")]
+    settings = "--set", "steps=2", "--set", "channels=a.npz"
+    assert invoke("train", "ddpm", *settings).exit_code == 0
+    folder = Path("results/train-ddpm")
+    assert calls == [(folder, 5, "mnist", None), (folder, 2, "mnist", Path("a.npz"))]
     refuse(invoke("train", "dpm"), "'dpm'", "ddpm")
     refuse(invoke("train", "ddpm", "--set", "step=5"), "step=5", "one of steps")
     refuse(invoke("train", "ddpm", "--set", "dataset=x"), "dataset=x", "one of steps")
