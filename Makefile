@@ -1,4 +1,4 @@
-PYTHON ?= $(shell for p in python3.11 python3.12 python3; do \
+PYTHON ?= $(shell for p in python3.11 python3.12 python3.13 python3; do \
 	$$p --version >/dev/null 2>&1 && echo $$p && break; done)
 BIN = .venv/bin
 

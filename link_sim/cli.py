@@ -27,6 +27,8 @@ app = typer.Typer(
     no_args_is_help=True,
     pretty_exceptions_enable=False,
 )
+lpips = typer.Typer(no_args_is_help=True, help="Weights of the perceptual distance.")
+app.add_typer(lpips, name="lpips")
 Settings = Annotated[
     list[str], typer.Option("--set", metavar="KEY=VALUE", help="Overrides a value.")
 ]
@@ -40,6 +42,10 @@ class Form(StrEnum):
     svg = "svg"
 
 
+Names = Annotated[
+    str | None,
+    typer.Option("--receivers", metavar="A,B", help="Names, such as ls,lmmse."),
+]
 PlotFormat = Annotated[Form, typer.Option("--format", help="Of the plots.")]
 
 
@@ -91,11 +97,13 @@ def list_names() -> None:
 def run(
     scenario: Annotated[str, typer.Argument(help="A name, or a .toml file.")] = "image",
     settings: Settings = (),
-    receivers: Annotated[
-        str | None, typer.Option(help="Names to compare, such as ls,lmmse.")
-    ] = None,
+    receivers: Names = None,
     out: Annotated[
-        Path | None, typer.Option(help="Results folder; results/SCENARIO if left out.")
+        Path | None,
+        typer.Option(
+            help="Results folder; results/SCENARIO if left out, with what --set sets "
+            "in its name."
+        ),
     ] = None,
     executor: Annotated[
         str, typer.Option(help="in-process, processes:N or dask://host:port.")
@@ -114,19 +122,18 @@ def run(
 
     overrides = list(settings)
     if receivers is not None:
-        names = [name.strip() for name in receivers.split(",")]
-        overrides.append(f"receivers={json.dumps(names)}")
+        overrides.append(f"receivers={json.dumps(_names(receivers))}")
     resolved = load_scenario(scenario, overrides)
     check_receivers(resolved.kind, resolved.receivers)
     resolved = pinned(resolved)
     part = Shard.parse(shard)
     part.stop(resolved.stop)  # refuses a shard without a batch
-    name = f"-{part.first + 1}-of-{part.number}" if part.number > 1 else ""
-    folder = out or Path("results") / f"{resolved.name}{name}"
+    folder = out or _default_folder(scenario, resolved, part)
     place = executors.open_executor(executor)
     console = _console()
     with results.open_results(folder, resolved) as stored:
-        _simulate(console, resolved, folder, stored, place, part, form)
+        check_receivers(resolved.kind, stored.scenario.receivers)
+        _simulate(console, stored, folder, place, part, form)
     if part.number == 1:
         _report(console, folder, *_load(folder), form)
     console.print(f"Results: {folder}", soft_wrap=True)
@@ -150,9 +157,28 @@ def merge(
 
 @app.command()
 def show(
-    folder: Annotated[Path, typer.Argument(metavar="DIR", help="Results folder.")],
+    folders: Annotated[
+        list[Path], typer.Argument(metavar="DIR…", help="Results folders.")
+    ],
+    references: Annotated[
+        list[Path],
+        typer.Option(
+            "--reference",
+            metavar="CSV",
+            help="Curves of others, with columns point, value, receiver, metric.",
+        ),
+    ] = (),
     as_json: Annotated[
         bool, typer.Option("--json", help="Prints the rows as JSON instead.")
+    ] = False,
+    latex: Annotated[
+        bool, typer.Option("--latex", help="Prints tables for LaTeX instead.")
+    ] = False,
+    markdown: Annotated[
+        bool, typer.Option("--markdown", help="Prints tables in Markdown instead.")
+    ] = False,
+    matlab: Annotated[
+        bool, typer.Option("--matlab", help="Prints arrays for MATLAB instead.")
     ] = False,
     html: Annotated[
         bool, typer.Option("--html", help="Writes DIR/report.html too, one whole page.")
@@ -164,32 +190,58 @@ def show(
     intervals: Annotated[
         bool, typer.Option("--intervals", help="Shows 95 % intervals in the table.")
     ] = False,
+    receivers: Names = None,
+    out: Annotated[
+        Path | None,
+        typer.Option(help="Folder of the plots; DIR if left out, of several DIR+DIR."),
+    ] = None,
     form: PlotFormat = Form.png,
 ) -> None:
     """Shows the table and draws the plots again from stored counts."""
     from link_sim.engine import results
-    from link_sim.show import differences, display, plots
+    from link_sim.show import differences, display, exports, plots, together
 
-    scenario, tallies = _load(folder)
+    runs = {folder: _load(folder, receivers) for folder in folders}
+    alone = len(runs) == 1 and not references
+    if not alone and (against is not None or html):
+        raise ValueError(
+            "--against and --html are of one folder: leave them out, or show it alone"
+        )
+    names = "+".join(folder.name for folder in runs)
+    out = out or (folders[0].parent / names if len(runs) > 1 else folders[0])
+    out.mkdir(parents=True, exist_ok=True)
+    scenario, tallies = runs[folders[0]]
     console, pairs = _console(), []
+    if alone:
+        rows = results.rows(scenario, tallies)
+    else:
+        rows = together.rows_together(runs, references)
     if against is not None:
         pairs = differences.difference_rows(scenario, tallies, against)
-        plots.save_difference_plots(folder, pairs, against, form)
-    if as_json:
+        plots.save_difference_plots(out, pairs, against, form)
+    wanted = {"latex": latex, "markdown": markdown, "matlab": matlab}
+    texts = [exports.WRITERS[name] for name, asked in wanted.items() if asked]
+    if as_json or texts:
         for sentence in display.left_out(scenario, tallies):
             typer.echo(sentence, err=True)
-        rows = results.rows(scenario, tallies) if against is None else pairs
-        typer.echo(json.dumps(rows, indent=1))
+        rows = rows if against is None else pairs
+        for write in texts:
+            typer.echo(write(rows, intervals))
+        if as_json:
+            typer.echo(json.dumps(rows, indent=1))
+    elif alone:
+        _report(console, out, scenario, tallies, form, intervals, receivers is None)
     else:
-        _report(console, folder, scenario, tallies, form, intervals)
-        if against is not None:
-            table = display.difference_table(scenario, pairs, against, console.width)
-            console.print(table)
+        console.print(*display.tables(rows, console.width, intervals), sep="\n")
+        plots.save_plots(out, rows, form)
+        console.print(f"Plots: {out}", soft_wrap=True)
+    if against is not None and not (as_json or texts):
+        console.print(display.difference_table(scenario, pairs, against, console.width))
     if html:
         from link_sim.show.report import write_report
 
-        path = write_report(folder, scenario, tallies)
-        typer.echo(f"Report: {path}", err=as_json)
+        path = write_report(folders[0], scenario, tallies)
+        typer.echo(f"Report: {path}", err=as_json or bool(texts))
 
 
 @app.command()
@@ -222,6 +274,30 @@ def channels(
         console.print(f"Profile: {picture}", soft_wrap=True)
         keys = f"--set channel.model={model} --set channel.file={out}"
         console.print(f"Channels: {out}, for {keys}", soft_wrap=True)
+
+
+@lpips.command()
+def convert(
+    linear: Annotated[
+        Path,
+        typer.Argument(
+            metavar="LPIPS", help="The wheel of the package lpips, or its alex.pth."
+        ),
+    ],
+    alexnet: Annotated[
+        Path,
+        typer.Argument(metavar="ALEXNET", help="torchvision's alexnet-owt-….pth."),
+    ],
+    out: Annotated[
+        Path, typer.Option("--out", "-o", help="The .npz file to write.")
+    ] = Path("lpips-alex.npz"),
+) -> None:
+    """Makes the weight file of LPIPS from the published ones; needs no PyTorch."""
+    from link_sim.metrics import lpips_weights
+
+    out = out if out.suffix == ".npz" else out.with_name(f"{out.name}.npz")
+    lpips_weights.convert(linear, alexnet, out)
+    typer.echo(f"Weights: {out}, for --set lpips={out}")
 
 
 @app.command()
@@ -275,16 +351,28 @@ def bench(
         console.print(display.bench_table(title, rows, console.width))
 
 
-def _simulate(
-    console: Console, scenario, folder: Path, stored, place, shard, form: str
-) -> None:
+def _names(receivers: str) -> list[str]:
+    return [name.strip() for name in receivers.split(",")]
+
+
+def _default_folder(name: str, scenario, shard) -> Path:
+    """results/SCENARIO, and in its name what is set and which part of a run it is."""
+    from link_sim.engine.identity import folder_name
+    from link_sim.scenarios.loading import load_scenario
+
+    own = f"-{shard.first + 1}-of-{shard.number}" if shard.number > 1 else ""
+    return Path("results") / f"{folder_name(scenario, load_scenario(name))}{own}"
+
+
+def _simulate(console: Console, stored, folder: Path, place, shard, form: str) -> None:
     """Runs the batches that are missing, and keeps each in the results folder."""
     from link_sim.engine import executors, montecarlo
     from link_sim.show.progress import Progress
 
-    known = shard.own(stored.lines)
-    tallies = montecarlo.tally(scenario.sweep.points, shard.stop(scenario.stop), known)
-    missing = not all(tally.finished for tally in tallies.values())
+    scenario, known = stored.scenario, shard.own(stored.lines)
+    points, stop = scenario.sweep.points, shard.stop(scenario.stop)
+    tallies = montecarlo.tally(points, stop, known, scenario.receivers)
+    missing = bool(montecarlo.unfinished(tallies))
     strip = folder / f"strip.{form}"
     drawn = shard.number > 1 or not scenario.pictures or strip.exists()
     if drawn and not missing:
@@ -308,12 +396,32 @@ def _simulate(
             plots.save_strip(folder, pictures, scenario.sweep.axis, kind)
 
 
-def _load(folder: Path) -> tuple:
-    """The scenario of a results folder, and what its lines add up to."""
+def _load(folder: Path, receivers: str | None = None) -> tuple:
+    """The scenario of a results folder, and what its lines add up to.
+
+    receivers: those to show, if not all.
+    """
     from link_sim.engine import montecarlo, results
 
     scenario, lines = results.load_results(folder)
-    return scenario, montecarlo.tally(scenario.sweep.points, scenario.stop, lines)
+    if receivers is not None:
+        scenario = scenario.model_copy(
+            update={"receivers": _chosen(scenario, receivers)}
+        )
+    points, stop = scenario.sweep.points, scenario.stop
+    return scenario, montecarlo.tally(points, stop, lines, scenario.receivers)
+
+
+def _chosen(scenario, receivers: str) -> tuple[str, ...]:
+    """The names among the receivers of a scenario."""
+    names = _names(receivers)
+    for name in names:
+        if name not in scenario.receivers:
+            raise ValueError(
+                f"--receivers {name} is not in this run: use "
+                f"{', '.join(scenario.receivers)}, or add it with link-sim run"
+            )
+    return tuple(names)
 
 
 def _report(
@@ -323,8 +431,9 @@ def _report(
     tallies: dict,
     form: str = "png",
     intervals: bool = False,
+    whole: bool = True,
 ) -> None:
-    """Prints the table of a results folder, and writes its summary and plots."""
+    """Prints the table of a results folder, writes its plots and, whole, summary."""
     from link_sim.engine import results
     from link_sim.show import display, plots
 
@@ -335,7 +444,8 @@ def _report(
         console.print(sentence, style="yellow", soft_wrap=True)
     if scenario.remark:
         console.print(scenario.remark)
-    results.write_summary(folder, table)
+    if whole:
+        results.write_summary(folder, table)
     plots.save_plots(folder, table, form)
 
 

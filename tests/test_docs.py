@@ -97,9 +97,11 @@ def checked_run(options):
         overrides.append(f"receivers={json.dumps(options['receivers'].split(','))}")
     scenario = load_scenario(options["scenario"], overrides)
     catalog.check_receivers(scenario.kind, scenario.receivers)
-    Shard.parse(options["shard"]).stop(scenario.stop)
+    shard = Shard.parse(options["shard"])
+    shard.stop(scenario.stop)
     open_executor(options["executor"])
-    return options["out"] or Path("results") / scenario.name, scenario
+    default = cli._default_folder(options["scenario"], scenario, shard)
+    return options["out"] or default, scenario
 
 
 COMMANDS = [
@@ -141,14 +143,15 @@ def test_every_command_is_one(page, arguments, beside_mine):
 
 
 def test_no_two_commands_share_a_folder(beside_mine):
-    """A folder is of one scenario, whatever its points and stop rules."""
+    """A folder is of one scenario, whatever its receivers, points and stop rules."""
     kept = {}
     for page, arguments in COMMANDS:
         if arguments[0] != "run" or "mine.toml" in arguments:
             continue
         folder, scenario = checked_run(parsed(arguments))
-        sweep = scenario.sweep.model_copy(update={"points": ()})
-        scenario = scenario.model_copy(update={"sweep": sweep, "stop": None})
+        free = {"sweep": scenario.sweep.model_copy(update={"points": ()})}
+        free |= {"stop": None, "receivers": ()}
+        scenario = scenario.model_copy(update=free)
         assert kept.setdefault(folder, scenario) == scenario, (page, folder)
 
 

@@ -1,7 +1,6 @@
 """How the benches measure: in turns, in processes of their own, by medians."""
 
 import re
-import resource
 import statistics
 import time
 from collections.abc import Callable
@@ -52,6 +51,8 @@ def peak_memory_mb() -> float:
     """
     status = Path("/proc/self/status")
     if not status.exists():
+        import resource  # not on Windows
+
         return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024
     held = re.search(r"VmHWM:\s+(\d+) kB", status.read_text())
     return int(held[1]) / 1024

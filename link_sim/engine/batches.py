@@ -95,13 +95,21 @@ def _live(scenario_toml: str) -> LiveExperiment:
     return LiveExperiment(parse_scenario(scenario_toml))
 
 
-def run_batch(scenario_toml: str, point: float, batch_index: int) -> dict:
+def run_batch(
+    scenario_toml: str,
+    point: float,
+    batch_index: int,
+    receivers: tuple[str, ...] = (),
+) -> dict:
     """Counts of one batch of a scenario (TOML text), computed alone, anywhere.
 
+    receivers: those to compute, if not all of the scenario.
     Returns `seed`, `seconds`, `counts`, {receiver: counts}, and `frames_at_once` where
     memory did not hold the whole batch.
     """
     scenario = parse_scenario(scenario_toml)
+    if receivers:
+        scenario = scenario.model_copy(update={"receivers": receivers})
     live = _live(scenario.built_for(point).to_toml())
     return live.batch(scenario.at(point), batch_index)
 

@@ -24,7 +24,7 @@ class Comparison:
     def tallies(self) -> dict[float, montecarlo.Tally]:
         """What the batches add up to at each point."""
         points, stop = self.scenario.sweep.points, self.scenario.stop
-        return montecarlo.tally(points, stop, self.lines)
+        return montecarlo.tally(points, stop, self.lines, self.scenario.receivers)
 
     def rows(self) -> list[dict]:
         """One row for each point, receiver and metric; see `results.rows`."""

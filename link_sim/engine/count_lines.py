@@ -6,6 +6,7 @@ Each line ends with its CRC-32, so that one which a crash garbled is known.
 import json
 import math
 import zlib
+from collections.abc import Iterable
 from pathlib import Path
 from typing import NotRequired
 
@@ -18,7 +19,7 @@ from pydantic import (
 )
 from typing_extensions import TypedDict
 
-from link_sim.engine.montecarlo import Line
+from link_sim.engine.montecarlo import Line, joined
 
 CHECK = ', "crc32": '
 
@@ -44,10 +45,10 @@ class ResultsError(ValueError):
 
 
 def read(path: Path) -> tuple[list[Line], int]:
-    """The whole lines of a file, if it exists, and their length in bytes.
+    """The batches in the whole lines of a file, if it exists, and their bytes.
 
-    A damaged end is left out: a crash damages the line in the making. Raises
-    `ResultsError` for damage elsewhere.
+    Lines of a batch, of receivers that were added, are one. A damaged end is left out:
+    a crash damages the line in the making. Raises `ResultsError` for damage elsewhere.
     """
     pieces = path.read_bytes().split(b"\n") if path.exists() else [b""]
     found = [_decode(piece) for piece in pieces[:-1]]  # the rest has no line end
@@ -58,7 +59,7 @@ def read(path: Path) -> tuple[list[Line], int]:
             f"line {whole + 1} of {path} is not a batch: delete that line"
         )
     lines = [line for line in found[:whole] if line is not None]
-    return lines, sum(len(piece) + 1 for piece in pieces[:whole])
+    return merged(lines), sum(len(piece) + 1 for piece in pieces[:whole])
 
 
 def encode(line: Line) -> bytes:
@@ -79,16 +80,24 @@ def _decode(text: bytes) -> Line | None:
         return None
 
 
+def merged(lines: Iterable[Line]) -> list[Line]:
+    """The lines with those of one batch joined."""
+    batches: dict[tuple[float, int], Line] = {}
+    for line in lines:
+        key = line["point"], line["batch"]
+        batches[key] = joined(batches[key], line) if key in batches else line
+    return list(batches.values())
+
+
 def agree(line: Line, other: Line) -> bool:
-    """Whether two lines of a batch are alike but for the rounding of sums.
+    """Whether lines of a batch agree on receivers of both, but for rounding of sums.
 
     Sums of logits are not compared: they cancel, and nothing but rounding may be left.
     """
     ours, theirs = ((x["seed"], x["counts"]) for x in (line, other))
-    if ours[0] != theirs[0] or ours[1].keys() != theirs[1].keys():
-        return False
-    pairs = ((ours[1][name] or {}, theirs[1][name] or {}) for name in ours[1])
-    return all(
+    both = ours[1].keys() & theirs[1].keys()
+    pairs = ((ours[1][name] or {}, theirs[1][name] or {}) for name in both)
+    return ours[0] == theirs[0] and all(
         a.keys() == b.keys()
         and all(math.isclose(a[k], b[k], rel_tol=1e-3) for k in a if "logit" not in k)
         for a, b in pairs

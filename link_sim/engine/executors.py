@@ -21,14 +21,14 @@ FIRST_WORKER = 60
 _one_batch = threading.Lock()
 
 
-def run_alone(run_batch: Callable[[float, int], dict], point: float, batch: int):
-    """`run_batch(point, batch)` while no other thread of this process runs a batch.
+def run_alone(run_batch: Callable[..., dict], *batch):
+    """`run_batch(*batch)` while no other thread of this process runs a batch.
 
     The random numbers of a batch come from one generator per process, and the threads
     of a Dask worker share it.
     """
     with _one_batch:
-        return run_batch(point, batch)
+        return run_batch(*batch)
 
 
 class InProcessExecutor(Executor):
@@ -77,7 +77,7 @@ def _processes(workers: int) -> Iterator[tuple[Executor, int]]:
     Leaving ends the processes at once: what they have not finished by then is either
     not wanted or interrupted.
     """
-    threads = max(1, len(os.sched_getaffinity(0)) // workers)
+    threads = max(1, _count_cores() // workers)
     others = set(multiprocessing.active_children())
     executor = ProcessPoolExecutor(
         workers,
@@ -93,11 +93,21 @@ def _processes(workers: int) -> Iterator[tuple[Executor, int]]:
             process.terminate()
 
 
+def _count_cores() -> int:
+    """Those that this process is bound to where the system tells, else all."""
+    if hasattr(os, "sched_getaffinity"):
+        return len(os.sched_getaffinity(0))
+    return os.cpu_count() or 1
+
+
 class _Worker(SpawnProcess):
     """A fresh process that leaves Ctrl-C to its parent from its first instruction."""
 
     def start(self) -> None:
-        """Starts it with SIGINT blocked, which the process inherits."""
+        """Starts it with SIGINT blocked, which the process inherits; not on Windows."""
+        if not hasattr(signal, "pthread_sigmask"):
+            super().start()
+            return
         mask = signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGINT})
         try:
             super().start()

@@ -9,7 +9,6 @@ A line is on the disk before the next batch is taken, so a run that is killed at
 instant loses the batch in flight and nothing else.
 """
 
-import fcntl
 import json
 import math
 import os
@@ -18,9 +17,11 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import BinaryIO
 
-from link_sim.engine import count_lines, versions
+from filelock import FileLock, Timeout
+
+from link_sim.engine import count_lines, identity, versions
 from link_sim.engine.count_lines import ResultsError
-from link_sim.engine.montecarlo import Line, Tally
+from link_sim.engine.montecarlo import Line, Tally, joined
 from link_sim.metrics.pairs import jackknife
 from link_sim.metrics.rates import METRICS, estimate
 from link_sim.scenarios.base import Scenario, ScenarioError
@@ -28,10 +29,13 @@ from link_sim.scenarios.loading import parse_scenario
 
 
 class Results:
-    """A results folder opened for writing: the lines that are there, and `append`."""
+    """A results folder opened for writing: the lines that are there, and `append`.
 
-    def __init__(self, lines: list[Line], file: BinaryIO):
-        self.lines = lines
+    scenario: as asked for, with the receivers that are there too.
+    """
+
+    def __init__(self, scenario: Scenario, lines: list[Line], file: BinaryIO):
+        self.scenario, self.lines = scenario, lines
         self._file = file
 
     def append(self, line: Line) -> None:
@@ -47,30 +51,29 @@ def open_results(
 ) -> Iterator[Results]:
     """Opens a folder to add batches of the scenario, alone, or makes it.
 
+    A folder takes more receivers and more points; one without a batch, anything.
     makers: the versions that made these batches, if not those of today. A last line
     that was cut short or garbled by a crash is removed. Raises `ResultsError` for a
     folder that holds another scenario, that other weights made or that another process
     writes to.
     """
     folder.mkdir(parents=True, exist_ok=True)
-    with open(folder / "counts.jsonl", "ab") as file:
-        try:
-            fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        except BlockingIOError:
-            raise ResultsError(
-                f"another run is writing to {folder}: wait for it, "
-                "or choose another folder with --out"
-            ) from None
+    with _alone(folder), open(folder / "counts.jsonl", "ab") as file:
         lines, length = count_lines.read(folder / "counts.jsonl")
-        _refuse_another(folder, scenario, lines)
-        known = versions.load(folder)
+        runs, known = [scenario], []
+        if lines:
+            _refuse_another(folder, scenario, lines)
+            runs.insert(0, load_results(folder)[0])
+            known = versions.load(folder)
+        whole = identity.together(scenario, runs)
+        scenario = whole.model_copy(update={"sweep": scenario.sweep})
         more = [versions.of_today(scenario)] if makers is None else makers
         joined = versions.join(known, more, folder)
         file.truncate(length)
-        _replace(folder / "scenario.toml", scenario.to_toml())
+        _replace(folder / "scenario.toml", whole.to_toml())
         if joined != known:
             _replace(folder / "versions.json", json.dumps(joined, indent=2) + "\n")
-        yield Results(lines, file)
+        yield Results(scenario, lines, file)
 
 
 def load_results(folder: Path) -> tuple[Scenario, list[Line]]:
@@ -82,7 +85,7 @@ def load_results(folder: Path) -> tuple[Scenario, list[Line]]:
             f"make one with `link-sim run --out {folder}`"
         )
     try:
-        scenario = parse_scenario(path.read_text())
+        scenario = parse_scenario(path.read_text(encoding="utf-8"))
     except (ScenarioError, UnicodeDecodeError) as error:
         raise ResultsError(f"{path} is damaged: {error}") from None
     return scenario, count_lines.read(folder / "counts.jsonl")[0]
@@ -91,9 +94,9 @@ def load_results(folder: Path) -> tuple[Scenario, list[Line]]:
 def merge(folders: list[Path], out: Path) -> None:
     """Adds up the batches of several folders of one run, such as shards, in another.
 
-    A batch that several folders have counts once. Points add up, the stop rules are
-    those of the first folder. Raises `ResultsError` if the folders hold different runs,
-    were made with different weights or contradict each other.
+    A batch that several folders have counts once. Receivers and points add up, the stop
+    rules are those of the first folder. Raises `ResultsError` if the folders hold
+    different runs, were made with different weights or contradict each other.
     """
     parts = [load_results(folder) for folder in folders]
     scenario = parts[0][0]
@@ -105,19 +108,19 @@ def merge(folders: list[Path], out: Path) -> None:
         makers = versions.join(makers, made, folder, "leave it out")
         for line in found:
             key = line["point"], line["batch"]
-            if not count_lines.agree(lines.setdefault(key, line), line):
+            known = lines.get(key, line)
+            if not count_lines.agree(known, line):
                 raise ResultsError(
                     f"{folder} has other counts than another folder for batch {key[1]} "
                     f"at {key[0]:g}: merge folders that the same software made"
                 )
-    points = sorted({point for other, _ in parts for point in other.sweep.points})
-    sweep = scenario.sweep.model_copy(update={"points": tuple(points)})
-    scenario = scenario.model_copy(update={"sweep": sweep})
+            lines[key] = known if known is line else joined(known, line)
+    scenario = identity.together(scenario, [run for run, _ in parts])
     with open_results(out, scenario, makers) as stored:
-        for line in stored.lines:
-            lines.pop((line["point"], line["batch"]), None)
+        there = {(line["point"], line["batch"]): line for line in stored.lines}
         for key in sorted(lines):
-            stored.append(lines[key])
+            if lines[key]["counts"].keys() - there.get(key, {"counts": {}})["counts"]:
+                stored.append(lines[key])
 
 
 def rows(scenario: Scenario, tallies: dict[float, Tally]) -> list[dict]:
@@ -167,47 +170,32 @@ def _refuse_another(
     lines: list[Line],
     remedy: str = "choose another folder with --out",
 ) -> None:
-    path = folder / "scenario.toml"
-    if not path.is_file():
-        if lines:
-            raise ResultsError(f"{folder} has counts but no scenario.toml: {remedy}")
-        return
-    text = path.read_text(errors="replace")
-    there, ours = _identity(text), _identity(scenario.to_toml())
-    for key in there | ours:
-        if there.get(key) != ours.get(key):
-            raise ResultsError(
-                f"{folder} holds another run, with {key} = {there.get(key)} instead of "
-                f"{ours.get(key)}: {remedy}"
-            )
+    if (folder / "scenario.toml").is_file():
+        identity.refuse_another(folder, scenario, remedy)
+    elif lines:
+        raise ResultsError(f"{folder} has counts but no scenario.toml: {remedy}")
 
 
-def _identity(toml: str) -> dict:
-    """What two runs must share to add up: all but the points and the stop rules."""
+@contextmanager
+def _alone(folder: Path) -> Iterator[None]:
+    lock = FileLock(folder / ".lock", timeout=0)
     try:
-        sections = parse_scenario(toml).model_dump(exclude_none=True)
-    except ScenarioError:
-        sections = {"scenario.toml": "not a scenario"}
-    sections.pop("stop", None)
-    flat: dict = {}
-    for key, value in sections.items():
-        inner = value if isinstance(value, dict) and "path" not in value else None
-        named = {f"{key}.{name}": item for name, item in (inner or {}).items()}
-        flat |= {key: value} if inner is None else named
-    flat.pop("sweep.points", None)
-    return {key: _content(value) for key, value in flat.items()}
-
-
-def _content(value):
-    """Of a file, what it holds: it may lie elsewhere."""
-    known = isinstance(value, dict) and value.get("sha256")
-    return known or value
+        lock.acquire()
+    except Timeout:
+        raise ResultsError(
+            f"another run is writing to {folder}: wait for it, "
+            "or choose another folder with --out"
+        ) from None
+    try:
+        yield
+    finally:
+        lock.release()
 
 
 def _replace(path: Path, text: str) -> None:
     """Writes a file whole or not at all."""
     with replacing(path) as draft:
-        draft.write_text(text)
+        draft.write_text(text, encoding="utf-8")
 
 
 @contextmanager
@@ -215,7 +203,7 @@ def replacing(path: Path) -> Iterator[Path]:
     """A path to write to, which replaces the file once it is whole and on the disk."""
     draft = path.with_name(f".{path.name}.{os.getpid()}.part")
     yield draft
-    with open(draft) as file:
+    with open(draft, "rb+") as file:  # Windows syncs no file that is only read
         os.fsync(file.fileno())
     os.replace(draft, path)
 

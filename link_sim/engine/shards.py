@@ -37,8 +37,9 @@ class Shard(NamedTuple):
             )
         if self.number == 1:
             return stop
-        rules = {"block_errors": None, "relative_width": None, "seconds": None}
-        return stop.model_copy(update=rules | {"max_batches": own})
+        others = "block_errors", "relative_width", "seconds", "target_bler"
+        rules = dict.fromkeys(others) | {"max_batches": own}
+        return stop.model_copy(update=rules)
 
     def own(self, lines: Iterable[Line]) -> list[Line]:
         """Those of the run's lines that belong to the shard, in its numbers."""
@@ -52,9 +53,9 @@ class Shard(NamedTuple):
         """A line of the shard in the numbers of the run."""
         return line | {"batch": self._number(line["batch"])}
 
-    def run(self, run_batch: Callable, point: float, batch: int) -> dict:
+    def run(self, run_batch: Callable, point: float, batch: int, *receivers) -> dict:
         """`run_batch` for a batch in the shard's numbers."""
-        return run_batch(point, self._number(batch))
+        return run_batch(point, self._number(batch), *receivers)
 
     def _number(self, batch: int) -> int:
         return self.first + batch * self.number

@@ -2,23 +2,19 @@
 
 The weights are not shipped. The file is an `.npz` with `conv{1..5}_kernel` [height,
 width, in, out], `conv{1..5}_bias` [out] and `lin{1..5}` [channels], of the package
-`lpips` 0.1 and torchvision's AlexNet.
+`lpips` 0.1 and torchvision's AlexNet; `link-sim lpips convert` makes it of theirs.
 """
-
-from pathlib import Path
 
 import numpy as np
 import tensorflow as tf
 
-from link_sim.scenarios.base import ScenarioError
+from link_sim.metrics.lpips_weights import read
 from link_sim.scenarios.data_files import DataFile
 
 SHIFT = np.array([-0.030, -0.088, -0.188], "float32")
 SCALE = np.array([0.458, 0.448, 0.450], "float32")
 SMALLEST = 31
 """Pixels; smaller images have nothing left after the second pooling."""
-SHAPES = [(11, 11, 3, 64), (5, 5, 64, 192), (3, 3, 192, 384), (3, 3, 384, 256),
-          (3, 3, 256, 256)]  # fmt: skip
 STRIDES, PADDINGS = (4, 1, 1, 1, 1), (2, 2, 1, 1, 1)
 POOLED = 1, 2
 """Layers (from 0) before which the features are max-pooled."""
@@ -37,7 +33,7 @@ class LPIPS:
     """
 
     def __init__(self, file: DataFile):
-        self._weights = _read(file)
+        self._weights = read(file)
 
     def __call__(self, image, other):
         if min(image.shape[-3:-1]) < SMALLEST:
@@ -66,38 +62,3 @@ class LPIPS:
             x = tf.nn.relu(tf.nn.conv2d(x, kernel, STRIDES[layer], "VALID") + bias)
             norm = tf.sqrt(tf.reduce_sum(x**2, -1, keepdims=True))
             yield x / (norm + 1e-10)
-
-
-def _read(file: DataFile) -> list[tuple]:
-    """Kernel, bias and channel weights of each layer."""
-    path = Path(file.path)
-    if not path.is_file():
-        raise ScenarioError(
-            f"lpips = '{path}' is not a file: name the AlexNet weights of LPIPS 0.1 as "
-            "an .npz, or leave lpips out"
-        )
-    file.checked()
-    try:
-        with np.load(path, allow_pickle=False) as arrays:
-            layers = [
-                tuple(
-                    arrays[name].astype("float32", casting="same_kind")
-                    for name in names
-                )
-                for names in (
-                    (f"conv{i}_kernel", f"conv{i}_bias", f"lin{i}") for i in range(1, 6)
-                )
-            ]
-    except Exception as error:
-        raise ScenarioError(
-            f"lpips = '{path}' is not an .npz with conv1_kernel, conv1_bias, lin1 … "
-            f"lin5: {error}"
-        ) from None
-    expected = [(shape, shape[-1:], shape[-1:]) for shape in SHAPES]
-    if [tuple(array.shape for array in layer) for layer in layers] != expected:
-        raise ScenarioError(
-            f"lpips = '{path}' is not AlexNet: the shapes of its arrays differ"
-        )
-    if not all(np.isfinite(array).all() for layer in layers for array in layer):
-        raise ScenarioError(f"lpips = '{path}' has values that are not finite")
-    return layers

@@ -84,8 +84,8 @@ def publish(
     summary = summary or RECIPES[name].summary
     card = {"summary": summary, "licence": "Apache-2.0", **card}
     if seconds is not None:
-        cores = len(os.sched_getaffinity(0))
-        card["cost"] = {"minutes": round(seconds / 60), "cores": cores}
+        minutes = round(seconds / 60)
+        card["cost"] = {"minutes": minutes, "cores": os.cpu_count()}
     save = pretrained.save_arrays if isinstance(model, dict) else pretrained.save_model
     save(path, model, card)
     if measure:

@@ -32,7 +32,7 @@ KINDS: dict[str, type[Scenario]] = {
 def list_scenarios() -> dict[str, str]:
     """Names of the shipped scenarios, each with its one-line description."""
     return {
-        name: tomllib.loads(path.read_text())["description"]
+        name: tomllib.loads(path.read_text("utf-8"))["description"]
         for name, path in sorted(_shipped().items())
     }
 
@@ -59,7 +59,7 @@ def load_scenario(
             ".toml file"
         )
     try:
-        data = _read(path.read_text())
+        data = _read(path.read_text("utf-8"))
         data_files.place(data, _kind(data), path.parent)
         for override in overrides:
             _override(data, override)

@@ -183,6 +183,10 @@ class Sweep(Section):
 class Stop(Section):
     """When a point has enough batches: at max_batches, or earlier with one of these.
 
+    target_bler ends the sweep instead: the points after the first, in the order of
+    `sweep.points`, at which the block error rate of every receiver is no more than this
+    are not simulated; with 0, those after the first without errors.
+
     block_errors: every receiver has at least so many.
     relative_width: the 95 % interval of `metric`, of every receiver that has it, is
     narrower than this fraction of its value (of the ratio, for metrics in dB).
@@ -195,6 +199,7 @@ class Stop(Section):
     relative_width: Positive | None = None
     metric: str = "bler"
     seconds: Positive | None = None
+    target_bler: Annotated[float, Field(ge=0, lt=1)] | None = None
 
     def refuse_blocks(self) -> None:
         """Raises `ValueError` if a rule counts blocks, for where there are none."""
@@ -207,4 +212,9 @@ class Stop(Section):
             raise ValueError(
                 "stop.relative_width is that of code blocks, but no receiver here has "
                 "any: name another stop.metric, such as nmse or psnr"
+            )
+        if self.target_bler is not None:
+            raise ValueError(
+                "stop.target_bler is of code blocks, but no receiver here has any: "
+                "leave it out"
             )

@@ -5,7 +5,7 @@ from __future__ import annotations
 import hashlib
 from collections.abc import Callable, Iterable
 from contextlib import nullcontext
-from functools import partial
+from functools import lru_cache, partial
 from pathlib import Path
 from typing import Any, cast
 
@@ -13,7 +13,7 @@ import matplotlib
 import pandas as pd
 from rich.console import Console
 
-from link_sim.engine import comparison, montecarlo, results, versions
+from link_sim.engine import comparison, count_lines, montecarlo, results, versions
 from link_sim.engine.batches import LiveExperiment, picture_strip, run_batch
 from link_sim.engine.executors import open_executor, run_alone
 from link_sim.engine.pins import pinned
@@ -150,7 +150,8 @@ def compare(
     """Simulates all points of a scenario: the batches of `link-sim run`.
 
     receivers: names and `Receiver` objects of other names; those of the scenario if not
-    given. out: a results folder; what is there already is continued. executor:
+    given. out: a results folder; what is there already is continued, and the receivers
+    that it has are compared too. executor:
     `in-process`, `processes:N` or `dask://host:port`; objects need the first. progress:
     whether to show it; if not said, in terminals and in Jupyter.
     Receivers that a script adds to the tables of `receivers.catalog` are known here.
@@ -167,14 +168,22 @@ def compare(
     check_receivers(scenario.kind, [name for name in names if name not in made])
     scenario = pinned(scenario)
     scenario.check_files()
-    live = _opened(scenario, chosen, executor) if made else None
-    run = _run_of(scenario, live)
+    if made:
+        _refuse_objects(scenario, executor)
     folder = None if out is None else Path(out)
     makers = [_versions(scenario, made)] if folder else None
     kept = results.open_results(folder, scenario, makers) if folder else nullcontext()
     with kept as stored:
+        if stored:
+            scenario = stored.scenario
+            names = [name for name in scenario.receivers if name not in made]
+            check_receivers(scenario.kind, names)
+        opened = lru_cache(partial(_opened, scenario, made)) if made else None
+        run = _run_of(scenario, opened)
         lines = list(stored.lines) if stored else []
-        tallies = montecarlo.tally(scenario.sweep.points, scenario.stop, lines)
+        tallies = montecarlo.tally(
+            scenario.sweep.points, scenario.stop, lines, scenario.receivers
+        )
         with open_executor(executor) as (place, workers):
             with _shown(progress, scenario, tallies, workers) as shown:
                 for line in montecarlo.sweep(run, tallies, place, workers):
@@ -183,7 +192,8 @@ def compare(
                         stored.append(line)
                     if shown:
                         shown.show(line)
-    found = Comparison(scenario, lines, folder, live)
+    live = opened(scenario.receivers) if opened else None
+    found = Comparison(scenario, count_lines.merged(lines), folder, live)
     if folder:
         results.write_summary(folder, found.rows())
     return found
@@ -194,23 +204,34 @@ def read_results(folder: str | Path) -> Comparison:
     return Comparison(*results.load_results(Path(folder)), Path(folder))
 
 
-def _opened(scenario: Scenario, receivers: list, executor: str) -> LiveExperiment:
-    """The link with the receivers as they are, for all points."""
+def _refuse_objects(scenario: Scenario, executor: str) -> None:
+    """Raises `ScenarioError` where `Receiver` objects cannot run."""
     if scenario.kind != "link" or scenario.axis.rebuilds or executor != "in-process":
         raise ScenarioError(
             "a Receiver object belongs to one link of this process: leave executor "
             "out, and sweep ebno_db or esno_db, or enter it into receivers.catalog"
         )
+
+
+def _opened(
+    scenario: Scenario, made: dict[str, Any], receivers: tuple[str, ...]
+) -> LiveExperiment:
+    """The link, for all points, with those of the receivers as they are."""
     from link_sim.experiments.link import Link
 
-    built = scenario.built_for(scenario.sweep.points[0])
-    return LiveExperiment(built, Link(cast(LinkScenario, built), receivers))
+    built = cast(LinkScenario, scenario.built_for(scenario.sweep.points[0]))
+    return LiveExperiment(built, Link(built, [made.get(r, r) for r in receivers]))
 
 
-def _run_of(scenario: Scenario, live: LiveExperiment | None) -> Callable:
-    if live is None:
+def _run_of(scenario: Scenario, opened: Callable | None) -> Callable:
+    """Batches of all receivers, or of those that are named."""
+    if opened is None:
         return partial(run_alone, partial(run_batch, scenario.to_toml()))
-    return lambda point, index: live.batch(scenario.at(point), index)
+
+    def run(point: float, batch: int, receivers: tuple[str, ...] = scenario.receivers):
+        return opened(receivers).batch(scenario.at(point), batch)
+
+    return run
 
 
 def _versions(scenario: Scenario, made: dict[str, Any]) -> dict:

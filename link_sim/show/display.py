@@ -4,7 +4,7 @@ Tables keep to a width: names never wrap, and columns that do not fit go below.
 """
 
 import math
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 
 from rich.cells import cell_len
 from rich.console import Group, RenderableType
@@ -32,35 +32,44 @@ def final_table(
     width: of the terminal. intervals: shows 95 % intervals too. A rate without errors
     is shown as below its upper limit.
     """
-    rows = list(rows)
     numbers = [len(tally.lines) for tally in tallies.values() if tally.lines] or [0]
     batches = " to ".join(map(str, sorted({min(numbers), max(numbers)})))
     batches += " batch" if batches == "1" else " batches"
     frames = scenario.batch_size
     heading = f"{scenario.name}: {batches} of {frames} frames at each point"
     points = [point for point, tally in tallies.items() if tally.lines]
-    write = cell if intervals else short
-    return Group(
-        Text(heading, "bold"), *_tables(scenario, rows, points, width, write, "")
-    )
+    parts = _tables(list(rows), points, width, cell if intervals else short)
+    return Group(Text(heading, "bold"), *parts)
+
+
+def tables(
+    rows: list[dict], width: int = 80, intervals: bool = False
+) -> Iterator[RenderableType]:
+    """Of each main metric of rows a title and its table; see `final_table`."""
+    return _tables(rows, _points(rows), width, cell if intervals else short)
 
 
 def difference_table(
     scenario, rows: Iterable[dict], reference: str, width: int = 80
 ) -> Group:
     """Tables of `differences.difference_rows`: values and half their 95 % intervals."""
-    rows = list(rows)
-    points = sorted({row["point"] for row in rows})
     heading = f"{scenario.name}: receiver minus {reference}, on the same batches"
-    tables = _tables(scenario, rows, points, width, difference, f" minus {reference}")
-    return Group(Text(heading, "bold"), *tables)
+    rows, what = list(rows), f" minus {reference}"
+    parts = _tables(rows, _points(rows), width, difference, what)
+    return Group(Text(heading, "bold"), *parts)
 
 
-def _tables(scenario, rows, points, width, write, what: str):
+def _points(rows: Iterable[dict]) -> list[float]:
+    return sorted({row["point"] for row in rows})
+
+
+def _tables(
+    rows: list[dict], points: list[float], width: int, write: Callable, what: str = ""
+):
     """Of each main metric a title and its table, in parts that fit the width."""
     found = {(r["receiver"], r["point"], r["metric"]): r for r in rows}
-    names = [n for n in scenario.receivers if n in {name for name, *_ in found}]
-    axis = scenario.sweep.axis
+    names = list(dict.fromkeys(row["receiver"] for row in rows))
+    axis = rows[0]["axis"] if rows else ""
     for metric in main_metrics({metric for *_, metric in found}):
         shown = METRICS[metric]
         yield Text(
@@ -130,11 +139,15 @@ def left_out(scenario, tallies: dict[float, Tally]) -> Iterator[str]:
         where = point_name(scenario.sweep.axis, point)
         for name in sorted(tally.excluded):
             yield f"{name} is left out at {where}: it gave values that are not finite"
+    reached = next((p for p, tally in tallies.items() if tally.on_target), None)
+    if reached is not None and not all(tally.lines for tally in tallies.values()):
+        where = point_name(scenario.sweep.axis, reached)
+        yield f"the sweep ends at {where}, where stop.target_bler is reached"
     waiting = sum(len(t.waiting) for t in tallies.values() if not t.finished)
     if waiting:
         yield (
-            f"{waiting} batches are not shown, as earlier ones are missing: add up all "
-            "shards with link-sim merge, or continue the run"
+            f"{waiting} batches are not shown, as earlier ones or receivers of them "
+            "are missing: add up all shards with link-sim merge, or continue the run"
         )
 
 

@@ -147,7 +147,8 @@ def _set_labels(ax: Axes, rows: list[dict], points: list[float]) -> None:
         ax.set_xticks(points, [point_value(axis, point) for point in points])
         ax.xaxis.set_minor_locator(NullLocator())
     ax.set_xlabel(axis_label(axis))
-    ax.set_title(f"{rows[0]['scenario']}, with 95 % intervals")
+    scenarios = ", ".join(dict.fromkeys(row["scenario"] for row in rows))
+    ax.set_title(f"{scenarios}, with 95 % intervals")
 
 
 def _add_legend(ax: Axes) -> None:

@@ -1,4 +1,7 @@
-"""A results folder as one HTML page that needs nothing else: numbers, plots, origin."""
+"""A results folder as one HTML page that needs nothing else: plots, numbers, origin.
+
+Where plotly is installed the plots can be pointed at and clicked.
+"""
 
 import base64
 import io
@@ -12,6 +15,7 @@ from link_sim.engine import results, versions
 from link_sim.engine.montecarlo import Tally
 from link_sim.metrics.rates import METRICS
 from link_sim.show import display, plots
+from link_sim.show.interactive import interactive
 
 TEMPLATE = Path(__file__).with_name("report.html")
 
@@ -21,12 +25,15 @@ def write_report(folder: Path, scenario, tallies: dict[float, Tally]) -> Path:
     rows = results.rows(scenario, tallies)
     measured = {row["metric"] for row in rows}
     strip = folder / "strip.png"
+    clickable = interactive(rows)
+    still = [row for row in rows if row["metric"] not in clickable]
     page = _template().render(
         scenario=scenario,
         metrics={m: METRICS[m].label for m in METRICS if m in measured},
         points=[_point(scenario, rows, *item) for item in tallies.items()],
         left_out=list(display.left_out(scenario, tallies)),
-        plots={m: _svg(figure) for m, figure in plots.figures(rows).items()},
+        plots={metric: _svg(figure) for metric, figure in plots.figures(still).items()},
+        interactive=clickable.values(),
         strip=_data("image/png", strip.read_bytes()) if strip.is_file() else None,
         versions=[json.dumps(v, indent=1) for v in versions.load(folder)],
     )

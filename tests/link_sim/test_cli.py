@@ -45,7 +45,7 @@ def test_run_writes_the_folder_and_says_where(invoke):
     assert any(line.startswith("batch 4 of 4, ebno_db = 6: BER") for line in lines)
     files = {path.name for path in Path("results/smoke").iterdir()}
     assert files == {
-        *("scenario.toml", "counts.jsonl", "versions.json", "summary.csv"),
+        *("scenario.toml", "counts.jsonl", "versions.json", "summary.csv", ".lock"),
         *("ber.png", "bler.png", "psnr.png", "nmse.png", "strip.png"),
     }
 
@@ -76,6 +76,81 @@ def test_show_draws_again(invoke):
     assert result.exit_code == 0
     assert "perfect-csi" in result.stdout
     assert Path("here/ber.png").exists()
+
+
+REFERENCE = """\
+receiver,metric,point,value
+published,bler,2,0.5
+published,bler,6,0.25
+"""
+
+
+def test_several_folders_and_a_reference_in_one_table_and_plot(invoke):
+    invoke("run", "smoke", "--out", "one", "--receivers", "ls")
+    invoke("run", "smoke", "--out", "two", "--set", "seed=9", "--receivers", "ls")
+    Path("paper.csv").write_text(REFERENCE)
+    result = invoke("show", "one", "two", "--reference", "paper.csv")
+    assert result.exit_code == 0, result.output
+    for name in ("ls (one)", "ls (two)", "published  0.500  0.250"):
+        assert name in result.stdout
+    assert {path.name for path in Path("one+two").iterdir()} >= {"bler.png", "ber.png"}
+    shown = ("show", "one", "--reference", "paper.csv", "--json", "--out", "both")
+    rows = json.loads(invoke(*shown).stdout)
+    assert {row["receiver"] for row in rows} == {"ls", "published"}
+    assert [row["value"] for row in rows if row["receiver"] == "published"] == [
+        0.5, 0.25,
+    ]  # fmt: skip
+    own = invoke("show", "one", "--reference", "one/summary.csv", "--json")
+    assert {row["scenario"] for row in json.loads(own.stdout)} == {"smoke", "summary"}
+
+
+@pytest.mark.parametrize(
+    ("text", "words"),
+    [
+        ("a,b\n1,2\n", ("no column point and value", "receiver, metric")),
+        ("point,value\n", ("no column",)),
+        ("point,value\n1,x\n", ("line 2", "value 'x'", "finite number")),
+        ("point,value,metric\n1,2,berr\n", ("line 2", "'berr'", "ber, bler")),
+        ("point,value,low\n1,2,nan\n", ("line 2", "low 'nan'")),
+    ],
+)
+def test_references_that_are_none(invoke, text, words):
+    invoke("run", "smoke", "--out", "one", "--receivers", "ls")
+    Path("paper.csv").write_text(text)
+    refuse(invoke("show", "one", "--reference", "paper.csv"), "paper.csv", *words)
+
+
+def test_what_does_not_go_together_is_refused(invoke):
+    invoke("run", "smoke", "--out", "one", "--receivers", "ls")
+    axis = ("--set", "sweep.axis=esno_db", "--set", "sweep.points=[1]")
+    invoke("run", "smoke", "--out", "two", "--receivers", "ls", *axis)
+    refuse(invoke("show", "one", "two"), "sweeps over esno_db", "the same axis")
+    refuse(invoke("show", "one", "two", "--html"), "--html", "one folder")
+    refuse(invoke("show", "one", "--reference", "none.csv"), "none.csv is unreadable")
+
+
+def test_tables_for_papers_and_programs(invoke):
+    invoke("run", "smoke", "--out", "here")
+    rows = json.loads(invoke("show", "here", "--json").stdout)
+    ber = {(r["receiver"], r["point"]): r for r in rows if r["metric"] == "ber"}
+    latex = invoke("show", "here", "--latex", "--intervals").stdout
+    assert latex.count("\\begin{tabular}{lrr}") == latex.count("\\end{tabular}") > 2
+    assert "perfect-csi & $" in latex
+    markdown = invoke("show", "here", "--markdown").stdout
+    assert "| BER over Eb/N0 [dB] | 2 | 6 |\n| --- | --- | --- |" in markdown
+    matlab = invoke("show", "here", "--matlab").stdout.splitlines()
+    assert "ber.points = [2.0 6.0];" in matlab
+    values = next(line for line in matlab if line.startswith("ber.value"))
+    first = values.split("[[")[1].split("]")[0].split()
+    assert [float(x) for x in first] == [ber["perfect-csi", p]["value"] for p in (2, 6)]
+
+
+def test_a_sweep_that_ends_early_says_so(invoke):
+    target = ("--set", "stop.target_bler=0.5", "--set", "sweep.points=[2, 60, 70]")
+    result = invoke("run", "smoke", *target)
+    assert result.exit_code == 0, result.output
+    assert "the sweep ends at Eb/N0 [dB] = 60, where stop.target" in result.stdout
+    assert len(results.load_results(Path("results/smoke"))[1]) == 4
 
 
 def test_formats_and_report(invoke):
@@ -179,8 +254,25 @@ def test_no_arguments_show_the_help(invoke):
 
 
 def test_a_folder_of_another_scenario(invoke):
-    invoke("run", "smoke")
-    refuse(invoke("run", "smoke", "--set", "seed=9"), "seed = 1 instead of 9", "--out")
+    invoke("run", "smoke", "--out", "here")
+    other = ("run", "smoke", "--set", "seed=9")
+    refuse(invoke(*other, "--out", "here"), "seed = 1 instead of 9", "--out")
+    assert invoke(*other).stdout.endswith("Results: results/smoke-seed-9\n")
+
+
+def test_receivers_are_added_to_a_folder_and_shown_apart(invoke, monkeypatch):
+    invoke("run", "smoke", "--receivers", "perfect-csi")
+    result = invoke("run", "smoke", "--receivers", "ls")
+    assert result.exit_code == 0, result.output
+    size = Path("results/smoke/counts.jsonl").stat().st_size
+    both = invoke("show", "results/smoke")
+    assert {"perfect-csi", "ls"} <= set(both.stdout.split())
+    again = invoke("run", "smoke", "--receivers", "perfect-csi,ls")
+    assert again.stdout.startswith(both.stdout)
+    assert Path("results/smoke/counts.jsonl").stat().st_size == size
+    one = invoke("show", "results/smoke", "--receivers", "ls")
+    assert "perfect-csi" not in one.stdout and "2 batches" in one.stdout
+    refuse(invoke("show", "results/smoke", "--receivers", "lx"), "lx", "perfect-csi")
 
 
 def test_a_folder_that_cannot_be_made(invoke):
@@ -233,7 +325,7 @@ def test_show_says_that_the_batches_of_a_shard_wait(invoke, shard, shown, waitin
     assert ("smoke: 1 batch of" in table.stdout) == bool(shown)
     assert bool(json.loads(rows.stdout)) == bool(shown)
     for text in (table.stdout, rows.stderr):
-        assert f"{waiting} batches are not shown, as earlier ones are missing" in text
+        assert f"{waiting} batches are not shown, as earlier ones" in text
         assert "link-sim merge" in text
     invoke(*run)
     assert "not shown" not in invoke("show", "part").stdout

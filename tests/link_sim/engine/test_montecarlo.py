@@ -206,3 +206,24 @@ def test_threads_of_a_process_take_turns(fake_link):
 def test_an_executor_that_is_not_known_is_named(where):
     with pytest.raises(ValueError, match=f"--executor {where} is not known: use "):
         open_executor(where)
+
+
+@pytest.mark.parametrize(("target", "simulated"), [(0.0, 3), (0.3, 2), (None, 4)])
+@pytest.mark.parametrize("workers", [0, 3])
+def test_a_sweep_ends_at_the_first_point_on_target(target, simulated, workers):
+    errors = {0: 9, 1: 2, 2: 0, 3: 0}  # of 10 blocks, of the worse receiver
+
+    def run_batch(point, batch):
+        counts = {
+            name: {"block_errors": share * errors[point], "blocks": 10}
+            for name, share in (("a", 0), ("b", 1))
+        }
+        return {"seed": 0, "seconds": 1.0, "counts": counts}
+
+    stop = Stop(max_batches=2, target_bler=target)
+    tallies = montecarlo.tally(errors, stop)
+    with ThreadPoolExecutor(3) as executor:
+        list(montecarlo.sweep(run_batch, tallies, executor, workers))
+    lengths = [len(tally.lines) for tally in tallies.values()]
+    assert lengths == [2] * simulated + [0] * (4 - simulated)
+    assert montecarlo.unfinished(tallies) == []

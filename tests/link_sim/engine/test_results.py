@@ -10,7 +10,7 @@ from pathlib import Path
 
 import pytest
 
-from link_sim.engine import count_lines, montecarlo, results, versions
+from link_sim.engine import count_lines, identity, montecarlo, results, versions
 from link_sim.engine.executors import InProcessExecutor
 from link_sim.scenarios.loading import load_scenario
 
@@ -42,11 +42,17 @@ def fixed_versions(monkeypatch):
     monkeypatch.setattr(versions, "of_today", lambda scenario: {"python": "3"})
 
 
+def tallied(scenario, lines):
+    points, stop = scenario.sweep.points, scenario.stop
+    return montecarlo.tally(points, stop, lines, scenario.receivers)
+
+
 def fill(folder, fake_link, *overrides, batches=None):
     """Runs the scenario into the folder; at most so many batches."""
     scenario = load_scenario(SMOKE, list(overrides))
     with results.open_results(folder, scenario) as stored:
-        tallies = montecarlo.tally(scenario.sweep.points, scenario.stop, stored.lines)
+        scenario = stored.scenario
+        tallies = tallied(scenario, stored.lines)
         run_batch = partial(fake_link.run_batch, scenario.to_toml())
         lines = montecarlo.sweep(run_batch, tallies, InProcessExecutor(), 0)
         for _, line in zip(range(batches or 10**9), lines, strict=False):
@@ -56,7 +62,7 @@ def fill(folder, fake_link, *overrides, batches=None):
 
 def stored_counts(folder):
     scenario, lines = results.load_results(folder)
-    tallies = montecarlo.tally(scenario.sweep.points, scenario.stop, lines)
+    tallies = tallied(scenario, lines)
     return {point: (len(t.lines), t.counts) for point, t in tallies.items()}
 
 
@@ -83,6 +89,64 @@ def test_points_and_stop_rules_may_change(tmp_path, fake_link):
     fill(tmp_path / "b", fake_link, *changed)
     assert stored_counts(tmp_path / "a") == stored_counts(tmp_path / "b")
     assert len((tmp_path / "a" / "counts.jsonl").read_text().splitlines()) == 6
+
+
+def test_points_that_are_there_stay(tmp_path, fake_link):
+    fill(tmp_path / "a", fake_link, "sweep.points=[2, 6]")
+    before = stored_counts(tmp_path / "a")
+    fill(tmp_path / "a", fake_link, "sweep.points=[4]")
+    after = stored_counts(tmp_path / "a")
+    assert list(after) == [2, 4, 6] and after == after | before
+
+
+ONE, TWO = 'receivers=["perfect-csi"]', 'receivers=["ls", "perfect-csi"]'
+
+
+@pytest.mark.parametrize("rule", ["stop.max_batches=3", "stop.block_errors=20"])
+@pytest.mark.parametrize("batches", [None, 1])
+def test_receivers_are_added(tmp_path, fake_link, rule, batches):
+    most = "stop.max_batches=30" if "errors" in rule else rule
+    fill(tmp_path / "a", fake_link, TWO, rule, most)
+    fill(tmp_path / "b", fake_link, ONE, rule, most, batches=batches)
+    fill(tmp_path / "b", fake_link, 'receivers=["ls"]', rule, most, batches=batches)
+    fill(tmp_path / "b", fake_link, TWO, rule, most)
+    assert stored_counts(tmp_path / "a") == stored_counts(tmp_path / "b")
+    lines = count_lines.read(tmp_path / "b" / "counts.jsonl")[0]
+    assert all(len(line["counts"]) == 2 for line in lines)
+    scenario = results.load_results(tmp_path / "b")[0]
+    assert scenario.receivers == ("perfect-csi", "ls")
+
+
+def test_only_what_is_missing_is_computed(tmp_path, fake_link):
+    fill(tmp_path, fake_link, ONE)
+    fill(tmp_path, fake_link, TWO, "stop.max_batches=3")
+    raw = [json.loads(line) for line in (tmp_path / "counts.jsonl").open()]
+    made = [(line["point"], line["batch"], *line["counts"]) for line in raw]
+    assert sorted(made) == sorted(
+        [(p, b, name) for p in (2, 6) for b in (0, 1) for name in ("perfect-csi", "ls")]
+        + [(p, 2, "perfect-csi", "ls") for p in (2, 6)]
+    )
+
+
+def test_folders_of_different_receivers_are_merged(tmp_path, fake_link):
+    fill(tmp_path / "a", fake_link, ONE)
+    fill(tmp_path / "b", fake_link, 'receivers=["ls"]')
+    fill(tmp_path / "both", fake_link, TWO)
+    results.merge([tmp_path / "a", tmp_path / "b"], tmp_path / "sum")
+    assert stored_counts(tmp_path / "sum") == stored_counts(tmp_path / "both")
+    size = (tmp_path / "sum" / "counts.jsonl").stat().st_size
+    results.merge([tmp_path / "both", tmp_path / "b"], tmp_path / "sum")
+    assert (tmp_path / "sum" / "counts.jsonl").stat().st_size == size
+
+
+def test_a_folder_without_a_batch_is_replaced(tmp_path, fake_link, monkeypatch):
+    made_by(monkeypatch, "3", ddpm="a")
+    fill(tmp_path, fake_link, "seed=7", batches=1)
+    (tmp_path / "counts.jsonl").write_bytes(b"")
+    made_by(monkeypatch, "3", ddpm="b")
+    fill(tmp_path, fake_link)
+    assert results.load_results(tmp_path)[0].seed == 1
+    assert versions.load(tmp_path) == [{"python": "3", "weights": {"ddpm": "b"}}]
 
 
 @pytest.mark.parametrize("keep", [-1, -20])
@@ -268,6 +332,19 @@ def test_a_killed_run_continues_to_the_same_counts(tmp_path, fake_link):
     subprocess.run(command, check=True)
     fill(tmp_path / "whole", fake_link, "stop.max_batches=6")
     assert stored_counts(tmp_path / "killed") == stored_counts(tmp_path / "whole")
+
+
+def test_folders_are_named_after_what_is_set():
+    plain = load_scenario("csi-link")
+
+    def name(*settings):
+        return identity.folder_name(load_scenario("csi-link", settings), plain)
+
+    free = "sweep.points=[1]", 'receivers=["ls"]', "stop.max_batches=3"
+    assert name() == name(*free) == "csi-link"
+    assert name("channel.speed=70") == "csi-link-speed-70.0"
+    long = name("description='" + 60 * "x" + "'")
+    assert long.startswith("csi-link-") and len(long) == 17
 
 
 def test_a_batch_agrees_with_itself_received_in_parts():

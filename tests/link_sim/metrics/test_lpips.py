@@ -1,7 +1,8 @@
 import numpy as np
 import pytest
 
-from link_sim.metrics.lpips import LPIPS, SHAPES
+from link_sim.metrics.lpips import LPIPS
+from link_sim.metrics.lpips_weights import SHAPES
 from link_sim.scenarios.base import ScenarioError
 from link_sim.scenarios.data_files import DataFile
 
@@ -60,7 +61,7 @@ def test_equals_its_definition(weights):
 
 
 def test_wrong_weights_are_answered_in_one_sentence(tmp_path, weights):
-    with pytest.raises(ScenarioError, match="name the AlexNet weights"):
+    with pytest.raises(ScenarioError, match="make it with link-sim lpips convert"):
         LPIPS(DataFile(path=str(tmp_path / "absent.npz")))
     np.savez(tmp_path / "other.npz", a=np.zeros(3))
     with pytest.raises(ScenarioError, match="is not an .npz with conv1_kernel"):

@@ -1,5 +1,8 @@
 import json
 import re
+import shutil
+import subprocess
+import sys
 from functools import partial
 from html.parser import HTMLParser
 
@@ -9,6 +12,12 @@ from link_sim.engine import montecarlo, results, versions
 from link_sim.engine.executors import InProcessExecutor
 from link_sim.scenarios.loading import load_scenario
 from link_sim.show.report import write_report
+
+
+@pytest.fixture
+def still(monkeypatch):
+    """Reports as they are without plotly."""
+    monkeypatch.setitem(sys.modules, "plotly", None)
 
 
 @pytest.fixture
@@ -41,7 +50,7 @@ class Reader(HTMLParser):
         self.text += data
 
 
-def test_the_report_is_whole_and_needs_nothing_else(page):
+def test_the_report_is_whole_and_needs_nothing_else(still, page):
     reader = Reader()
     reader.feed(page)
     assert all(address.startswith("data:image/") for address in reader.addresses)
@@ -55,7 +64,57 @@ def test_the_report_is_whole_and_needs_nothing_else(page):
     assert json.dumps({"python": "<3>"}, indent=1) in reader.text
 
 
-def test_values_are_those_of_the_table(page, tmp_path):
+def test_plots_come_first_and_the_command_is_told(still, page):
+    places = [page.index(f"<h2>{x}</h2>") for x in ("Plots", "Results", "To repeat it")]
+    assert places == sorted(places)
+    assert "link-sim run scenario.toml --out again" in page
+
+
+def test_plots_can_be_clicked_where_plotly_is(page):
+    pytest.importorskip("plotly")
+    assert page.count("Plotly.newPlot(") == 4
+    assert page.count("plotly.js v") == 1  # the script itself, for all
+    assert not re.search(r"<script[^>]* src=", page)
+
+
+MEASURE = """
+<iframe src="report.html" width="{width}" height="800"></iframe>
+<script>
+addEventListener("load", () => setTimeout(() => {{
+  const page = document.querySelector("iframe").contentDocument;
+  const style = x => getComputedStyle(page.querySelector(x)).position;
+  const found = {{
+    wide: page.documentElement.scrollWidth, head: style("thead th"),
+    first: style("tbody td"), plots: page.querySelectorAll(".plots > *").length,
+    drawn: page.querySelectorAll(".plots svg, .plots img").length,
+    curves: page.querySelectorAll(".plots .scatterlayer .trace").length,
+  }};
+  document.title = JSON.stringify(found);
+}}, 500));
+</script>
+"""
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("width", [400, 1280])
+def test_the_report_fits_a_browser(page, tmp_path, width):
+    browser = shutil.which("chromium") or shutil.which("google-chrome")
+    if browser is None:
+        pytest.skip("needs Chromium")
+    (tmp_path / "frame.html").write_text(MEASURE.format(width=width))
+    command = [browser, "--headless", "--no-sandbox", "--disable-gpu", "--dump-dom"]
+    command += ["--allow-file-access-from-files", "--virtual-time-budget=20000"]
+    command += [f"--user-data-dir={tmp_path / 'profile'}", "--window-size=1400,900"]
+    command.append((tmp_path / "frame.html").as_uri())
+    dom = subprocess.run(command, capture_output=True, text=True, timeout=240).stdout
+    found = json.loads(re.search(r"<title>(.*?)</title>", dom)[1])
+    assert found["wide"] <= width
+    assert found["head"] == found["first"] == "sticky"
+    assert found["plots"] == 4 and found["drawn"] >= 4
+    assert found["curves"] >= 12 or "Plotly.newPlot" not in page
+
+
+def test_values_are_those_of_the_table(still, page, tmp_path):
     scenario, lines = results.load_results(tmp_path)
     tallies = montecarlo.tally(scenario.sweep.points, scenario.stop, lines)
     for row in results.rows(scenario, tallies):
