@@ -366,7 +366,7 @@ def _default_folder(name: str, scenario, shard) -> Path:
 
 def _simulate(console: Console, stored, folder: Path, place, shard, form: str) -> None:
     """Runs the batches that are missing, and keeps each in the results folder."""
-    from link_sim.engine import executors, montecarlo
+    from link_sim.engine import executors, montecarlo, results
     from link_sim.show.progress import Progress
 
     scenario, known = stored.scenario, shard.own(stored.lines)
@@ -391,7 +391,7 @@ def _simulate(console: Console, stored, folder: Path, place, shard, form: str) -
                     stored.append(shard.whole(line))
                     progress.show(line)
     if not drawn:
-        pictures = picture_strip(scenario, 3)
+        pictures = picture_strip(results.load_results(folder)[0], 3)
         for kind in {"png", str(form)}:  # the report shows the former
             plots.save_strip(folder, pictures, scenario.sweep.axis, kind)
 

@@ -46,6 +46,12 @@ def together(scenario: Scenario, runs: list[Scenario]) -> Scenario:
     return scenario.model_copy(update=update)
 
 
+def adds(whole: Scenario, run: Scenario) -> bool:
+    """Whether one scenario has receivers or points that the other has not."""
+    receivers = set(whole.receivers) - set(run.receivers)
+    return bool(receivers or set(whole.sweep.points) - set(run.sweep.points))
+
+
 def folder_name(scenario: Scenario, plain: Scenario) -> str:
     """The scenario's name, and the settings in which it differs from the plain one.
 

@@ -66,6 +66,9 @@ def open_results(
             runs.insert(0, load_results(folder)[0])
             known = versions.load(folder)
         whole = identity.together(scenario, runs)
+        if identity.adds(whole, runs[0]):
+            for strip in folder.glob("strip.*"):
+                strip.unlink()
         scenario = whole.model_copy(update={"sweep": scenario.sweep})
         more = [versions.of_today(scenario)] if makers is None else makers
         joined = versions.join(known, more, folder)

@@ -8,6 +8,9 @@ import time
 
 import pytest
 
+from link_sim.engine.count_lines import agree
+from link_sim.engine.results import load_results
+
 SMOKE = ["run", "smoke", "--receivers", "perfect-csi,ls", "--set", "stop.max_batches=4"]
 
 
@@ -68,3 +71,20 @@ def test_a_mistake_is_answered_in_one_sentence(tmp_path, arguments, named):
     assert result.returncode == 2
     assert named in result.stderr and result.stderr.count("\n") == 1
     assert "Traceback" not in result.stderr + result.stdout
+
+
+@pytest.mark.slow
+def test_added_receivers_get_the_counts_that_they_have_in_company(tmp_path):
+    short = "run", "smoke", "--set", "stop.max_batches=1"
+    names = "ls+pixel-bayes", "perfect-csi"
+    for name in names:
+        added = link_sim(*short, "--receivers", name, "--out", tmp_path / "added")
+        assert added.returncode == 0, added.stderr
+    both = "--receivers", ",".join(names), "--out", tmp_path / "both"
+    assert link_sim(*short, *both).returncode == 0
+    (_, one), (_, other) = (load_results(tmp_path / x) for x in ("added", "both"))
+    assert len(one) == len(other) == 2
+    for line in other:
+        (twin,) = (each for each in one if each["point"] == line["point"])
+        assert twin["counts"].keys() == line["counts"].keys() == set(names)
+        assert agree(line, twin)

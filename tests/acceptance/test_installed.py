@@ -96,6 +96,21 @@ def test_it_runs_beside_packages_of_the_same_names(installed, hostile):
     assert lines.count("\n") == 2
 
 
+@pytest.mark.parametrize("version", ["3.11", "3.12", "3.13"])
+def test_it_runs_under_each_python_that_is_installed(version, wheel, tmp_path):
+    own = version == f"{sys.version_info.major}.{sys.version_info.minor}"
+    python = sys.executable if own else shutil.which(f"python{version}")
+    needs = python and [python, "-c", "import sionna.phy, tensorflow, filelock"]
+    if not needs or subprocess.run(needs, capture_output=True).returncode:
+        pytest.skip(f"there is no python{version} with Sionna and TensorFlow")
+    zipfile.ZipFile(wheel).extractall(tmp_path / "site")
+    run = python, "-m", "link_sim", "run", "smoke", "--set", "stop.max_batches=1"
+    environment = os.environ | {"PYTHONPATH": str(tmp_path / "site")}
+    assert "Results: results/smoke" in done(*run, cwd=tmp_path, env=environment)
+    made = (tmp_path / "results" / "smoke" / "versions.json").read_text()
+    assert f'"python": "{version}.' in made
+
+
 def test_importing_it_loads_no_framework(installed, hostile):
     code = (
         "import sys, link_sim; print(link_sim.__file__, link_sim.__version__, "

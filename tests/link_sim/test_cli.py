@@ -262,8 +262,11 @@ def test_a_folder_of_another_scenario(invoke):
 
 def test_receivers_are_added_to_a_folder_and_shown_apart(invoke, monkeypatch):
     invoke("run", "smoke", "--receivers", "perfect-csi")
+    strip = Path("results/smoke/strip.png")
+    one_row = strip.stat().st_size
     result = invoke("run", "smoke", "--receivers", "ls")
     assert result.exit_code == 0, result.output
+    assert strip.stat().st_size > one_row
     size = Path("results/smoke/counts.jsonl").stat().st_size
     both = invoke("show", "results/smoke")
     assert {"perfect-csi", "ls"} <= set(both.stdout.split())
