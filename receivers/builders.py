@@ -48,6 +48,7 @@ def score(grid: GridContext, preset: str):
         grid.resource_grid,
         polarisations=grid.polarisations,
         doppler=grid.doppler,
+        spectra=grid.spectra,
     )
     if grid.excess_delay > estimator.largest_delay:
         raise ValueError(

@@ -13,12 +13,14 @@ class GridContext(Protocol):
     polarisations : 2 if the receive antennas alternate between two, else 1
     doppler : largest Doppler shift [Hz]
     excess_delay : of the last path that matters after the first [s]; 0 if not known
+    spectra : groups of as many streams in a row that have spectra of their own
     """
 
     resource_grid: Any
     polarisations: int
     doppler: float
     excess_delay: float
+    spectra: int
 
     def covariances(self) -> tuple[np.ndarray, ...]:
         """The arguments of `LMMSEChannelEstimator` after the grid."""

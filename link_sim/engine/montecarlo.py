@@ -14,7 +14,7 @@ from concurrent.futures import FIRST_COMPLETED, Executor, Future, wait
 from dataclasses import dataclass, field
 from typing import Any
 
-from link_sim.metrics.rates import METRICS, Counts, add_counts, relative_width
+from link_sim.metrics.rates import METRICS, USERS, Counts, add_counts, relative_width
 from link_sim.scenarios.base import ScenarioError
 from link_sim.scenarios.sections import Stop
 
@@ -129,8 +129,10 @@ def tally(
     Raises `ScenarioError` if a stop rule names no metric.
     """
     if stop.metric not in METRICS:
+        known = ", ".join(name for name in METRICS if name not in USERS)
         raise ScenarioError(
-            f"stop.metric = '{stop.metric}' is not known: use {', '.join(METRICS)}"
+            f"stop.metric = '{stop.metric}' is not known: use {known}, or of one of "
+            "several users, ber_user_1 or bler_user_1"
         )
     tallies = {point: Tally(stop, receivers) for point in points}
     for line in lines:

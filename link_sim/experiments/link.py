@@ -172,12 +172,13 @@ class Link(TrainableLink):
         return self._no_of_ebno(tf.constant(at.sweep.ebno_db, tf.float32))
 
     def _noise_at(self, ebno_db):
-        return ebnodb2no(
+        no = ebnodb2no(
             tf.cast(ebno_db, tf.float32),
             self.transmitter.num_bits_per_symbol,
             self.transmitter.effective_rate,
             self.transmitter.resource_grid,
         )
+        return self.transmitter.users * no  # the streams of each have energy 1
 
     def draw_images(self, batch_size):
         """Images at random: [batch, images_per_frame, height, width, channels]."""
@@ -220,7 +221,8 @@ class Link(TrainableLink):
             judge = class_counts(self._classifier, world.image)
         for receiver in self.receivers:
             reception = receptions[receiver.name]
-            sums = image_counts(world.b, world.image, reception)
+            users = self.transmitter.users
+            sums = image_counts(world.b, world.image, reception, users)
             if receiver.estimator is not None:
                 sums |= channel_counts(h, reception.h_hat, grids)
             if judge:
@@ -231,4 +233,6 @@ class Link(TrainableLink):
     def _covariances(self):
         """Arguments of `LMMSEChannelEstimator`, estimated from the channel itself."""
         config.seed = batch_seed(self.scenario.seed, 0.0, 2**31 - 1)
-        return covariances(lambda n: self._remove_nulled(self._draw_channel(n)))
+        found = covariances(lambda n: self._remove_nulled(self._draw_channel(n)))
+        powers = np.array(self.scenario.antennas.powers)
+        return *found, powers / powers.mean()

@@ -13,10 +13,11 @@ SSIM_WINDOW = 11
 """Pixels; smaller images have no SSIM."""
 
 
-def image_counts(b, image, reception) -> dict[str, tf.Tensor]:
+def image_counts(b, image, reception, users: int = 1) -> dict[str, tf.Tensor]:
     """Counts of bits, blocks and images of one receiver (names as in `Transmitter`).
 
-    They are NaN where LLRs or decisions are.
+    They are NaN where LLRs or decisions are. Of several users, each with as many images
+    of a frame in a row, bits and blocks are counted by user too, as `user_1_bits` etc.
     """
     undecided = tf.reduce_any(tf.math.is_nan(reception.llr))
     wrong = tf.cast(tf.abs(reception.b_hat - b), tf.float64)
@@ -31,7 +32,23 @@ def image_counts(b, image, reception) -> dict[str, tf.Tensor]:
         **_sums("block_errors", tf.reduce_sum(block_wrong, axis=[1, 2])),
         **_sums("undetected_errors", tf.reduce_sum(undetected, axis=[1, 2])),
         **picture_counts(image, reception.image_hat),
+        **(_user_counts(wrong, block_wrong, users) if users > 1 else {}),
     }
+
+
+def _user_counts(wrong, block_wrong, users: int) -> dict[str, tf.Tensor]:
+    """Of wrong bits [frame, image, block, k] and blocks [frame, image, block]."""
+    bits, blocks = tf.size(wrong) // users, tf.size(block_wrong) // users
+    per_image = tf.reduce_sum(wrong, [2, 3]), tf.reduce_sum(block_wrong, 2)
+    per_user = (tf.reshape(z, [-1, users, z.shape[1] // users]) for z in per_image)
+    bit_errors, block_errors = (tf.reduce_sum(z, 2) for z in per_user)
+    counts: dict[str, tf.Tensor] = {}
+    for user in range(users):
+        name = f"user_{user + 1}"
+        counts |= {f"{name}_bits": bits, f"{name}_blocks": blocks}
+        counts |= _sums(f"{name}_bit_errors", bit_errors[:, user])
+        counts |= _sums(f"{name}_block_errors", block_errors[:, user])
+    return counts
 
 
 def picture_counts(image, image_hat) -> dict[str, tf.Tensor]:

@@ -11,6 +11,7 @@ import numpy as np
 from link_sim.metrics import intervals
 from link_sim.metrics.intervals import Estimate
 from link_sim.models.frechet import gaussian_distance
+from link_sim.scenarios.users import MOST_USERS
 
 Counts = dict[str, float]
 
@@ -104,6 +105,24 @@ def _stated_errors(counts: Counts) -> Estimate:
     return intervals.ratio(total, total_sq, base, base_sq, product, frames)
 
 
+def _of_users() -> dict[str, Metric]:
+    """Error rates of single users, named from 1."""
+    found = {}
+    for user in range(1, MOST_USERS + 1):
+        bits, blocks = f"user_{user}_bit", f"user_{user}_block"
+        found[f"ber_user_{user}"] = _proportion(
+            f"Bit error rate of user {user}", f"{bits}_errors", f"{bits}s",
+            column=f"BER of user {user}",
+        )  # fmt: skip
+        found[f"bler_user_{user}"] = _proportion(
+            f"Block error rate of user {user}", f"{blocks}_errors", f"{blocks}s",
+            column=f"BLER of user {user}",
+        )  # fmt: skip
+    return found
+
+
+USERS = _of_users()
+"""Metrics of single users, where there are several."""
 METRICS = {
     "ber": _proportion(
         "Bit error rate", "bit_errors", "bits", column="BER", plotted=True
@@ -111,6 +130,7 @@ METRICS = {
     "bler": _proportion(
         "Block error rate", "block_errors", "blocks", column="BLER", plotted=True
     ),
+    **USERS,
     "ser": _proportion(
         "Symbol error rate", "symbol_errors", "symbols", column="SER", plotted=True
     ),

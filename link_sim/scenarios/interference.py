@@ -89,9 +89,9 @@ def noise_variance(at: Any) -> float:
     noise = 10 ** (-at.level_db / 10)
     if at.level == "esno_db":
         return noise
-    grid, streams = at.grid, at.antennas.streams
+    grid, streams = at.grid, at.antennas.all_streams
     carriers = grid.effective_subcarriers
     pilots = len(range(0, carriers // streams, grid.pilot_spacing)) * streams
     share = 1 - len(grid.pilot_symbols) * pilots / (grid.symbols * carriers)
-    bits = streams * share * at.code.bits_per_symbol * at.code.rate
+    bits = at.antennas.streams * share * at.code.bits_per_symbol * at.code.rate
     return noise * (1 + grid.cyclic_prefix / grid.fft_size) / bits

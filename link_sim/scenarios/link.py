@@ -8,7 +8,8 @@ from link_sim.scenarios.base import Scenario
 from link_sim.scenarios.channel_file import check_steps
 from link_sim.scenarios.interference import interference_remark
 from link_sim.scenarios.radio import Channel, Payload
-from link_sim.scenarios.sections import QAM, Antennas, Code, Grid
+from link_sim.scenarios.sections import QAM, Code, Grid
+from link_sim.scenarios.users import UserAntennas
 
 
 class LinkScenario(Scenario):
@@ -23,7 +24,7 @@ class LinkScenario(Scenario):
     payload: Payload = Payload()
     code: Code = Code()
     grid: Grid = Grid()
-    antennas: Antennas = Antennas()
+    antennas: UserAntennas = UserAntennas()
     channel: Channel = Channel()
 
     @property
@@ -45,10 +46,16 @@ class LinkScenario(Scenario):
     @model_validator(mode="after")
     def check(self):
         self.channel.check_level(self.level)
-        carriers, streams = self.grid.effective_subcarriers, self.antennas.streams
-        if carriers % streams:
+        antennas, carriers = self.antennas, self.grid.effective_subcarriers
+        if carriers % antennas.all_streams:
+            users = f" of each of {antennas.users} users" if antennas.users > 1 else ""
             raise ValueError(
-                f"antennas.streams = {streams} must divide the {carriers} usable "
-                "subcarriers: change grid.guard_carriers"
+                f"antennas.streams = {antennas.streams}{users} must divide the "
+                f"{carriers} usable subcarriers: change grid.guard_carriers"
+            )
+        if antennas.users > 1 and self.channel.model == "awgn":
+            raise ValueError(
+                "antennas.users need channels that tell them apart, and over "
+                "channel.model = 'awgn' all are the same: use rayleigh or another"
             )
         return self

@@ -128,6 +128,11 @@ class Antennas(Section):
         """Polarisations between which the receive antennas alternate."""
         return 2 if self.polarisation == "dual" and self.receive > 1 else 1
 
+    @property
+    def powers(self) -> tuple[float, ...]:
+        """Energy of each stream over that of one in the only transmitter."""
+        return (1.0,) * self.streams
+
     @model_validator(mode="after")
     def check(self):
         if self.streams > self.receive:

@@ -18,7 +18,9 @@ class Channel:
     power split and the normalisation: on the Es/N0 axis a receive antenna gets an
     energy of 1 per resource element from all streams; on the Eb/N0 axis an antenna pair
     has an energy of 1, and what the precoder gains stays. Both are means over all
-    channels, or, by `channel.normalise = "frame"`, over each frame.
+    channels, or, by `channel.normalise = "frame"`, over each frame. All this holds of
+    each of several users, whose channels are independent and their streams side by
+    side; then their power offsets come on top.
 
     Parameters
     ----------
@@ -31,8 +33,8 @@ class Channel:
 
     Output
     ------
-    h : [batch * grids_per_frame, 1, receive antennas, 1, streams, symbols, fft_size],
-        complex64, constant over an OFDM symbol
+    h : [batch * grids_per_frame, 1, receive antennas, 1, streams of all users, symbols,
+        fft_size], complex64, constant over an OFDM symbol
 
     Raises `ScenarioError` if Sionna cannot build the channel or the file is unfit.
     """
@@ -52,6 +54,8 @@ class Channel:
             antennas.transmit > antennas.streams
         )
         self._precoder = tf.constant(precoder(antennas))
+        self._users = len(antennas.powers) // antennas.streams
+        self._amplitudes = np.sqrt(antennas.powers)
         self._response = tf.function(
             self._frequency_response, autograph=False, jit_compile=True
         )
@@ -66,9 +70,9 @@ class Channel:
             ) from None
 
     def __call__(self, batch_size):
-        steps = self._grids * self._symbols
+        steps, number = self._grids * self._symbols, batch_size * self._users
         return self._response(
-            *self._impulse_responses(batch_size, steps, self._symbol_rate)
+            *self._impulse_responses(number, steps, self._symbol_rate)
         )
 
     def _frequency_response(self, a, tau):
@@ -82,12 +86,27 @@ class Channel:
         if self._in_each_frame and self._received:
             energy = tf.reduce_sum(tf.abs(h) ** 2, 4, True)
             h = _scaled(h, tf.reduce_mean(energy, (2, 5, 6), True))
-        return self._grids_apart(h, 5)
+        return self._grids_apart(self._side_by_side(h), 5)
 
     def send(self, x_rg):
         """What is received without noise of grids x_rg, and the channel drawn."""
         h = self(tf.shape(x_rg)[0] // self._grids)
         return apply_channel(x_rg, h), h
+
+    def _side_by_side(self, z):
+        """Streams of all users, with their powers, of users on the first axis."""
+        if np.any(self._amplitudes != 1):
+            scales = self._amplitudes.reshape(self._users, 1, 1, 1, -1, 1, 1)
+            turns = tf.shape(z)[0] // self._users
+            z *= tf.tile(tf.constant(scales, z.dtype), [turns] + [1] * 6)
+        if self._users == 1:
+            return z
+        shape, inner = tf.shape(z)[:1] // self._users, z.shape[1:4]
+        z = tf.reshape(z, tf.concat([shape, [self._users], tf.shape(z)[1:]], 0))
+        z = tf.transpose(z, [0, 2, 3, 4, 1, 5, 6, 7])
+        return tf.reshape(
+            z, tf.concat([shape, inner, [len(self._amplitudes)], tf.shape(z)[6:]], 0)
+        )
 
     def _grids_apart(self, z, axis: int):
         """Frames as rows of grids: the symbols, on an axis, dealt out to the batch."""

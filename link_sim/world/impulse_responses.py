@@ -8,6 +8,7 @@ from sionna.phy import config
 from sionna.phy.channel import RayleighBlockFading, gen_single_sector_topology
 from sionna.phy.channel.tr38901 import CDL, TDL, AntennaArray, RMa, UMa, UMi
 
+from link_sim.scenarios.base import ScenarioError
 from link_sim.scenarios.channel_file import check_steps, responses_of
 from link_sim.scenarios.link import LinkScenario
 from link_sim.scenarios.sections import Antennas
@@ -136,9 +137,18 @@ def _tdl(scenario: LinkScenario):
 
 
 def _file(scenario: LinkScenario, steps: int):
-    """Draws examples at random from a file; of frequency responses, `tau` is `None`."""
+    """Draws examples at random from a file; of frequency responses, `tau` is `None`.
+
+    Users, which follow each other in a batch, get different ones.
+    """
     found, channel = responses_of(scenario), scenario.channel
     check_steps(scenario, steps)
+    together = len(scenario.antennas.powers) // scenario.antennas.streams
+    if len(found.a) < together:
+        raise ScenarioError(
+            f"{channel.file.path} has {len(found.a)} examples for {together} users, "
+            "who need different ones: supply more, or lower antennas.users"
+        )
     a = found.a[..., :steps]
     if channel.normalisation == "file":
         a = a / np.sqrt(found.energy(_weights(scenario), scenario.grid, steps))
@@ -148,7 +158,11 @@ def _file(scenario: LinkScenario, steps: int):
         tau = tf.constant(found.tau[:, None, None], tf.float32)
 
     def draw(batch_size, num_time_steps, rate):
-        pick = config.tf_rng.uniform([batch_size], 0, len(a), tf.int32)
+        if together == 1:
+            pick = config.tf_rng.uniform([batch_size], 0, len(a), tf.int32)
+        else:
+            order = config.tf_rng.uniform([batch_size // together, len(a)])
+            pick = tf.reshape(tf.math.top_k(order, together).indices, [-1])
         taps = tf.gather(a, pick)
         if a.shape[-1] == 1:
             taps = tf.repeat(taps, num_time_steps, axis=-1)

@@ -32,6 +32,7 @@ class SharedGrid:
         self.polarisations = scenario.antennas.polarisations
         self.doppler = channel_file.doppler(scenario)
         self.excess_delay = channel_file.excess_delay(scenario)
+        self.spectra = 1
         self.resource_grid = resource_grid(grid, self.users * self._streams)
         self._places = int(self.resource_grid.num_data_symbols)
         self.grids = math.ceil(count / (self._places * self._streams))

@@ -56,9 +56,9 @@ class TimeChannel(Channel):
         return self._grids_apart(y, 3), h
 
     def draw_taps(self, batch_size):
-        """[batch, 1, receive antennas, 1, streams, samples and tail, taps]."""
-        steps = self._samples + len(self._lags) - 1
-        a, tau = self._impulse_responses(batch_size, steps, self._bandwidth)
+        """[batch, 1, receive antennas, 1, all streams, samples and tail, taps]."""
+        steps, number = self._samples + len(self._lags) - 1, batch_size * self._users
+        a, tau = self._impulse_responses(number, steps, self._bandwidth)
         # [batch, 1, 1, 1, 1, paths, taps]
         late = tau[:, :, None, :, None, :, None] * self._bandwidth
         pulses = tf.experimental.numpy.sinc(self._lags - tf.cast(late, tf.float32))
@@ -69,7 +69,7 @@ class TimeChannel(Channel):
         taps = tf.einsum("brxtanl,am->brxtmnl", taps, self._precoder)
         if self._in_each_frame and self._received:
             taps = _scaled_taps(taps, tf.reduce_sum)
-        return taps
+        return self._side_by_side(taps)
 
     def _mean_response(self, taps):
         """Of the windows: [batch, 1, receive, 1, streams, symbols, fft_size]."""

@@ -54,7 +54,8 @@ class Transmitter:
     with a CRC, LDPC-encoded, scrambled (image bits are far from equiprobable), mapped
     to QAM and dealt out to the streams symbol by symbol. A frame is the smallest unit
     of whole images and whole grids; what the codewords leave free of it is filled with
-    scrambled zeros.
+    scrambled zeros. Several users are streams of one grid, each user's in a row: the
+    images of a frame are as many of each user, one user after the other.
 
     Parameters
     ----------
@@ -72,7 +73,7 @@ class Transmitter:
     ------
     b : [batch, images_per_frame, blocks_per_image, k], information bits with CRC
     c : [batch * images_per_frame * blocks_per_image, n], codewords
-    x_rg : [batch * grids_per_frame, 1, streams, symbols, fft_size], complex
+    x_rg : [batch * grids_per_frame, 1, all streams, symbols, fft_size], complex
 
     Bits are interleaved and scrambled in another way in each frame of a batch. Where a
     batch is received in parts, the argument `frame` of the way back is the number of
@@ -100,9 +101,11 @@ class Transmitter:
         self.doppler = channel_file.doppler(scenario)
         self.excess_delay = channel_file.excess_delay(scenario)
         self._parity_first = code.reliable_bits == "parity"
-        self.resource_grid = resource_grid(grid, scenario.antennas.streams)
+        self.users = self.spectra = scenario.antennas.users
+        self._streams = scenario.antennas.streams
+        self.resource_grid = resource_grid(grid, self.users * self._streams)
         self.stream_management = StreamManagement(
-            np.ones([1, 1], int), scenario.antennas.streams
+            np.ones([1, 1], int), self.users * self._streams
         )
         self.image_bits = math.prod(image_shape) * 8
         self.blocks_per_image, self.k, self._sent = segment(self.image_bits, code)
@@ -145,16 +148,19 @@ class Transmitter:
         return self.constellation.points
 
     def _fill_frame(self):
-        """Chooses how many images share a frame and how many grids it takes."""
-        grid = self.resource_grid
-        capacity = int(grid.num_data_symbols) * grid.num_streams_per_tx
+        """Chooses how many images share a frame and how many grids it takes.
+
+        `frame_bits` and `effective_rate` are those of a user.
+        """
+        capacity = int(self.resource_grid.num_data_symbols) * self._streams
         capacity *= self.num_bits_per_symbol
         image = self.blocks_per_image * self._sent
-        self.images_per_frame = max(1, capacity // image)
-        self.grids_per_frame = math.ceil(self.images_per_frame * image / capacity)
+        images = max(1, capacity // image)
+        self.images_per_frame = self.users * images
+        self.grids_per_frame = math.ceil(images * image / capacity)
         self.frame_bits = self.grids_per_frame * capacity
-        self._used_bits = self.images_per_frame * image
-        self.effective_rate = self.images_per_frame * self.image_bits / self.frame_bits
+        self._used_bits = images * image
+        self.effective_rate = images * self.image_bits / self.frame_bits
 
     def covariances(self):
         """Arguments of `LMMSEChannelEstimator` after the grid.
@@ -196,8 +202,12 @@ class Transmitter:
         c = tf.reshape(c, [-1, self._used_bits])
         c = tf.pad(c, [[0, 0], [0, self.frame_bits - self._used_bits]])
         x = self._mapper(self._scrambler(c))
-        x = tf.reshape(x, [-1, 1, self.resource_grid.num_data_symbols, self._streams])
-        return self._rg_mapper(tf.transpose(x, [0, 1, 3, 2]))
+        symbols = self.resource_grid.num_data_symbols
+        shape = [-1, self.users, self.grids_per_frame, symbols, self._streams]
+        x = tf.transpose(tf.reshape(x, shape), [0, 2, 1, 4, 3])
+        return self._rg_mapper(
+            tf.reshape(x, [-1, 1, self.users * self._streams, symbols])
+        )
 
     def demodulate(self, llr, frame=0):
         """LLRs of the codewords from those of the grids.
@@ -205,9 +215,11 @@ class Transmitter:
         llr : [batch * grids, 1, streams, data symbols * bits] -> [batch * blocks, n]
         """
         symbols, bits = self.resource_grid.num_data_symbols, self.num_bits_per_symbol
-        llr = tf.reshape(llr, [-1, self._streams, symbols, bits])
-        llr = tf.reshape(tf.transpose(llr, [0, 2, 1, 3]), [-1, self.frame_bits])
-        llr = self._in_batch(self._descrambler, llr, frame)[:, : self._used_bits]
+        shape = [-1, self.grids_per_frame, self.users, self._streams, symbols, bits]
+        llr = tf.transpose(tf.reshape(llr, shape), [0, 2, 1, 4, 3, 5])
+        llr = tf.reshape(llr, [-1, self.frame_bits])
+        first = frame * self.users
+        llr = self._in_batch(self._descrambler, llr, first)[:, : self._used_bits]
         llr = self._symbol_order(llr)
         return self._combine(tf.reshape(llr, [-1, self._sent]))
 
@@ -284,7 +296,3 @@ class Transmitter:
         """
         batch = tf.pad(rows, [[first, 0], [0, 0]])
         return tf.ensure_shape(block(batch)[first:], rows.shape)
-
-    @property
-    def _streams(self):
-        return self.resource_grid.num_streams_per_tx

@@ -42,6 +42,7 @@ class LMMSEChannelEstimator(ReceiverLayer):
         its diagonal
     cov_freq : [subcarriers, subcarriers], of the effective ones, and cov_space :
         [receive antennas, receive antennas]; complex, with mean diagonal 1
+    powers : of the streams' channels over that in cov_time, 1 if not given
 
     Input
     -----
@@ -56,20 +57,25 @@ class LMMSEChannelEstimator(ReceiverLayer):
     Raises `ValueError` if the pilots of a stream do not form a lattice.
     """
 
-    def __init__(self, resource_grid, cov_time, cov_freq, cov_space, **kwargs):
+    def __init__(
+        self, resource_grid, cov_time, cov_freq, cov_space, powers=None, **kwargs
+    ):
         super().__init__(**kwargs)
         self.resource_grid = resource_grid
         self.covariances = cov_time, cov_freq, cov_space
         self._remove_nulled = RemoveNulledSubcarriers(resource_grid, precision="single")
         antennas = np.arange(len(cov_space))
         self._streams = []
-        for times, carriers, pilots in _lattices(resource_grid):
-            lattice = zip(self.covariances, (times, carriers, antennas), strict=True)
-            values, into, back = zip(*(_axis(*axis) for axis in lattice), strict=True)
+        lattices = _lattices(resource_grid)
+        self.powers = np.ones(len(lattices)) if powers is None else np.asarray(powers)
+        for (times, carriers, pilots), power in zip(lattices, self.powers, strict=True):
+            covs = power * np.asarray(cov_time), cov_freq, cov_space
+            axes = zip(covs, (times, carriers, antennas), strict=True)
+            values, into, back = zip(*(_axis(*axis) for axis in axes), strict=True)
             values = np.einsum("t,f,s->tfs", *values).astype("float32")
-            self._streams.append((times, carriers, pilots, values, into, back))
-        diagonals = (np.diag(c).real for c in self.covariances)
-        self._variance = np.einsum("t,f,s->tfs", *diagonals).astype("float32")
+            prior = np.einsum("t,f,s->tfs", *(np.diag(c).real for c in covs))
+            prior = prior.astype("float32")
+            self._streams.append((times, carriers, pilots, values, into, back, prior))
 
     def call(self, y, no):
         y = tf.transpose(self._remove_nulled(y)[:, 0], [0, 2, 3, 1])
@@ -83,8 +89,11 @@ class LMMSEChannelEstimator(ReceiverLayer):
     def get_config(self):
         names = "cov_time", "cov_freq", "cov_space"
         arrays = [array_to_config(np.asarray(c)) for c in self.covariances]
-        grid = {"resource_grid": grid_to_config(self.resource_grid)}
-        return super().get_config() | grid | dict(zip(names, arrays, strict=True))
+        rest = {
+            "resource_grid": grid_to_config(self.resource_grid),
+            "powers": self.powers.tolist(),
+        }
+        return super().get_config() | rest | dict(zip(names, arrays, strict=True))
 
     @classmethod
     def from_config(cls, config):
@@ -92,7 +101,7 @@ class LMMSEChannelEstimator(ReceiverLayer):
         grid = grid_from_config(config["resource_grid"])
         return cls(**{**config, **arrays, "resource_grid": grid})
 
-    def _stream(self, y, no, times, carriers, pilots, values, into, back):
+    def _stream(self, y, no, times, carriers, pilots, values, into, back, prior):
         """Estimates [batch, symbol, subcarrier, antenna] of one stream from such y."""
         h_ls = tf.gather(tf.gather(y, times, axis=1), carriers, axis=2)
         h_ls = h_ls / pilots[..., None]
@@ -100,8 +109,7 @@ class LMMSEChannelEstimator(ReceiverLayer):
         gain = 1 / (values + tf.maximum(no, ROUNDING * values.max()))
         x = _separable(h_ls, into) * tf.cast(gain, tf.complex64)
         explained = _separable(gain, [np.abs(matrix) ** 2 for matrix in back])
-        least = EXPLAINED * self._variance
-        return _separable(x, back), tf.maximum(self._variance - explained, least)
+        return _separable(x, back), tf.maximum(prior - explained, EXPLAINED * prior)
 
 
 def _lattices(resource_grid):

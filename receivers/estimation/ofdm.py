@@ -45,6 +45,8 @@ class ScoreChannelEstimator(ReceiverLayer):
         Sionna's dual-polarised arrays, else 1; of either kind they form a uniform line
     doppler : largest Doppler shift [Hz]: speed times carrier frequency over that of
         light
+    spectra : into how many groups of as many streams in a row, such as those of users,
+        streams fall that have spectra of their own
 
     Input
     -----
@@ -58,8 +60,9 @@ class ScoreChannelEstimator(ReceiverLayer):
     err_var : like h_hat, float: variance of the error
 
     Raises `ValueError` if a stream has no pilots or pilots that are not orthogonal to
-    another's, if the antennas do not split into polarisations, and outside graphs for
-    NaN in `y` and for `no` that is not positive.
+    another's, if streams do not split into `spectra` groups alike, if the antennas do
+    not split into polarisations, and outside graphs for NaN in `y` and for `no` that is
+    not positive.
 
     Example
     -------
@@ -68,11 +71,18 @@ class ScoreChannelEstimator(ReceiverLayer):
     """
 
     def __init__(
-        self, resource_grid, denoiser, polarisations=1, doppler=35.0, **kwargs
+        self,
+        resource_grid,
+        denoiser,
+        polarisations=1,
+        doppler=35.0,
+        spectra=1,
+        **kwargs,
     ):
         super().__init__(**kwargs)
         self.resource_grid, self.denoiser = resource_grid, denoiser
         self.polarisations, self.doppler = polarisations, doppler
+        self.spectra = spectra
         self._remove_nulled = RemoveNulledSubcarriers(resource_grid, precision="single")
         places = np.asarray(resource_grid.effective_subcarrier_ind)
         spacing = float(resource_grid.subcarrier_spacing)
@@ -81,6 +91,7 @@ class ScoreChannelEstimator(ReceiverLayer):
             for sounding in soundings(resource_grid)
             for found in delay_windows(sounding, places, spacing)
         ]
+        self._groups = [self._number_of_groups(found[1]) for found in self._observed]
 
     @property
     def largest_delay(self) -> float:
@@ -118,8 +129,9 @@ class ScoreChannelEstimator(ReceiverLayer):
         grid = self.resource_grid
         total = grid.num_tx * grid.num_streams_per_tx
         parts = [None] * total
-        for times, streams, windows in self._observed:
-            estimates = self._estimate(y, no, times, windows)
+        observed = zip(self._observed, self._groups, strict=True)
+        for (times, streams, windows), groups in observed:
+            estimates = self._estimate(y, no, times, windows, groups)
             for position, stream in enumerate(streams):
                 parts[stream] = [z[:, :, position] for z in estimates]
         shape = [grid.num_tx, grid.num_streams_per_tx]
@@ -129,7 +141,19 @@ class ScoreChannelEstimator(ReceiverLayer):
             for z in zip(*parts, strict=True)
         )
 
-    def _estimate(self, y, no, times: np.ndarray, windows: DelayWindows):
+    def _number_of_groups(self, streams: list[int]) -> int:
+        """Of streams with pilots on alike lattices, with spectra of their own."""
+        total = self.resource_grid.num_tx * self.resource_grid.num_streams_per_tx
+        sizes = np.bincount([s * self.spectra // total for s in streams])
+        sizes = sizes[sizes > 0]
+        if total % self.spectra or np.any(sizes != sizes[0]):
+            raise ValueError(
+                f"{total} streams and their pilots do not split into {self.spectra} "
+                "groups alike: correct `spectra`"
+            )
+        return len(sizes)
+
+    def _estimate(self, y, no, times: np.ndarray, windows: DelayWindows, groups: int):
         """Mean and variance [batch, antennas, streams, symbols, subcarriers]."""
         h_ls, no = self._least_squares(y, no, times, windows)
         modes, loads, powers = self._fading(times)
@@ -144,7 +168,7 @@ class ScoreChannelEstimator(ReceiverLayer):
         sigma = tf.sqrt(no[..., None, None] / 2) / scale[..., 0, 0]
         sigma = tf.broadcast_to(sigma, tf.shape(x)[:5])
         x = tf.tensordot(x / as_complex(scale), windows.into.astype("complex64"), 1)
-        shape, snapshots = tf.shape(x), int(np.prod(x.shape[1:5]))
+        shape, snapshots = tf.shape(x), int(np.prod(x.shape[1:5])) // groups
         array = response(array_response(x.shape[5], self.denoiser.points[0]))
         mean, variance = self.denoiser.posterior(
             _real(tf.reshape(x, [-1, snapshots, *x.shape[5:]])),
@@ -208,6 +232,7 @@ class ScoreChannelEstimator(ReceiverLayer):
             "denoiser": keras.saving.serialize_keras_object(self.denoiser),
             "polarisations": self.polarisations,
             "doppler": self.doppler,
+            "spectra": self.spectra,
         }
 
     @classmethod

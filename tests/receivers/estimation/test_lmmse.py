@@ -125,3 +125,14 @@ def test_lmmse_can_be_saved():
     y = transmit(2, 0.1, np.random.default_rng(0))[-1]
     for a, b in zip(estimator(y, 0.1), restored(y, 0.1), strict=True):
         assert np.array_equal(a, b)
+
+
+def test_powers_of_streams_are_those_of_their_covariances():
+    no = 0.2
+    full = transmit(3, no, np.random.default_rng(2))[3]
+    both = LMMSEChannelEstimator(grid(), *COVARIANCES, powers=[1.0, 0.1])(full, no)
+    for stream, power in enumerate((1.0, 0.1)):
+        scaled = power * COVARIANCES[0], *COVARIANCES[1:]
+        alone = LMMSEChannelEstimator(grid(), *scaled)(full, no)
+        for ours, theirs in zip(both, alone, strict=True):
+            assert np.allclose(ours[..., stream, :, :], theirs[..., stream, :, :])

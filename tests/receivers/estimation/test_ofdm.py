@@ -216,3 +216,24 @@ def test_bad_input_gets_one_sentence(denoiser):
         estimator(y * np.nan, 0.1)
     with pytest.raises(ValueError, match="do not split"):
         estimator(y[:, :, :3], 0.1)
+
+
+def test_streams_with_spectra_of_their_own_do_not_meet(denoiser):
+    resource_grid, no = grid(4), 0.1
+    h = waves(2, 4, 4, 48)
+    y = received(resource_grid, h, no)
+    mask = np.asarray(resource_grid.pilot_pattern.mask)[0]
+    sent = np.zeros(mask.shape)
+    sent[mask.astype(bool)] = np.abs(
+        np.asarray(resource_grid.pilot_pattern.pilots)[0]
+    ).reshape(-1)  # noqa: E501
+    theirs = (sent[2:] > 0).any(axis=0)
+    other = tf.where(theirs, 3 * y, y)
+    estimator = ScoreChannelEstimator(resource_grid, denoiser, spectra=2)
+    for before, after in zip(estimator(y, no), estimator(other, no), strict=True):
+        assert np.allclose(before[..., :2, :, :], after[..., :2, :, :], atol=1e-5)
+    pooled = ScoreChannelEstimator(resource_grid, denoiser)
+    before, after = pooled(y, no)[0], pooled(other, no)[0]
+    assert not np.allclose(before[..., :2, :, :], after[..., :2, :, :], atol=1e-3)
+    with pytest.raises(ValueError, match="4 streams .* 3 groups"):
+        ScoreChannelEstimator(resource_grid, denoiser, spectra=3)
