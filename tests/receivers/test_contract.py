@@ -77,7 +77,7 @@ ALIKE = "ddpm", "ddpm-soft", "ddpm-soft-ancestral", "vae", "langevin"
 """Other options or weights of a block that is here, too costly to check again, or
 random."""
 DETECTORS = tuple(name for name in catalog.DETECTORS if name not in ALIKE)
-ITERATED = "ep", "sionna-ep", "ep-retry", "amp"
+ITERATED = "ep", "sionna-ep", "ep-retry", "amp", "amp-gnn"
 """Detectors whose rounding in single precision grows with their iterations."""
 DECODERS = tuple(catalog.DECODERS)
 RESTORERS = "pixel-bayes", "regression", "ddpm-ancestral-2"
