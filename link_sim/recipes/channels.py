@@ -13,7 +13,7 @@ from link_sim.models.stationary_mixture import fit_spectrum
 from link_sim.receivers.estimation.mimo import adaptive, tweedie
 from link_sim.receivers.estimation.mimo_baselines import genie
 from link_sim.recipes.noise_levels import uniform_db
-from link_sim.recipes.publishing import publish, train_in_cycles
+from link_sim.recipes.publishing import publish, train_and_publish
 from link_sim.world.ensembles import (
     ENSEMBLES,
     dft_pilots,
@@ -89,25 +89,19 @@ def train_spectral(
     denoiser = SpectralDenoiser(lengths, points, least_noise=least_noise)
     if start is not None:
         denoiser.set_weights(pretrained.load_model(start).get_weights())
-    seconds = train_in_cycles(
-        layer(denoiser),
-        [(steps, learning_rate, partial(batch, size=size))],
-        folder,
-        seed,
-        loss=log_error,
-        ema_momentum=0.99,
-        save_every=50,
-    )
-    recipe = {"name": name, "steps": steps, "batch": size, "seed": seed}
-    recipe |= {"learning_rate": learning_rate}
-    card = {"data": data, "recipe": recipe} | (card or {})
-    publish(
+    train_and_publish(
         folder,
         name,
+        layer(denoiser),
         denoiser,
-        card,
-        seconds,
+        batch,
+        log_error,
         lambda path: measure(pretrained.load_model(path)),
+        {"data": data, **(card or {})},
+        steps,
+        size,
+        learning_rate,
+        seed,
     )
 
 

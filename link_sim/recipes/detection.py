@@ -1,6 +1,5 @@
 """Training recipes of the networks of detectors, on random channels."""
 
-from functools import partial
 from pathlib import Path
 
 import keras
@@ -11,7 +10,7 @@ from link_sim.models.graph_amp import GraphAMP, rising_cross_entropy
 from link_sim.models.training import low_discrepancy
 from link_sim.receivers.detection.amp_gnn import GraphAMPDetector
 from link_sim.receivers.detection.symbols import level_logits, pam, real_form
-from link_sim.recipes.publishing import publish, train_in_cycles
+from link_sim.recipes.publishing import train_and_publish
 from link_sim.world.flat_fading import flat_link, symbol_bits
 
 ANTENNAS = 32
@@ -86,26 +85,21 @@ def train_amp_gnn(
     """
     keras.utils.set_random_seed(seed)
     network = GraphAMP(pam(bits)[0], layers)
-    data = partial(batch, size=size, bits=bits, priors=priors)
-    seconds = train_in_cycles(
-        over_both(network),
-        [(steps, learning_rate, data)],
-        folder,
-        seed,
-        loss=rising_cross_entropy,
-        ema_momentum=0.99,
-        save_every=100,
-    )
-    recipe = {"name": name, "steps": steps, "batch": size, "seed": seed}
-    recipe |= {"priors": priors, "learning_rate": learning_rate}
-    data = "Rayleigh channels, half of them correlated, drawn as they are needed"
-    publish(
+    train_and_publish(
         folder,
         name,
+        over_both(network),
         network,
-        {"data": data, "recipe": recipe},
-        seconds,
+        batch,
+        rising_cross_entropy,
         lambda path: quality(pretrained.load_model(path), bits),
+        {"data": "Rayleigh channels, half of them correlated, drawn as needed"},
+        steps,
+        size,
+        learning_rate,
+        seed,
+        bits=bits,
+        priors=priors,
     )
 
 

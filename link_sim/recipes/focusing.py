@@ -1,7 +1,7 @@
 """Training recipes of the learned precoders: on the sum rate itself, without labels."""
 
 from collections.abc import Callable
-from functools import cache, partial
+from functools import cache
 from pathlib import Path
 
 import keras
@@ -18,7 +18,7 @@ from link_sim.receivers.precoding.calibrated import (
 )
 from link_sim.receivers.precoding.gram import coupled_rates, user_rates
 from link_sim.receivers.precoding.wmmse import ReducedWMMSE
-from link_sim.recipes.publishing import publish, train_in_cycles
+from link_sim.recipes.publishing import train_and_publish
 from link_sim.world.downlink import draw_downlink, noise_variance
 
 USERS, ANTENNAS = 75, 1024
@@ -92,39 +92,23 @@ def channel_batch(step: int, seed: int, size: int):
 
 
 def train_precoder(
-    folder: Path,
-    name: str,
-    precoder,
-    rates: Callable,
-    batch: Callable,
-    steps: int,
-    size: int,
-    learning_rate: float,
-    seed: int,
+    folder: Path, name: str, precoder, rates: Callable, batch: Callable, *numbers
 ) -> None:
     """Trains and measures the network of a precoder.
 
     rates : the layer of rates around it; batch : (step, seed, size) -> inputs, target,
-    None
+    None; numbers : steps, size, learning rate and seed
     """
-    seconds = train_in_cycles(
-        rates(precoder),
-        [(steps, learning_rate, partial(batch, size=size))],
-        folder,
-        seed,
-        loss=lost_rate,
-        ema_momentum=0.99,
-        save_every=50,
-    )
-    recipe = {"name": name, "steps": steps, "batch": size, "seed": seed}
-    card = {"data": DATA, "recipe": recipe | {"learning_rate": learning_rate}}
-    publish(
+    train_and_publish(
         folder,
         name,
+        rates(precoder),
         precoder.network,
-        card,
-        seconds,
+        batch,
+        lost_rate,
         lambda path: quality(type(precoder).from_preset(path)),
+        {"data": DATA},
+        *numbers,
     )
 
 

@@ -46,6 +46,41 @@ def train_in_cycles(
     return seconds
 
 
+def train_and_publish(
+    folder: Path,
+    name: str,
+    layer,
+    network: keras.layers.Layer,
+    batch: Callable,
+    loss: Callable,
+    measure: Callable[[str], dict],
+    card: dict,
+    steps: int,
+    size: int,
+    learning_rate: float,
+    seed: int,
+    **numbers: Any,
+) -> None:
+    """Trains a layer in one cycle, and publishes the `network` in it.
+
+    batch : (step, seed, size) -> inputs, target, None. numbers : arguments of `batch`
+    and of the recipe beside. measure and card : as `publish` takes them.
+    """
+    data = functools.partial(batch, size=size, **numbers)
+    seconds = train_in_cycles(
+        layer,
+        [(steps, learning_rate, data)],
+        folder,
+        seed,
+        loss=loss,
+        ema_momentum=0.99,
+        save_every=50,
+    )
+    recipe = {"name": name, "steps": steps, "batch": size, "seed": seed}
+    recipe |= {"learning_rate": learning_rate, **numbers}
+    publish(folder, name, network, {"recipe": recipe, **card}, seconds, measure)
+
+
 class Progress:
     """Prints step of total, loss and, from the second report on, the time left.
 

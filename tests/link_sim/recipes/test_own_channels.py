@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 from link_sim.models.pretrained import load_model
-from link_sim.recipes import channels, ofdm_channels
+from link_sim.recipes import ofdm_channels, publishing
 from link_sim.recipes.own_channels import own_channels
 from link_sim.scenarios.base import ScenarioError
 from link_sim.scenarios.data_files import sha256
@@ -71,7 +71,7 @@ def test_polarisations_are_those_of_a_file(tmp_path):
 
 
 def test_a_training_writes_weights_a_card_and_what_it_has_not_seen(tmp_path, untrained):
-    untrained(channels)
+    untrained(publishing)
     path, folder = tmp_path / "measured.npz", tmp_path / "out"
     saved(path)
     ofdm_channels.train_ofdm(folder, path, steps=2, size=4)
