@@ -54,6 +54,8 @@ class JointDecoder(ReceiverLayer):
     no round decodes are decoded again by plain BP. Its result replaces that of the
     rounds where its CRC holds, so that on any images the block error rate is at most
     that of plain BP, and where the source predicts the channel worse than guessing.
+    It compiles its own iterations; XLA cannot compile the whole, since each round works
+    on the blocks that are left.
 
     Parameters
     ----------
@@ -94,6 +96,7 @@ class JointDecoder(ReceiverLayer):
         self.limit = limit
         self._bp, self._iterate = _iterations(transmitter.encoder)
         self._decode = tf.function(self._decoded, autograph=False)
+        self.supports_jit = False  # how many blocks are left is known when it runs
 
     def call(self, llr, frame=0):
         return self._decode(llr, tf.convert_to_tensor(frame))

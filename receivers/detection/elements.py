@@ -44,3 +44,8 @@ class GridElements:
         no = tf.cast(no, tf.float32)
         no = tf.reshape(no, [-1, no.shape[2] if no.shape.rank == 3 else 1])
         return y, h, error + no[..., None]
+
+
+def as_complex(x):
+    """Real numbers as complex64 ones; of the gradient of a cast TensorFlow warns."""
+    return tf.complex(x, tf.zeros_like(x))

@@ -3,7 +3,7 @@
 import keras
 import tensorflow as tf
 
-from link_sim.receivers.detection.elements import GridElements
+from link_sim.receivers.detection.elements import GridElements, as_complex
 from link_sim.receivers.grid_config import grid_from_config, grid_to_config
 from link_sim.receivers.layer import ReceiverLayer
 
@@ -51,7 +51,7 @@ class LMMSEEqualizer(ReceiverLayer):
 
     def call(self, y, h_hat, err_var, no):
         y, h, variance = self._elements.flatten(y, h_hat, err_var, no)
-        h, weight = tf.unstack(h, axis=2), tf.cast(1 / variance, tf.complex64)
+        h, weight = tf.unstack(h, axis=2), as_complex(1 / variance)
         weighted = [tf.math.conj(h_i) * weight for h_i in h]
         matched = [tf.reduce_sum(w * y, 1) for w in weighted]
         gram = [
@@ -60,7 +60,7 @@ class LMMSEEqualizer(ReceiverLayer):
         ]
         x, c = _solve(gram, matched)
         c = tf.stack(c, 1)
-        x = tf.stack(x, 1) / tf.cast(1 - c, tf.complex64)
+        x = tf.stack(x, 1) / as_complex(1 - c)
         x, no_eff = (
             tf.gather(z, self._elements.data, axis=-1) for z in (x, c / (1 - c))
         )
@@ -90,17 +90,17 @@ def _solve(gram, matched):
         pivot.append(1 + tf.math.real(gram[j][j]) - sum(terms))
         for i in range(j + 1, len(matched)):
             terms = (
-                lower[i][k] * tf.math.conj(lower[j][k]) * _complex(pivot[k])
+                lower[i][k] * tf.math.conj(lower[j][k]) * as_complex(pivot[k])
                 for k in range(j)
             )
-            lower[i][j] = (gram[i][j] - sum(terms)) / _complex(pivot[j])
+            lower[i][j] = (gram[i][j] - sum(terms)) / as_complex(pivot[j])
     for j in streams:
         for i in range(j + 1, len(matched)):
             terms = (lower[i][k] * inverse[k][j] for k in range(j + 1, i))
             inverse[i][j] = -lower[i][j] - sum(terms)
     z = [m + sum(inverse[i][k] * matched[k] for k in range(i))
          for i, m in enumerate(matched)]  # fmt: skip
-    z = [z_i / _complex(d) for z_i, d in zip(z, pivot, strict=True)]
+    z = [z_i / as_complex(d) for z_i, d in zip(z, pivot, strict=True)]
     below = [range(k + 1, len(matched)) for k in streams]
     x = [z[k] + sum(tf.math.conj(inverse[i][k]) * z[i] for i in below[k])
          for k in streams]  # fmt: skip
@@ -111,7 +111,3 @@ def _solve(gram, matched):
 
 def _energy(z):
     return tf.math.real(z) ** 2 + tf.math.imag(z) ** 2
-
-
-def _complex(x):
-    return tf.cast(x, tf.complex64)

@@ -3,7 +3,7 @@
 import keras
 import tensorflow as tf
 
-from link_sim.receivers.detection.elements import GridElements
+from link_sim.receivers.detection.elements import GridElements, as_complex
 from link_sim.receivers.grid_config import grid_from_config, grid_to_config
 from link_sim.receivers.layer import ReceiverLayer
 
@@ -43,7 +43,7 @@ class GridDetector(ReceiverLayer):
     def call(self, y, h_hat, err_var, no, prior=None):
         flat = self._elements.flatten(y, h_hat, err_var, no)
         y, h, variance = (tf.gather(a, self._elements.data, axis=-1) for a in flat)
-        weight = tf.cast(tf.math.rsqrt(variance), tf.complex64)
+        weight = as_complex(tf.math.rsqrt(variance))
         y = tf.transpose(y * weight, [0, 2, 1])
         h = tf.transpose(h * weight[:, :, None], [0, 3, 1, 2])
         bits, streams = self.detector.num_bits_per_symbol, h.shape[-1]

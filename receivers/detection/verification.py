@@ -28,6 +28,7 @@ class VerifiedDetector(MIMODetector):
     def __init__(self, first, second, **kwargs):
         super().__init__(first.num_bits_per_symbol, **kwargs)
         self.first, self.second = first, second
+        self.supports_jit = False  # how many are in doubt is known when it runs
 
     def check(self, antennas, streams):
         self.first.check(antennas, streams)

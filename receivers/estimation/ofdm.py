@@ -109,13 +109,12 @@ class ScoreChannelEstimator(ReceiverLayer):
                 f"{y.shape[2]} receive antennas do not split into "
                 f"{self.polarisations} polarisations: correct `polarisations`"
             )
-        if tf.executing_eagerly():
-            if not np.all(np.asarray(no) > 0):
-                raise ValueError("no must be positive: it is the noise variance")
-            if not np.all(np.isfinite(np.asarray(y))):
-                raise ValueError(
-                    "y holds NaN or infinite values: check the blocks before it"
-                )
+        if _has_values(no) and not np.all(np.asarray(no) > 0):
+            raise ValueError("no must be positive: it is the noise variance")
+        if _has_values(y) and not np.all(np.isfinite(np.asarray(y))):
+            raise ValueError(
+                "y holds NaN or infinite values: check the blocks before it"
+            )
         return super().__call__(y, no, **kwargs)
 
     def call(self, y, no):
@@ -252,6 +251,11 @@ def _pick(z, picks: np.ndarray):
     z = tf.reshape(z, tf.concat([tf.shape(z)[:5], [-1]], 0))
     parts = [tf.gather(z[:, i], own, axis=-1) for i, own in enumerate(picks)]
     return tf.stack(parts, 1)
+
+
+def _has_values(x) -> bool:
+    """Whether it can be looked at: not in a graph, and no symbol of Keras."""
+    return tf.executing_eagerly() and not isinstance(x, keras.KerasTensor)
 
 
 def _real(x):

@@ -66,7 +66,8 @@ def test_noiseless_pilots_give_the_channel(denoiser):
 @pytest.mark.parametrize("no", [0.03, 0.3])
 def test_error_variance_is_calibrated_on_the_default_link(no, denoiser):
     """The normalised error of channels as trained on has unit variance."""
-    from link_sim.recipes.channels import TEST_SEED, noisy, over_carriers, umi_fields
+    from link_sim.recipes.channels import TEST_SEED, noisy
+    from link_sim.recipes.ofdm_channels import over_carriers, umi_fields
 
     h = umi_fields(TEST_SEED, 256)
     h = h / np.sqrt(np.mean(np.abs(h) ** 2, axis=(1, 2, 3), keepdims=True))
@@ -178,6 +179,26 @@ def test_works_inside_the_pusch_receiver(layers, ports, denoiser):
         h_hat, _ = receiver._channel_estimator(y, tf.constant(no))
         errors.append(np.mean(np.abs(h_hat - h) ** 2))
     assert errors[0] < errors[1] / 2
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("jit_compile", [False, True])
+def test_the_pusch_receiver_may_be_compiled_around_it(jit_compile, denoiser):
+    config.seed = 4
+    pusch = PUSCHConfig()
+    pusch.carrier.n_size_grid = 2
+    pusch.tb.mcs_index = 3
+    transmitter = PUSCHTransmitter(pusch)
+    x, b = transmitter(2)
+    n = RNG.standard_normal((2, 1, 4, *x.shape[-2:], 2)) @ [1, 1j] * 0.2
+    y = tf.constant(n, tf.complex64) + x
+    estimator = ScoreChannelEstimator(transmitter.resource_grid, denoiser)
+    receiver = PUSCHReceiver(transmitter, channel_estimator=estimator)
+    compiled = tf.function(receiver, jit_compile=jit_compile)
+    np.testing.assert_array_equal(compiled(y, tf.constant(0.08)), b)
+    alone = tf.function(estimator, jit_compile=jit_compile)(y, tf.constant(0.08))
+    for found, expected in zip(alone, estimator(y, 0.08), strict=True):
+        np.testing.assert_allclose(found, expected, atol=1e-5)
 
 
 def test_serialises(denoiser):
