@@ -185,8 +185,10 @@ SEMANTIC: dict[str, Entry] = {
 SEPARATION: dict[str, Entry] = {
     "jpeg": Entry(None, "JPEG, LDPC and QAM at the rate that the SNR allows"),
     "webp": Entry(None, "the same with WebP"),
+    "bpg": Entry(None, "the same with BPG, whose bpgenc and bpgdec must be installed"),
     "jpeg-at": Entry(None, "jpeg at the rate for one Es/N0: jpeg-at-7", DESIGN_DB),
     "webp-at": Entry(None, "webp at the rate for one Es/N0: webp-at-7", DESIGN_DB),
+    "bpg-at": Entry(None, "bpg at the rate for one Es/N0: bpg-at-7", DESIGN_DB),
 }
 """Whole links without a learned part, built by `link_sim.world.separation`."""
 MIMO: dict[str, Entry] = {
@@ -289,6 +291,7 @@ SLOTS: dict[str, Table] = {
 KINDS: dict[str, dict[str, Table]] = {
     "link": SLOTS,
     "semantic": {"estimator": ESTIMATORS, "decoder": SEMANTIC | SEPARATION},
+    "separation": {"codec": SEPARATION},
     "csi": {"estimator": MIMO},
     "detection": {"detector": SYMBOL_DETECTORS},
     "sounding": {"estimator": SOUNDING},

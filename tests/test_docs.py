@@ -8,6 +8,7 @@ from pathlib import Path
 
 import pytest
 import typer
+from PIL import Image
 
 from link_sim import cli
 from link_sim.bench.table import BENCHES
@@ -120,8 +121,10 @@ def test_commands_are_found():
 
 @pytest.fixture
 def beside_mine(monkeypatch, tmp_path):
-    """A folder with a scenario of one's own, and the receiver of CONTRIBUTING."""
+    """A scenario and an image of one's own, and the receiver of CONTRIBUTING."""
     monkeypatch.chdir(tmp_path)
+    (tmp_path / "FOLDER").mkdir()
+    Image.new("RGB", (32, 32)).save(tmp_path / "FOLDER" / "image.png")
     (tmp_path / "mine.toml").write_text(EXAMPLES[0])
     monkeypatch.setitem(catalog.RESTORERS, "median", catalog.Entry(None, ""))
 

@@ -5,6 +5,7 @@ of them, and more points.
 """
 
 import hashlib
+import operator
 import re
 from pathlib import Path
 
@@ -23,7 +24,8 @@ def refuse_another(folder: Path, scenario: Scenario, remedy: str) -> None:
     text = (folder / "scenario.toml").read_text("utf-8", errors="replace")
     there, ours = _identity(text), _identity(scenario.to_toml())
     for key in there | ours:
-        if not _same(there.get(key), ours.get(key)):
+        same = _agree if key == "weights" else operator.eq
+        if not same(there.get(key), ours.get(key)):
             raise ResultsError(
                 f"{folder} holds another run, with {key} = {there.get(key)} instead of "
                 f"{ours.get(key)}: {remedy}"
@@ -89,8 +91,8 @@ def _content(value):
     return known or value
 
 
-def _same(one, other) -> bool:
-    """Whether two values agree; those of folders of weights, on files of both."""
+def _agree(one, other) -> bool:
+    """Whether two folders of weights agree, on files that both runs use."""
     if isinstance(one, dict) and isinstance(other, dict):
         return all(one[name] == other[name] for name in one.keys() & other.keys())
     return one == other

@@ -9,6 +9,7 @@ from link_sim.receivers.catalog import ESTIMATORS, SEMANTIC, SEPARATION, parse_b
 from link_sim.receivers.semantic import SemanticDecoder, SymbolEncoder
 from link_sim.scenarios.base import ScenarioError
 from link_sim.scenarios.semantic import SemanticScenario
+from link_sim.world.picture_codec import check_codec
 
 
 class SemanticReceiver(NamedTuple):
@@ -40,6 +41,7 @@ def load_receiver(scenario: SemanticScenario, name: str) -> SemanticReceiver:
         ) from None
     if entry in SEPARATION.values():
         codec = decoder.partition("-")[0]
+        check_codec(codec)
         return SemanticReceiver(name, estimator, None, name, codec, number)
     weights = _weights(scenario, entry.weights[0])
     sender = read_card(weights).get("encoder")

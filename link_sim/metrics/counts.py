@@ -11,6 +11,8 @@ from link_sim.metrics.rates import LLR_SCALES, ROUNDING_MSE
 
 SSIM_WINDOW = 11
 """Pixels; smaller images have no SSIM."""
+MS_SSIM_POWERS = [0.0448, 0.2856, 0.3001, 0.2363, 0.1333]
+"""Exponents of the five scales."""
 
 
 def image_counts(b, image, reception, users: int = 1) -> dict[str, tf.Tensor]:
@@ -102,11 +104,14 @@ def detection_counts(wrong, llr, b) -> dict[str, tf.Tensor]:
 
 
 def multiscale_counts(image, image_hat) -> dict[str, tf.Tensor]:
-    """Counts of MS-SSIM (Wang et al. 2003) with the two scales that 22 pixels allow.
+    """Counts of MS-SSIM (Wang et al. 2003), window of 11 pixels, published exponents.
 
-    Their published exponents, scaled to sum 1, and the window of 11 pixels.
+    Smaller images than the five scales need have the two that 22 pixels allow, with
+    exponents scaled to sum 1.
     """
-    powers = [0.0448 / 0.3304, 0.2856 / 0.3304]
+    powers = MS_SSIM_POWERS
+    if min(image.shape[2:4]) < SSIM_WINDOW << len(powers) - 1:
+        powers = [power / sum(powers[:2]) for power in powers[:2]]
     shape = [-1, *image.shape[2:]]
     flat = (tf.reshape(x, shape) for x in (image, image_hat))
     ssim = tf.image.ssim_multiscale(*flat, 1.0, powers, filter_size=SSIM_WINDOW)

@@ -16,6 +16,7 @@ from link_sim.scenarios.focusing import FocusingScenario
 from link_sim.scenarios.link import LinkScenario
 from link_sim.scenarios.python_values import as_plain
 from link_sim.scenarios.semantic import SemanticScenario
+from link_sim.scenarios.separation import SeparationScenario
 from link_sim.scenarios.sounding import SoundingScenario
 
 KINDS: dict[str, type[Scenario]] = {
@@ -23,6 +24,7 @@ KINDS: dict[str, type[Scenario]] = {
     "csi": CsiScenario,
     "detection": DetectionScenario,
     "semantic": SemanticScenario,
+    "separation": SeparationScenario,
     "sounding": SoundingScenario,
     "focusing": FocusingScenario,
 }

@@ -48,7 +48,8 @@ class SemanticScenario(Scenario):
             raise ValueError(
                 "payload.source has no semantic weights: use mnist or cifar10"
             )
-        if not any("jpeg" in r or "webp" in r for r in self.receivers):
+        codecs = "jpeg", "webp", "bpg"
+        if not any(codec in name for codec in codecs for name in self.receivers):
             self.stop.refuse_blocks()
         if self.lpips and self.payload.source == "mnist":
             raise ValueError(

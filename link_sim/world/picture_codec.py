@@ -1,28 +1,36 @@
-"""JPEG and WebP in a given number of bytes, without what a receiver knows anyway.
+"""JPEG, WebP and BPG in a given number of bytes, without what a receiver knows anyway.
 
 The header of a file depends on nothing but image size and quality, so it is not sent:
-of JPEG one byte of quality and the scan, of WebP the frame tag and the partitions. A
+of JPEG one byte of quality and the scan, of WebP the frame tag and the partitions; BPG
+files are sent whole, by the programs `bpgenc` and `bpgdec` where they are installed. A
 first byte of 0 announces the mean colour alone, for images that do not fit otherwise.
 """
 
 import io
+import shutil
+import subprocess
+import tempfile
 from functools import lru_cache
+from pathlib import Path
 
 import numpy as np
 from PIL import Image
 
+from link_sim.scenarios.base import ScenarioError
+
+BPG = "bpgenc", "bpgdec"
 START_OF_SCAN, END_OF_IMAGE = b"\xff\xda", b"\xff\xd9"
 WEBP_HEADER, WEBP_TAG = 30, 3
-QUALITIES = {"jpeg": (1, 95), "webp": (0, 100)}
+QUALITIES = {"jpeg": (1, 95), "webp": (0, 100), "bpg": (0, 51)}
 
 
 def compress(codec: str, image: np.ndarray, budget: int) -> bytes | None:
     """The best quality that fits into `budget` bytes, filled up with zeros.
 
-    codec: `jpeg` or `webp`; image: uint8 [height, width, 1 or 3]. Returns None if not
-    even the mean colour fits.
+    codec: `jpeg`, `webp` or `bpg`; image: uint8 [height, width, 1 or 3]. Returns None
+    if not even the mean colour fits.
     """
-    encode = {"jpeg": _to_jpeg, "webp": _to_webp}[codec]
+    encode = {"jpeg": _to_jpeg, "webp": _to_webp, "bpg": _to_bpg}[codec]
     low, high = QUALITIES[codec]
     best = None
     while low <= high:  # sizes grow with quality, but for a byte here and there
@@ -43,13 +51,52 @@ def decompress(codec: str, data: bytes, shape: tuple) -> np.ndarray | None:
     if data[0] == 0:
         colour = np.frombuffer(data[1 : 1 + shape[2]], np.uint8)
         return np.broadcast_to(colour, shape)
-    restore = {"jpeg": _from_jpeg, "webp": _from_webp}[codec]
+    restore = {"jpeg": _from_jpeg, "webp": _from_webp, "bpg": _from_bpg}[codec]
     try:
         with Image.open(io.BytesIO(restore(data, shape))) as picture:
             pixels = np.asarray(picture.convert("L" if shape[2] == 1 else "RGB"))
     except OSError:
         return None
     return pixels.reshape(shape)
+
+
+def check_codec(codec: str) -> None:
+    """Raises `ScenarioError` if the programs of a codec are not installed."""
+    if codec == "bpg" and not all(map(shutil.which, BPG)):
+        raise ScenarioError(
+            f"bpg needs the programs {' and '.join(BPG)} on the path: install them, or "
+            "compare jpeg and webp"
+        )
+
+
+def _to_bpg(image, quality):
+    worst = QUALITIES["bpg"][1]
+    return _through(BPG[0], _png(image), "-q", str(worst - quality))
+
+
+def _from_bpg(data, shape):
+    return _through(BPG[1], data)
+
+
+def _through(program: str, data: bytes, *options: str) -> bytes:
+    """What a program makes of a file; `OSError` if it cannot."""
+    with tempfile.TemporaryDirectory() as folder:
+        source = Path(folder, "in.png" if options else "in.bpg")
+        target = Path(folder, "out.bpg" if options else "out.png")
+        source.write_bytes(data)
+        command = [program, *options, "-o", str(target), str(source)]
+        done = subprocess.run(command, capture_output=True)
+        if done.returncode or not target.is_file():
+            raise OSError(f"{program} failed: {done.stderr.decode(errors='replace')}")
+        return target.read_bytes()
+
+
+def _png(image: np.ndarray) -> bytes:
+    stream = io.BytesIO()
+    Image.fromarray(image[..., 0] if image.shape[-1] == 1 else image).save(
+        stream, "png"
+    )
+    return stream.getvalue()
 
 
 def _file(codec: str, image: np.ndarray, quality: int) -> bytes:

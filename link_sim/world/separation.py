@@ -71,7 +71,9 @@ def mutual_information(bits_per_symbol: int) -> np.ndarray:
     return np.array(told)
 
 
-def legal_efficiency(no_eff: np.ndarray, bits_per_symbol: int) -> np.ndarray:
+def legal_efficiency(
+    no_eff: np.ndarray, bits_per_symbol: int, target: float = TARGET
+) -> np.ndarray:
     """Bits per channel use that a block of symbols can carry, [blocks].
 
     Mutual information of the bits less what the length of the block costs, by the
@@ -79,21 +81,23 @@ def legal_efficiency(no_eff: np.ndarray, bits_per_symbol: int) -> np.ndarray:
     Poor and Verdu 2010, eq. 293), and `LOSS_DB`.
 
     no_eff : [blocks, symbols], of symbols of energy 1
+    target : standard deviations kept from the capacity of a block
     """
     snr_db = -10 * np.log10(no_eff.astype("float64")) - LOSS_DB
     information = np.interp(snr_db, SNRS_DB, mutual_information(bits_per_symbol))
     dispersion = 1 - 1 / (1 + 10 ** (snr_db / 10)) ** 2
     spread = np.sqrt(dispersion.sum(axis=1)) / no_eff.shape[1]
-    return information.mean(axis=1) - TARGET * spread / math.log(2)
+    return information.mean(axis=1) - target * spread / math.log(2)
 
 
-def choose_mcs(no_eff: np.ndarray) -> Mcs:
+def choose_mcs(no_eff: np.ndarray, target: float = TARGET) -> Mcs:
     """The most efficient modulation and code rate that the channel carries.
 
     no_eff : [blocks, symbols], drawn from the channel; at most `OUTAGE` of the blocks
         may not carry it. If they carry none it is the lowest.
+    target : see `legal_efficiency`
     """
-    legal = {m: legal_efficiency(no_eff, m) for m in (2, 4, 6, 8)}
+    legal = {m: legal_efficiency(no_eff, m, target) for m in (2, 4, 6, 8)}
     carried = [
         mcs
         for mcs in MCS_TABLE

@@ -114,7 +114,7 @@ def _dataset(name: str) -> dict[str, np.ndarray]:
     )
 
 
-def _eight_bits(picture) -> np.ndarray:
+def eight_bits(picture) -> np.ndarray:
     """The pixels of a picture, uint8; transparency is left out.
 
     Grey pictures stay grey, those of 16 bits are scaled to 8. Raises `ValueError` for
@@ -148,7 +148,7 @@ def _from_file(source: DataFile) -> np.ndarray:
                 images = arrays["images"]
         else:
             with Image.open(path) as picture:
-                images = _eight_bits(picture)[None]
+                images = eight_bits(picture)[None]
     except Exception as error:
         raise ScenarioError(
             f"{path} is not an image or an .npz file with an array 'images': {error}"

@@ -1,0 +1,145 @@
+"""Images of any size through an image codec, a channel code and a channel."""
+
+from typing import Any, NamedTuple
+
+import numpy as np
+import tensorflow as tf
+
+from link_sim.metrics.counts import (
+    distance_counts,
+    failure_counts,
+    multiscale_counts,
+    picture_counts,
+)
+from link_sim.metrics.lpips import LPIPS
+from link_sim.metrics.rates import add_counts
+from link_sim.receivers.catalog import SEPARATION, parse_block
+from link_sim.receivers.images.bits import image_from_levels
+from link_sim.receivers.semantic import num_symbols
+from link_sim.scenarios.base import ScenarioError, batch_seed
+from link_sim.scenarios.separation import SeparationScenario
+from link_sim.world.picture_codec import check_codec, compress, decompress
+from link_sim.world.pictures import load_pictures
+from link_sim.world.separation_blocks import BlockLink, rate_for
+
+DRAWS, SYMBOLS = 256, 2000
+"""Of the channel, by which modulation and code rate are chosen."""
+LOST = 128
+"""Level shown for an image that is not decoded."""
+SMALLEST = 22
+"""Pixels that MS-SSIM needs."""
+
+
+class Airtime(NamedTuple):
+    """Images on the air: their numbers and the seeds of their noise, [frames]."""
+
+    picture: np.ndarray
+    seed: np.ndarray
+    esno_db: float
+    ratio: float
+
+
+class SeparationLink:
+    """Codecs by name, over AWGN or Rayleigh fading that the receiver knows.
+
+    `jpeg` takes modulation and code rate for the Es/N0 of the point, `jpeg-at-7` for
+    7 dB: below, images are lost; above, they get no better. Raises `ScenarioError` for
+    codecs that are not installed and images that are too small.
+    """
+
+    def __init__(self, scenario: SeparationScenario):
+        self.scenario = scenario
+        self._pictures = load_pictures(scenario.payload.source)
+        self._designs = {n: parse_block(SEPARATION, n)[1] for n in scenario.receivers}
+        for name in scenario.receivers:
+            check_codec(name.partition("-")[0])
+        smallest = min(min(picture.shape[:2]) for picture in self._pictures)
+        if smallest < SMALLEST:
+            raise ScenarioError(
+                f"payload.source has an image of {smallest} pixels: MS-SSIM needs "
+                f"{SMALLEST}"
+            )
+        self._lpips = LPIPS(scenario.lpips) if scenario.lpips else None
+        self._links: dict[tuple, BlockLink] = {}
+        self._files: dict[tuple, bytes | None] = {}
+
+    def draw(self, at: SeparationScenario, batch_index: int) -> Airtime:
+        """The images of a batch, in order, and seeds of channel and noise."""
+        number = batch_index * at.batch_size + np.arange(at.batch_size)
+        rng = np.random.default_rng(at.world_seed(batch_index))
+        seed = rng.integers(2**63, size=at.batch_size)
+        picture = number % len(self._pictures)
+        return Airtime(picture, seed, at.level_db, at.sweep.bandwidth_ratio)
+
+    def receive(self, world: Airtime) -> dict[str, list[tuple]]:
+        """Images, uint8, and whether each was lost, by receiver."""
+        return {
+            name: [
+                self._through(name, picture, seed, world)
+                for picture, seed in zip(world.picture, world.seed, strict=True)
+            ]
+            for name in self.scenario.receivers
+        }
+
+    def count(self, world: Airtime) -> dict[str, dict[str, Any]]:
+        """Counts of each receiver; see `link_sim.metrics.counts`."""
+        found = {}
+        for name, received in self.receive(world).items():
+            sums: dict[str, float] = {}
+            for picture, (image_hat, lost) in zip(world.picture, received, strict=True):
+                one = self._counts(self._pictures[picture], image_hat, lost)
+                sums = add_counts(
+                    sums, {k: np.asarray(v).item() for k, v in one.items()}
+                )
+            found[name] = sums
+        return found
+
+    def images(self, world: Airtime, received: dict) -> None:
+        """None: images differ in size."""
+
+    def _through(self, name: str, picture: int, seed: int, world: Airtime) -> tuple:
+        """An image as a receiver shows it, and whether it was lost."""
+        image, codec = self._pictures[picture], name.partition("-")[0]
+        count = num_symbols(world.ratio, image.shape)
+        link = self._link(name, count, world.esno_db)
+        key = codec, picture, link.num_bytes
+        if key not in self._files:
+            self._files[key] = compress(codec, image, link.num_bytes)
+        lost = np.full_like(image, LOST)
+        if self._files[key] is None:
+            return lost, True
+        rng, no = np.random.default_rng(seed), 10 ** (-world.esno_db / 10)
+        h = _fading(rng, self.scenario.channel.model, 1, count)[0]
+        noise = np.sqrt(no / 2) * (rng.standard_normal((2, count)).T @ [1, 1j])
+        y = h * link.send(self._files[key]) + noise
+        data, failed = link.receive(y / h, no / np.abs(h) ** 2)
+        shown = None if failed else decompress(codec, data, image.shape)
+        return (lost, True) if shown is None else (shown, False)
+
+    def _link(self, name: str, count: int, esno_db: float) -> BlockLink:
+        design = self._designs[name]
+        design_db = esno_db if design is None else design
+        key = count, design_db
+        if key not in self._links:
+            rng = np.random.default_rng(batch_seed(self.scenario.seed, design_db, 0))
+            symbols = min(count, SYMBOLS)
+            h = _fading(rng, self.scenario.channel.model, DRAWS, symbols)
+            no_eff = 10 ** (-design_db / 10) / np.abs(h) ** 2
+            self._links[key] = BlockLink(rate_for(no_eff, count), count)
+        return self._links[key]
+
+    def _counts(self, image: np.ndarray, image_hat: np.ndarray, lost: bool) -> dict:
+        pair = [image_from_levels(x[None, None]) for x in (image, image_hat)]
+        sums = {"frames": 1, **picture_counts(*pair), **multiscale_counts(*pair)}
+        if self._lpips:
+            sums |= distance_counts(self._lpips(*pair))
+        return sums | failure_counts(tf.constant([[lost]]))
+
+
+def _fading(rng, model: str, frames: int, count: int) -> np.ndarray:
+    """Coefficients of mean energy 1, complex [frames, count]."""
+    if model == "awgn":
+        return np.ones((frames, count))
+    shape = (frames, count if model == "rayleigh-fast" else 1)
+    h = (rng.standard_normal((*shape, 2)) @ [1, 1j]) / np.sqrt(2)
+    return np.broadcast_to(h, (frames, count))
