@@ -5,7 +5,6 @@ TensorFlow takes seconds to import, so each command imports what it needs.
 
 import inspect
 import json
-import os
 import sys
 from enum import StrEnum
 from functools import partial
@@ -18,8 +17,6 @@ from rich.table import Table
 
 from link_sim.bench.table import BENCHES
 from link_sim.mistakes import Commands
-
-os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
 
 app = typer.Typer(
     cls=Commands,
@@ -473,16 +470,9 @@ def _keywords(recipe, settings: list[str]) -> dict:
 
 
 def _load_tensorflow(console: Console) -> None:
-    """Imports TensorFlow without its log, which no setting of TensorFlow 2.21 stops."""
-    stderr, nothing = os.dup(2), os.open(os.devnull, os.O_WRONLY)
+    """Imports TensorFlow, and says so where that can be seen."""
     with console.status("loading TensorFlow"):
-        os.dup2(nothing, 2)
-        try:
-            import tensorflow  # noqa: F401
-        finally:
-            os.dup2(stderr, 2)
-            os.close(stderr)
-            os.close(nothing)
+        import tensorflow  # noqa: F401
 
 
 def _console() -> Console:

@@ -1,6 +1,7 @@
 """The program as a user runs it: real link, real folder, real signals."""
 
 import json
+import os
 import signal
 import subprocess
 import sys
@@ -88,3 +89,13 @@ def test_added_receivers_get_the_counts_that_they_have_in_company(tmp_path):
         (twin,) = (each for each in one if each["point"] == line["point"])
         assert twin["counts"].keys() == line["counts"].keys() == set(names)
         assert agree(line, twin)
+
+
+@pytest.mark.slow
+def test_tensorflow_is_quiet_from_python_too():
+    code = "from link_sim import Link; import tensorflow; print(tensorflow.zeros(1)[0])"
+    command = [sys.executable, "-c", code]
+    environment = {k: v for k, v in os.environ.items() if not k.startswith("TF_CPP")}
+    done = subprocess.run(command, capture_output=True, text=True, env=environment)
+    assert done.returncode == 0 and done.stdout.startswith("tf.Tensor(0.0")
+    assert done.stderr == ""
