@@ -13,6 +13,10 @@ from link_sim.scenarios.sections import Antennas, Grid
 
 CLASSIFIERS = {"mnist": "digit-classifier", "cifar10": "cifar10-classifier"}
 """By payload; other payloads have no semantic weights."""
+NO_LPIPS = (
+    "LPIPS is not measured: it needs the published AlexNet weights, which link-sim "
+    "lpips convert makes a file of: --set lpips=PATH"
+)
 
 
 class SemanticScenario(Scenario):
@@ -82,8 +86,5 @@ class SemanticScenario(Scenario):
     def remark(self) -> str | None:
         remarks = [interference_remark(self)]
         if not self.lpips and self.payload.source != "mnist":
-            remarks.append(
-                "LPIPS is not measured: it needs the published AlexNet weights, "
-                "--set lpips=PATH"
-            )
+            remarks.append(NO_LPIPS)
         return "\n".join(filter(None, remarks)) or None

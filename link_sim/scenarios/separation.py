@@ -8,6 +8,7 @@ from pydantic import field_validator
 from link_sim.scenarios.base import Scenario
 from link_sim.scenarios.data_files import DataFile, DataFolder, sha256
 from link_sim.scenarios.sections import Section
+from link_sim.scenarios.semantic import NO_LPIPS
 
 SUFFIXES = ".bmp", ".jpeg", ".jpg", ".png", ".ppm", ".tif", ".tiff", ".webp"
 
@@ -59,3 +60,7 @@ class SeparationScenario(Scenario):
     payload: Pictures = Pictures()
     channel: Fading = Fading()
     lpips: DataFile | None = None
+
+    @property
+    def remark(self) -> str | None:
+        return None if self.lpips else NO_LPIPS
