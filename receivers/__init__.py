@@ -71,6 +71,7 @@ if TYPE_CHECKING:
         ReducedWMMSE as ReducedWMMSE,
     )
     from link_sim.receivers.semantic import SemanticDecoder, SymbolEncoder
+    from link_sim.receivers.whitening import WhitenedDetector, WhitenedEstimator
 
 _MODULES = {
     "catalog": ("Entry", "build_receivers", "list_receivers", "parse_receiver"),
@@ -101,6 +102,7 @@ _MODULES = {
     "precoding.linear": ("MRT", "RZF", "ZF"),
     "precoding.wmmse": ("WMMSE", "ReducedWMMSE"),
     "semantic": ("SemanticDecoder", "SymbolEncoder"),
+    "whitening": ("WhitenedDetector", "WhitenedEstimator"),
 }
 """Where public names live: a module is imported when one is first asked for."""
 
@@ -139,6 +141,8 @@ __all__ = [
     "SymbolEncoder",
     "TrainableConstellation",
     "VerifiedDetector",
+    "WhitenedDetector",
+    "WhitenedEstimator",
     "bits_from_image",
     "build_receivers",
     "draw_noise",

@@ -404,6 +404,9 @@ def build_receivers(
 ) -> "list[Receiver]":
     """Receivers by name, over one instance of each block, so that results are shared.
 
+    Where interference colours the noise, estimators and detectors work behind a
+    whitening; see `link_sim.receivers.whitening`.
+
     num_steps : of the restorers that sample, in place of what their names say
     find : where weights are, by name
     Raises `ValueError` for a name that is no chain of known blocks.
@@ -418,7 +421,10 @@ def build_receivers(
             if entry.suffix is STEPS and num_steps is not None:
                 number = num_steps
             known = () if slot == "restorer" else (context,)
-            blocks[slot, name] = entry.make(*known, number=number, find=find)
+            made = entry.make(*known, number=number, find=find)
+            if context.coloured and made is not None:
+                made = _whitened(slot, made, context)
+            blocks[slot, name] = made
         return blocks[slot, name]
 
     return [
@@ -432,6 +438,16 @@ def build_receivers(
         )
         for name in names
     ]
+
+
+def _whitened(slot: str, block, context: "LinkContext"):
+    """An estimator or detector for white noise behind a whitening; others alone."""
+    from link_sim.receivers.whitening import WhitenedDetector, WhitenedEstimator
+
+    kinds = {"estimator": WhitenedEstimator, "detector": WhitenedDetector}
+    if slot not in kinds:
+        return block
+    return kinds[slot](block, context.resource_grid, context.coloured)
 
 
 def _find_block(table: Table, name: str) -> tuple[Entry, int | None] | None:

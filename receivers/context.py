@@ -38,12 +38,14 @@ class LinkContext(GridContext, SymbolContext, Protocol):
     encoder : sionna.phy.fec.ldpc.LDPC5GEncoder
     num_iter : iterations of belief propagation
     constellation : a `TrainableConstellation`, or None for QAM
+    coloured : receive antennas over which interference colours the noise, else 0
     """
 
     stream_management: Any
     encoder: Any
     num_iter: int
     constellation: Any
+    coloured: int
     k: int
     blocks_per_image: int
     images_per_frame: int

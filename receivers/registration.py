@@ -51,6 +51,7 @@ CLASSES = {
     "link_sim.receivers.precoding.linear": ("MRT", "RZF", "ZF"),
     "link_sim.receivers.precoding.wmmse": ("ReducedWMMSE", "WMMSE"),
     "link_sim.receivers.semantic": ("SemanticDecoder", "SymbolEncoder"),
+    "link_sim.receivers.whitening": ("WhitenedDetector", "WhitenedEstimator"),
     "link_sim.world.transmitter": ("Transmitter",),
 }  # fmt: skip
 """Of each module, the classes that are registered with Keras."""

@@ -5,9 +5,10 @@ from typing import ClassVar, Literal
 from pydantic import model_validator
 
 from link_sim.scenarios.base import Scenario
+from link_sim.scenarios.cells import CellChannel
 from link_sim.scenarios.channel_file import check_steps
 from link_sim.scenarios.interference import interference_remark
-from link_sim.scenarios.radio import Channel, Payload
+from link_sim.scenarios.radio import Payload
 from link_sim.scenarios.sections import QAM, Code, Grid
 from link_sim.scenarios.users import UserAntennas
 
@@ -25,7 +26,7 @@ class LinkScenario(Scenario):
     code: Code = Code()
     grid: Grid = Grid()
     antennas: UserAntennas = UserAntennas()
-    channel: Channel = Channel()
+    channel: CellChannel = CellChannel()
 
     @property
     def networks(self) -> tuple[str, ...]:
@@ -53,9 +54,12 @@ class LinkScenario(Scenario):
                 f"antennas.streams = {antennas.streams}{users} must divide the "
                 f"{carriers} usable subcarriers: change grid.guard_carriers"
             )
-        if antennas.users > 1 and self.channel.model == "awgn":
+        if self.channel.model == "awgn" and (
+            antennas.users > 1 or self.channel.interferers
+        ):
             raise ValueError(
-                "antennas.users need channels that tell them apart, and over "
-                "channel.model = 'awgn' all are the same: use rayleigh or another"
+                "antennas.users and channel.interferers need channels that tell them "
+                "apart, and over channel.model = 'awgn' all are the same: use rayleigh "
+                "or another"
             )
         return self

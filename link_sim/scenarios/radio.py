@@ -70,6 +70,11 @@ class Channel(Section):
         return "frame" if self.model in VARIED else "none"
 
     @property
+    def others(self) -> tuple[float, ...]:
+        """Energy of each interferer over that of a user at an offset of 0 dB."""
+        return ()
+
+    @property
     def doppler(self) -> float:
         """Largest Doppler shift [Hz]."""
         return self.speed * self.carrier_frequency / SPEED_OF_LIGHT

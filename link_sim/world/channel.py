@@ -8,6 +8,7 @@ from sionna.phy.channel import subcarrier_frequencies
 from link_sim.scenarios.base import ScenarioError
 from link_sim.scenarios.link import LinkScenario
 from link_sim.world.impulse_responses import impulse_responses
+from link_sim.world.other_cells import Interference
 from link_sim.world.precoding import precoder
 
 
@@ -54,8 +55,12 @@ class Channel:
             antennas.transmit > antennas.streams
         )
         self._precoder = tf.constant(precoder(antennas))
-        self._users = len(antennas.powers) // antennas.streams
-        self._amplitudes = np.sqrt(antennas.powers)
+        others = np.repeat(scenario.channel.others, antennas.streams)
+        self._amplitudes = np.sqrt([*antennas.powers, *others])
+        self._users = len(self._amplitudes) // antennas.streams
+        self._interference = None
+        if len(others):
+            self._interference = Interference(scenario, len(others))
         self._response = tf.function(
             self._frequency_response, autograph=False, jit_compile=True
         )
@@ -70,6 +75,9 @@ class Channel:
             ) from None
 
     def __call__(self, batch_size):
+        return self._own(self._draw(batch_size))
+
+    def _draw(self, batch_size):
         steps, number = self._grids * self._symbols, batch_size * self._users
         return self._response(
             *self._impulse_responses(number, steps, self._symbol_rate)
@@ -90,8 +98,20 @@ class Channel:
 
     def send(self, x_rg):
         """What is received without noise of grids x_rg, and the channel drawn."""
-        h = self(tf.shape(x_rg)[0] // self._grids)
-        return apply_channel(x_rg, h), h
+        h = self._draw(tf.shape(x_rg)[0] // self._grids)
+        return apply_channel(self._all_sent(x_rg), h), self._own(h)
+
+    def _all_sent(self, x_rg):
+        """Grids with the streams of interferers beside the own ones."""
+        if self._interference is None:
+            return x_rg
+        return tf.concat([x_rg, self._interference(tf.shape(x_rg)[0])], axis=2)
+
+    def _own(self, h):
+        """The own streams of those drawn."""
+        if self._interference is None:
+            return h
+        return h[:, :, :, :, : -self._interference.streams]
 
     def _side_by_side(self, z):
         """Streams of all users, with their powers, of users on the first axis."""

@@ -144,10 +144,12 @@ def _file(scenario: LinkScenario, steps: int):
     found, channel = responses_of(scenario), scenario.channel
     check_steps(scenario, steps)
     together = len(scenario.antennas.powers) // scenario.antennas.streams
+    together += len(channel.others)
     if len(found.a) < together:
         raise ScenarioError(
             f"{channel.file.path} has {len(found.a)} examples for {together} users, "
-            "who need different ones: supply more, or lower antennas.users"
+            "who need different ones: supply more, or lower antennas.users or "
+            "channel.interferers"
         )
     a = found.a[..., :steps]
     if channel.normalisation == "file":

@@ -41,10 +41,11 @@ class TimeChannel(Channel):
         self._apply = ApplyTimeChannel(self._samples, len(self._lags))
         self._demodulate = OFDMDemodulator(self._fft_size, self._l_min, self._prefix)
 
-    def __call__(self, batch_size):
+    def _draw(self, batch_size):
         return self._grids_apart(self._mean_response(self.draw_taps(batch_size)), 5)
 
     def send(self, x_rg):
+        x_rg = self._all_sent(x_rg)
         streams = x_rg.shape[2]
         shape = [-1, self._grids, 1, streams, self._symbols, self._fft_size]
         x = tf.transpose(tf.reshape(x_rg, shape), [0, 2, 3, 1, 4, 5])
@@ -53,7 +54,7 @@ class TimeChannel(Channel):
         y = self._apply(self._modulate(tf.reshape(x, shape)), taps)
         y = self._demodulate(y[..., : self._samples])
         h = self._grids_apart(self._mean_response(taps), 5)
-        return self._grids_apart(y, 3), h
+        return self._grids_apart(y, 3), self._own(h)
 
     def draw_taps(self, batch_size):
         """[batch, 1, receive antennas, 1, all streams, samples and tail, taps]."""

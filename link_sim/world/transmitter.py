@@ -102,6 +102,7 @@ class Transmitter:
         self.excess_delay = channel_file.excess_delay(scenario)
         self._parity_first = code.reliable_bits == "parity"
         self.users = self.spectra = scenario.antennas.users
+        self.coloured = scenario.antennas.receive if scenario.channel.others else 0
         self._streams = scenario.antennas.streams
         self.resource_grid = resource_grid(grid, self.users * self._streams)
         self.stream_management = StreamManagement(

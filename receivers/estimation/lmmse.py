@@ -7,7 +7,7 @@ from sionna.phy.ofdm import (
     RemoveNulledSubcarriers,
 )
 
-from link_sim.receivers.estimation.soundings import soundings
+from link_sim.receivers.estimation.soundings import lattices
 from link_sim.receivers.grid_config import (
     array_from_config,
     array_to_config,
@@ -66,9 +66,9 @@ class LMMSEChannelEstimator(ReceiverLayer):
         self._remove_nulled = RemoveNulledSubcarriers(resource_grid, precision="single")
         antennas = np.arange(len(cov_space))
         self._streams = []
-        lattices = _lattices(resource_grid)
-        self.powers = np.ones(len(lattices)) if powers is None else np.asarray(powers)
-        for (times, carriers, pilots), power in zip(lattices, self.powers, strict=True):
+        found = lattices(resource_grid)
+        self.powers = np.ones(len(found)) if powers is None else np.asarray(powers)
+        for (times, carriers, pilots), power in zip(found, self.powers, strict=True):
             covs = power * np.asarray(cov_time), cov_freq, cov_space
             axes = zip(covs, (times, carriers, antennas), strict=True)
             values, into, back = zip(*(_axis(*axis) for axis in axes), strict=True)
@@ -110,27 +110,6 @@ class LMMSEChannelEstimator(ReceiverLayer):
         x = _separable(h_ls, into) * tf.cast(gain, tf.complex64)
         explained = _separable(gain, [np.abs(matrix) ** 2 for matrix in back])
         return _separable(x, back), tf.maximum(prior - explained, EXPLAINED * prior)
-
-
-def _lattices(resource_grid):
-    """Each stream in turn: OFDM symbols and subcarriers of its pilots, and the pilots.
-
-    Raises `ValueError` if streams share subcarriers or pilots differ in magnitude.
-    """
-    lattices = {}
-    for group in soundings(resource_grid):
-        for stream, carriers, pilots in zip(
-            group.streams, group.carriers, group.pilots, strict=True
-        ):
-            sizes = np.abs(pilots)
-            if carriers.shape[1] > 1 or np.ptp(sizes) > 1e-3 * sizes.max():
-                raise ValueError(
-                    "the LMMSE estimator needs pilots of equal magnitude on a lattice "
-                    "of symbols and subcarriers of each stream's own: use the "
-                    "Kronecker pilot pattern"
-                )
-            lattices[stream] = group.times, carriers[:, 0], pilots[:, :, 0]
-    return [lattices[stream] for stream in sorted(lattices)]
 
 
 def _axis(cov, pilots):

@@ -49,6 +49,27 @@ def soundings(resource_grid) -> list[Sounding]:
     ]
 
 
+def lattices(resource_grid) -> list[tuple]:
+    """Each stream in turn: OFDM symbols and subcarriers of its pilots, and the pilots.
+
+    Raises `ValueError` if streams share subcarriers or pilots differ in magnitude.
+    """
+    found = {}
+    for group in soundings(resource_grid):
+        for stream, carriers, pilots in zip(
+            group.streams, group.carriers, group.pilots, strict=True
+        ):
+            sizes = np.abs(pilots)
+            if carriers.shape[1] > 1 or np.ptp(sizes) > 1e-3 * sizes.max():
+                raise ValueError(
+                    "this estimator needs pilots of equal magnitude "
+                    "on a lattice of symbols and subcarriers of each stream's own: use "
+                    "the Kronecker pilot pattern"
+                )
+            found[stream] = group.times, carriers[:, 0], pilots[:, :, 0]
+    return [found[stream] for stream in sorted(found)]
+
+
 def _lattice(stream: int, grid: np.ndarray, sharers: list[np.ndarray]):
     """Times, carriers in blocks and pilots of one stream."""
     times, carriers = (np.flatnonzero(grid.any(axis)) for axis in (1, 0))
