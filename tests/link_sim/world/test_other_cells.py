@@ -66,7 +66,7 @@ def test_whitening_gains_where_interference_is_strong():
     link = Link(load_scenario("image", [*settings, "channel.sir_db=-10"]), names)
     config.seed = 1
     no = link.noise_variance(link.scenario.at(0.0))
-    _, c, _, h, y = link.transmit(link.draw_images(16), no)
+    _, c, _, h, y = link.transmit(link.draw_images(6), no)
     for receiver in link.receivers:
         h_hat, err_var = receiver.estimate(y, no, h)
         level = no + 10  # what a receiver for white noise would know
