@@ -58,7 +58,7 @@ class GraphAMP(keras.layers.Layer):
     """
 
     def __init__(self, levels, layers=10, messages=True, corrections=True, **kwargs):
-        super().__init__(**kwargs)
+        super().__init__(**{"dtype": "float32"} | kwargs)
         self.levels = tuple(float(level) for level in levels)
         self.layers, self.messages, self.corrections = layers, messages, corrections
         self.damping = self.add_weight(
@@ -66,14 +66,14 @@ class GraphAMP(keras.layers.Layer):
         )
         if corrections:
             own, sent = 6 + len(levels), FIRST + SECOND
-            self.state = keras.layers.GRUCell(HIDDEN)
+            self.state = keras.layers.GRUCell(HIDDEN, dtype="float32")
             self.state.build((None, own + (2 + sent if messages else 0)))
             self.reader = keras.layers.Dense(
-                2 + len(levels), kernel_initializer="zeros"
+                2 + len(levels), kernel_initializer="zeros", dtype="float32"
             )
             self.reader.build((None, None, HIDDEN))
         if corrections and messages:
-            self.sender = keras.layers.Dense(sent, activation="tanh")
+            self.sender = keras.layers.Dense(sent, "tanh", dtype="float32")
             self.sender.build((None, None, own + HIDDEN))
         self.built = True
 

@@ -1,5 +1,7 @@
 """A network over the members of a set and the relations between them."""
 
+from functools import partial
+
 import keras
 from keras import ops
 
@@ -33,10 +35,11 @@ class PairwiseNetwork(keras.layers.Layer):
     """
 
     def __init__(self, features, relations, outputs, width=32, depth=4, **kwargs):
-        super().__init__(**kwargs)
+        super().__init__(**{"dtype": "float32"} | kwargs)
         self.features, self.relations, self.outputs = features, relations, outputs
         self.width, self.depth = width, depth
-        dense, heard = keras.layers.Dense, relations + 1
+        dense = partial(keras.layers.Dense, dtype="float32")
+        heard = relations + 1
         self.first = dense(width)
         self.say = [dense(width * heard) for _ in range(depth)]
         self.hear = [dense(width, activation="silu") for _ in range(depth)]

@@ -26,7 +26,11 @@ def test_the_table_names_every_registered_class():
 
 
 @pytest.mark.parametrize(
-    "first, second", [("link_sim", "keras"), ("keras", "link_sim")]
+    "first, second",
+    [
+        ("link_sim", "keras"),
+        pytest.param("keras", "link_sim", marks=pytest.mark.slow),
+    ],
 )
 def test_either_may_be_imported_first(first, second):
     code = (

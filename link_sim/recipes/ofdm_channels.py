@@ -83,9 +83,14 @@ def over_carriers(denoiser):
 
 def over_frequencies(denoiser, antennas: int, frequencies: np.ndarray):
     """The denoiser over an array and frequencies [Hz], as the estimator has it."""
+    seen = responses(denoiser, antennas, frequencies)
+    return lambda x, sigma: denoiser(x, sigma, seen, training=True)
+
+
+def responses(denoiser, antennas: int, frequencies: np.ndarray) -> tuple:
+    """Of an array to the angles, and of frequencies [Hz] to the delays of a denoiser."""
     delays = delay_response(frequencies, delay_grid(frequencies))
-    responses = array_response(antennas, denoiser.points[0]), delays
-    return lambda x, sigma: denoiser(x, sigma, responses, training=True)
+    return array_response(antennas, denoiser.points[0]), delays
 
 
 def ofdm_quality(denoiser, h: np.ndarray, frequencies: np.ndarray) -> dict:

@@ -9,6 +9,8 @@ from link_sim.models.denoiser import GaussianDenoiser, GaussianMixtureDenoiser
 from link_sim.models.posterior import LinearGaussianLikelihood, PosteriorDenoiser
 from link_sim.models.schedules import karras_sigmas
 
+pytestmark = pytest.mark.usefixtures("eager")
+
 SAMPLES = 20_000
 MEAN, VARIANCE, SIGMA_MAX = 0.5, 0.8, 20.0
 

@@ -83,6 +83,12 @@ DECODERS = tuple(catalog.DECODERS)
 RESTORERS = "pixel-bayes", "regression", "ddpm-ancestral-2"
 SEMANTIC = "ae", "cdiff-2"
 NAMES = *ESTIMATORS, *DETECTORS, *DECODERS, *RESTORERS, *SEMANTIC
+SLOW = "sionna-bp", "sionna-ep", "turbo-histogram"
+"""Blocks whose graphs take long to compile."""
+COMPILED = [
+    pytest.param(name, marks=pytest.mark.slow) if name in SLOW else name
+    for name in NAMES
+]
 
 
 @cache
@@ -129,7 +135,7 @@ def test_the_contract_covers_the_catalog():
     assert bases | {"perfect-csi", "none", *ALIKE} == set(listed)
 
 
-@pytest.mark.parametrize("name", NAMES)
+@pytest.mark.parametrize("name", COMPILED)
 def test_a_batch_of_one_is_a_row_of_a_batch(name):
     block, inputs, tolerance = case(name)
     row = tuple(x[1:2] if x.ndim and len(x) == 3 else x for x in inputs)
@@ -142,7 +148,7 @@ def test_a_batch_of_one_is_a_row_of_a_batch(name):
     assert_close(as_arrays(block(*row, **options)), expected, tolerance)
 
 
-@pytest.mark.parametrize("name", NAMES)
+@pytest.mark.parametrize("name", COMPILED)
 def test_a_graph_computes_what_is_computed_eagerly(name):
     block, inputs, tolerance = case(name)
     traced = tf.function(lambda *tensors: block(*tensors), autograph=False)
@@ -190,11 +196,14 @@ def read_in_a_fresh_process(folder: Path, names) -> dict[str, list]:
 
 
 @pytest.fixture(scope="module")
-def read_again(tmp_path_factory) -> dict[str, list]:
-    return read_in_a_fresh_process(tmp_path_factory.mktemp("blocks"), NAMES)
+def read_again(request, tmp_path_factory) -> dict[str, list]:
+    """Of the blocks that are asked for."""
+    items = (i for i in request.session.items if "read_again" in i.fixturenames)
+    names = [item.callspec.params["name"] for item in items]
+    return read_in_a_fresh_process(tmp_path_factory.mktemp("blocks"), names)
 
 
-@pytest.mark.parametrize("name", NAMES)
+@pytest.mark.parametrize("name", COMPILED)
 def test_a_fresh_process_reads_the_same_block_whatever_precision_it_is_set_to(
     name, read_again
 ):

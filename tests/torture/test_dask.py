@@ -48,7 +48,9 @@ def test_a_scheduler_without_workers_is_answered_in_one_sentence(tmp_path, monke
                 pass
 
 
-@pytest.mark.parametrize("where", ["127.0.0.1:9", "127.0.0.1"])
+@pytest.mark.parametrize(
+    "where", [pytest.param("127.0.0.1:9", marks=pytest.mark.slow), "127.0.0.1"]
+)
 def test_where_no_scheduler_is(where):
     with pytest.raises(ValueError, match=f"no Dask scheduler answers at {where}"):
         with executors.open_executor(f"dask://{where}"):

@@ -22,6 +22,7 @@ def test_stock_link_meets_the_noise_and_energy_of_ours():
     assert block_error_rate(b, b_hat) == 0
 
 
+@pytest.mark.slow
 @pytest.mark.graphs
 def test_a_link_is_traced_once(monkeypatch):
     monkeypatch.setattr(config, "_tf_rng", None)  # as where nothing has been seeded

@@ -194,6 +194,7 @@ class ScaledDetector(keras.layers.Layer):
         return self.scale * self.detector(y, h_hat, err_var, no)
 
 
+@pytest.mark.slow
 @pytest.mark.graphs
 def test_a_layer_inside_a_receiver_trains_in_the_loop():
     base = link()

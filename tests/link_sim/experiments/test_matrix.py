@@ -49,6 +49,7 @@ def files(tmp_path_factory):
 
 
 LINK = ["payload.num_images=2", "code.iterations=2", "sweep.points=[40]"]
+LINK += ["code.bits_per_symbol=4"]
 SEMANTIC = ["payload.num_images=4", "sweep.points=[0.05]", "sweep.esno_db=20"]
 FILES = {}
 
@@ -96,7 +97,11 @@ def test_every_channel_carries_every_kind(model):
     semantic, world = live("semantic")
     count = next(iter(world.x.values())).shape[-1]
     grid = SharedGrid(scenario_with("semantic", model), count)
-    h, noise = grid.draw(tf.constant(2), tf.constant(0.01))
+    tf.config.run_functions_eagerly(True)  # the channel was traced above
+    try:
+        h, noise = grid.draw(tf.constant(2), tf.constant(0.01))
+    finally:
+        tf.config.run_functions_eagerly(False)
     assert h.shape == world.h.shape
     (counts,) = plain(semantic.count(world._replace(h=h, noise=noise))).values()
     assert counts["frames"] == 2 and all(map(np.isfinite, counts.values()))

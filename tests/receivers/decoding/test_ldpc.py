@@ -53,6 +53,7 @@ def test_twenty_iterations_are_as_close_as_sionnas_own_modes():
     )
 
 
+@pytest.mark.slow
 def test_a_million_bits_are_decided_as_sionna_does():
     encoder = LDPC5GEncoder(2736, 5472, 6)
     b, llr = transmit(encoder, np.tile(np.linspace(-1.0, 3.0, 32), 12))

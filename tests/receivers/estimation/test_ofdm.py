@@ -67,15 +67,15 @@ def test_noiseless_pilots_give_the_channel(denoiser):
 def test_error_variance_is_calibrated_on_the_default_link(no, denoiser):
     """The normalised error of channels as trained on has unit variance."""
     from link_sim.recipes.channels import TEST_SEED, noisy
-    from link_sim.recipes.ofdm_channels import over_carriers, umi_fields
+    from link_sim.recipes import ofdm_channels
 
-    h = umi_fields(TEST_SEED, 256)
+    h = ofdm_channels.umi_fields(TEST_SEED, 256)
     h = h / np.sqrt(np.mean(np.abs(h) ** 2, axis=(1, 2, 3), keepdims=True))
-    responses = over_carriers(denoiser).__closure__
     (x, sigma), x0 = noisy(
         np.random.default_rng(1), h, -10 * np.log10(no), -10 * np.log10(no)
     )
-    own = next(c.cell_contents for c in responses if isinstance(c.cell_contents, tuple))
+    frequencies = ofdm_channels.default_frequencies()
+    own = ofdm_channels.responses(denoiser, 4, frequencies)
     mean, variance = denoiser.posterior(x, sigma, own, own)
     error = np.abs(mean - (x0[..., 0] + 1j * x0[..., 1])) ** 2
     assert np.mean(error) == pytest.approx(np.mean(variance), rel=0.1)
@@ -149,7 +149,14 @@ def test_fading_over_time_is_that_of_its_covariance(denoiser):
     np.testing.assert_allclose(gain, c[:, [2, 11]] @ np.linalg.inv(pilots), atol=1e-4)
 
 
-@pytest.mark.parametrize("layers, ports", [(1, [0]), (2, [0, 1]), (2, [0, 2])])
+@pytest.mark.parametrize(
+    "layers, ports",
+    [
+        pytest.param(1, [0], marks=pytest.mark.slow),
+        pytest.param(2, [0, 1], marks=pytest.mark.slow),
+        (2, [0, 2]),
+    ],
+)
 def test_works_inside_the_pusch_receiver(layers, ports, denoiser):
     """5G DMRS, covered pairs of pilots too: fewer errors than Sionna's estimator."""
     config.seed = 3

@@ -40,9 +40,14 @@ def test_certain_bits_are_kept():
 
 
 @pytest.mark.parametrize(
-    "rate, raw, restored", [(0.2, 10.4, 16.8), (0.1, 14.0, 20.8),
-                            (0.05, 17.4, 24.0), (0.01, 24.6, 30.3)],
-)  # fmt: skip
+    "rate, raw, restored",
+    [
+        pytest.param(0.2, 10.4, 16.8, marks=pytest.mark.slow),
+        (0.1, 14.0, 20.8),
+        pytest.param(0.05, 17.4, 24.0, marks=pytest.mark.slow),
+        pytest.param(0.01, 24.6, 30.3, marks=pytest.mark.slow),
+    ],
+)
 def test_psnr_at_known_flip_rates_is_that_of_the_reference(rate, raw, restored):
     image = evaluation_digits()[:1000] / 255.0
     bits = np.asarray(bits_from_image(image))
