@@ -24,6 +24,8 @@ POINTS = 16, 64
 """Of the grids of angle and delay."""
 FINENESS = 4
 """Angles per antenna, where that takes more than there are."""
+TUNING = 0.1
+"""Share of the learning rate with which shipped weights are trained on."""
 
 
 @cache
@@ -121,8 +123,9 @@ def train_ofdm(
 ) -> None:
     """Trains on UMi drops or, from the shipped weights on, on channels of a file.
 
-    channels : of the user; see `own_channels`. polarisations : of their receive
-    antennas, 2 if they alternate between two
+    channels : of the user; see `own_channels`. Their training takes `TUNING` of the
+    learning rate. polarisations : of their receive antennas, 2 if they alternate
+    between two
 
     Raises `ScenarioError` for a file that does not serve.
     """
@@ -148,6 +151,7 @@ def train_ofdm(
 
 
 def _train_on_own(folder: Path, path: Path, polarisations: int, options) -> None:
+    options = options | {"learning_rate": TUNING * options["learning_rate"]}
     own = own_channels(path, polarisations, default_frequencies())
     own.write_held_out(folder)
     antennas = own.learned.shape[2]
