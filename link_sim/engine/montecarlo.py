@@ -112,6 +112,8 @@ class Tally:
 
 def joined(line: Line, more: Line) -> Line:
     """One line of two of the same batch, with the receivers of both."""
+    if more["counts"].keys() <= line["counts"].keys():
+        return line
     seconds = line["seconds"] + more["seconds"]
     counts = more["counts"] | line["counts"]
     return more | line | {"seconds": seconds, "counts": counts}

@@ -66,16 +66,16 @@ def open_results(
             runs.insert(0, load_results(folder)[0])
             known = versions.load(folder)
         whole = identity.together(scenario, runs)
+        scenario = whole.model_copy(update={"sweep": scenario.sweep})
+        more = [versions.of_today(scenario)] if makers is None else makers
+        made = versions.join(known, more, folder)
+        file.truncate(length)
+        _replace(folder / "scenario.toml", whole.to_toml())
+        if made != known:
+            _replace(folder / "versions.json", json.dumps(made, indent=2) + "\n")
         if identity.adds(whole, runs[0]):
             for strip in folder.glob("strip.*"):
                 strip.unlink()
-        scenario = whole.model_copy(update={"sweep": scenario.sweep})
-        more = [versions.of_today(scenario)] if makers is None else makers
-        joined = versions.join(known, more, folder)
-        file.truncate(length)
-        _replace(folder / "scenario.toml", whole.to_toml())
-        if joined != known:
-            _replace(folder / "versions.json", json.dumps(joined, indent=2) + "\n")
         yield Results(scenario, lines, file)
 
 
@@ -117,7 +117,7 @@ def merge(folders: list[Path], out: Path) -> None:
                     f"{folder} has other counts than another folder for batch {key[1]} "
                     f"at {key[0]:g}: merge folders that the same software made"
                 )
-            lines[key] = known if known is line else joined(known, line)
+            lines[key] = joined(known, line)
     scenario = identity.together(scenario, [run for run, _ in parts])
     with open_results(out, scenario, makers) as stored:
         there = {(line["point"], line["batch"]): line for line in stored.lines}

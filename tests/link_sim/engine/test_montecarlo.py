@@ -227,3 +227,13 @@ def test_a_sweep_ends_at_the_first_point_on_target(target, simulated, workers):
     lengths = [len(tally.lines) for tally in tallies.values()]
     assert lengths == [2] * simulated + [0] * (4 - simulated)
     assert montecarlo.unfinished(tallies) == []
+
+
+def test_a_batch_that_is_there_twice_counts_once_and_takes_its_time_once():
+    def line(**counts):
+        return {"point": 1.0, "batch": 0, "seed": 0, "seconds": 2.0, "counts": counts}
+
+    one = line(a={"frames": 4})
+    assert montecarlo.joined(one, line(a={"frames": 4})) == one
+    both = montecarlo.joined(one, line(b={"frames": 4}))
+    assert both["seconds"] == 4.0 and set(both["counts"]) == {"a", "b"}
