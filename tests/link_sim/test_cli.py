@@ -15,6 +15,7 @@ from link_sim import cli
 from link_sim.bench.table import BENCHES
 from link_sim.engine import montecarlo, results, versions
 from link_sim.recipes.table import Recipe
+from link_sim.show import plots
 
 KEYS = "scenario receiver axis point metric value low high count".split()
 
@@ -145,7 +146,8 @@ def test_tables_for_papers_and_programs(invoke):
     assert [float(x) for x in first] == [ber["perfect-csi", p]["value"] for p in (2, 6)]
 
 
-def test_a_sweep_that_ends_early_says_so(invoke):
+def test_a_sweep_that_ends_early_says_so(invoke, monkeypatch):
+    monkeypatch.setattr(plots, "save_plots", lambda *_: None)
     target = ("--set", "stop.target_bler=0.5", "--set", "sweep.points=[2, 60, 70]")
     result = invoke("run", "smoke", *target)
     assert result.exit_code == 0, result.output
