@@ -90,7 +90,7 @@ def over_frequencies(denoiser, antennas: int, frequencies: np.ndarray):
 
 
 def responses(denoiser, antennas: int, frequencies: np.ndarray) -> tuple:
-    """Of an array to the angles, and of frequencies [Hz] to the delays of a denoiser."""
+    """Of an array to angles, and of frequencies [Hz] to the delays of a denoiser."""
     delays = delay_response(frequencies, delay_grid(frequencies))
     return array_response(antennas, denoiser.points[0]), delays
 

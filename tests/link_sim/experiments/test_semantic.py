@@ -170,6 +170,7 @@ def test_frames_received_in_parts_are_counted_as_a_batch(weights):
             assert parts[name][key] == pytest.approx(value, rel=close, abs=20 * close)
 
 
+@pytest.mark.slow
 def test_pictures_by_receiver_and_point(weights):
     strip = picture_strip(scenario(weights), 3)
     assert strip["image"].shape == (3, 28, 28, 1)
@@ -229,7 +230,8 @@ def test_replaced_weights_are_refused(weights, tmp_path, name):
     shutil.copytree(weights, folder)
     chosen = pins.pinned(scenario(folder, 'receivers=["ls+ae"]'))
     with open_results(results, chosen) as stored:
-        stored.append({"point": 0.0208333, "batch": 0, "counts": {"ls+ae": {}}})
+        line = {"point": 0.0208333, "batch": 0, "seed": 1, "seconds": 1.0}
+        stored.append({**line, "counts": {"ls+ae": {"frames": 4}}})
     file = str(folder / f"{name}.npz")
     arrays = pretrained.load_arrays(file)
     pretrained.save_arrays(file, {**arrays, "000": 2 * arrays["000"]}, card(file))

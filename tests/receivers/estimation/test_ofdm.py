@@ -63,11 +63,11 @@ def test_noiseless_pilots_give_the_channel(denoiser):
     assert np.all(err_var > 0)
 
 
-@pytest.mark.parametrize("no", [0.03, 0.3])
+@pytest.mark.parametrize("no", [0.03, pytest.param(0.3, marks=pytest.mark.slow)])
 def test_error_variance_is_calibrated_on_the_default_link(no, denoiser):
     """The normalised error of channels as trained on has unit variance."""
-    from link_sim.recipes.channels import TEST_SEED, noisy
     from link_sim.recipes import ofdm_channels
+    from link_sim.recipes.channels import TEST_SEED, noisy
 
     h = ofdm_channels.umi_fields(TEST_SEED, 256)
     h = h / np.sqrt(np.mean(np.abs(h) ** 2, axis=(1, 2, 3), keepdims=True))
