@@ -29,6 +29,7 @@ def test_a_batch_that_kills_every_worker_is_answered_in_one_sentence(tmp_path):
         refused(run, "a worker process died", "finished batches are kept")
 
 
+@pytest.mark.slow
 def test_a_scheduler_that_goes_away_is_answered_in_one_sentence(tmp_path):
     with cluster(tmp_path) as (scheduler, processes):
         start_worker(scheduler, processes)

@@ -61,7 +61,8 @@ def counts_of(link, point, batch):
     return plain(link.count(link.draw(link.scenario.at(point), batch)))
 
 
-@pytest.mark.parametrize("users", [pytest.param(1, marks=pytest.mark.slow), 2])
+@pytest.mark.slow
+@pytest.mark.parametrize("users", [1, 2])
 def test_a_batch_counts_every_receiver_alike_and_again(weights, users):
     names = '["perfect-csi+ae", "perfect-csi+cdiff-2", "perfect-csi+jpeg"]'
     chosen = scenario(weights, f"users={users}", f"receivers={names}")

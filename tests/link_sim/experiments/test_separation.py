@@ -33,6 +33,7 @@ def scenario(folder, *settings, points="[12]"):
     )  # fmt: skip
 
 
+@pytest.mark.slow
 def test_images_of_any_size_come_through_and_fall_off_the_cliff(folder):
     asked = scenario(folder, 'receivers=["jpeg", "jpeg-at-12"]', points="[6, 12]")
     link, psnr = SeparationLink(asked), {}

@@ -75,6 +75,7 @@ def test_estimators_fall_in_order():
     assert errors["off"] < errors["sbl"]
 
 
+@pytest.mark.slow
 def test_windows_are_found_and_left_out():
     field, _, y, m = observe(2, 48, (0.4, 0.6), seed=2)
     plain = error(field.h, off.off_grid(ARRAY, y, m, NO, NEAREST)[0])

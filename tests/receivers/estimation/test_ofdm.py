@@ -63,7 +63,8 @@ def test_noiseless_pilots_give_the_channel(denoiser):
     assert np.all(err_var > 0)
 
 
-@pytest.mark.parametrize("no", [0.03, pytest.param(0.3, marks=pytest.mark.slow)])
+@pytest.mark.slow
+@pytest.mark.parametrize("no", [0.03, 0.3])
 def test_error_variance_is_calibrated_on_the_default_link(no, denoiser):
     """The normalised error of channels as trained on has unit variance."""
     from link_sim.recipes import ofdm_channels
