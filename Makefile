@@ -6,7 +6,7 @@ run: .venv/installed        ## compare the receivers of the default scenario
 	$(BIN)/link-sim run
 
 test: .venv/installed       ## run the quick tests
-	$(BIN)/python -m pytest -m "not slow"
+	$(BIN)/python -m pytest -m "not slow" -n 2 --dist loadfile
 
 test-slow: .venv/installed  ## run the tests of trained quality and long checks
 	$(BIN)/python -m pytest -m slow
