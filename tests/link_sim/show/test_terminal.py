@@ -21,7 +21,7 @@ def screens(folder, columns, *arguments):
     """The screen after each piece of output of a run, as lists of lines."""
     master, slave = pty.openpty()
     size = {"COLUMNS": str(columns), "LINES": str(ROWS), "TERM": "xterm"}
-    environment = os.environ | size | {"FAKE_SECONDS": "0.5"}
+    environment = os.environ | size | {"FAKE_SECONDS": "1"}
     command = [sys.executable, str(PROGRAM), *arguments]
     process = subprocess.Popen(
         command, cwd=folder, env=environment, stdin=slave, stdout=slave, stderr=slave
