@@ -13,6 +13,7 @@ from link_sim.models import (  # noqa: F401
     graph_amp,
     pairwise,
     pixel_denoiser,
+    scalable,
     semantic,
     spectral,
     unet,

@@ -40,3 +40,12 @@ def heun(denoiser, x, sigmas):
 
     x = ops.fori_loop(0, sigmas.shape[0] - 2, body, x)
     return euler(denoiser, x, sigmas[-2:])
+
+
+def transport(velocity, x, num_steps: int):
+    """Euler steps of `dx / dt = velocity(x, t)` from t = 0 to 1, evenly spaced."""
+
+    def body(i, x):
+        return x + velocity(x, ops.cast(i, x.dtype) / num_steps) / num_steps
+
+    return ops.fori_loop(0, num_steps, body, x)

@@ -70,6 +70,7 @@ if TYPE_CHECKING:
     from link_sim.receivers.precoding.wmmse import (
         ReducedWMMSE as ReducedWMMSE,
     )
+    from link_sim.receivers.scalable import FlowDecoder, ScalableSymbolEncoder
     from link_sim.receivers.semantic import SemanticDecoder, SymbolEncoder
     from link_sim.receivers.whitening import WhitenedDetector, WhitenedEstimator
 
@@ -101,6 +102,7 @@ _MODULES = {
     "precoding.calibrated": ("CalibratedInputZF", "CalibratedZF"),
     "precoding.linear": ("MRT", "RZF", "ZF"),
     "precoding.wmmse": ("WMMSE", "ReducedWMMSE"),
+    "scalable": ("FlowDecoder", "ScalableSymbolEncoder"),
     "semantic": ("SemanticDecoder", "SymbolEncoder"),
     "whitening": ("WhitenedDetector", "WhitenedEstimator"),
 }
@@ -113,6 +115,7 @@ __all__ = [
     "ConstellationDemapper",
     "EPDetector",
     "Entry",
+    "FlowDecoder",
     "GraphAMPDetector",
     "GridContext",
     "GridDetector",
@@ -134,6 +137,7 @@ __all__ = [
     "ReceiverLayer",
     "Reception",
     "ScoreChannelEstimator",
+    "ScalableSymbolEncoder",
     "SemanticDecoder",
     "SionnaEPDetector",
     "SionnaLinearDetector",

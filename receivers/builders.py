@@ -4,6 +4,7 @@ from functools import partial
 
 import numpy as np
 
+from link_sim.models.cards import read_card
 from link_sim.models.pretrained import load_model
 from link_sim.receivers.context import (
     GridContext,
@@ -31,6 +32,7 @@ from link_sim.receivers.estimation.lmmse import LMMSEChannelEstimator
 from link_sim.receivers.estimation.ofdm import ScoreChannelEstimator
 from link_sim.receivers.images.restoration import ConditionalDDPM
 from link_sim.receivers.precoding.linear import RZF, ZF
+from link_sim.receivers.scalable import FlowDecoder
 from link_sim.receivers.semantic import SemanticDecoder
 
 
@@ -140,7 +142,8 @@ def _restorer(preset: str, **options):
 
 
 def semantic(preset: str, **options):
-    return SemanticDecoder.from_preset(preset, **options)
+    decoder = FlowDecoder if "image_shape" in read_card(preset) else SemanticDecoder
+    return decoder.from_preset(preset, **options)
 
 
 regression = _restorer

@@ -80,6 +80,21 @@ def observe(x_hat, no_eff, max_symbols: int):
     return vector, ops.stack(levels, axis=-1)
 
 
+def check_count(count: int, users: int, most: int) -> None:
+    """Raises `ValueError` for symbols per image that users or networks do not allow."""
+    if not 0 < count <= most or count % users:
+        raise ValueError(
+            f"{count} symbols for {users} users: use a multiple of the users up to "
+            f"{most}"
+        )
+
+
+def check_steps(num_steps: int) -> None:
+    """Raises `ValueError` for a number of evaluations that no decoder takes."""
+    if not 1 <= num_steps <= 200:
+        raise ValueError(f"num_steps = {num_steps} is not possible: use 1 to 200")
+
+
 @keras.saving.register_keras_serializable(package="link_sim")
 class SymbolEncoder(ReceiverLayer):
     """Maps images to channel symbols.
@@ -91,6 +106,7 @@ class SymbolEncoder(ReceiverLayer):
     Call arguments:
         image: [batch, users, height, width, channels] in [0, 1].
         count: Symbols k per image, a multiple of the users; the first k are sent.
+        no: What the transmitter expects of the noise; this one does not care.
 
     Returns complex64 [batch, users, k]; each image has mean symbol energy 1. Raises
     `ValueError` for a `count` that the network or the users do not allow.
@@ -114,16 +130,11 @@ class SymbolEncoder(ReceiverLayer):
             )
         return cls(network, **kwargs)
 
-    def __call__(self, image, count: int, **kwargs):
-        users = image.shape[1]
-        if not 0 < count <= self.max_symbols or count % users:
-            raise ValueError(
-                f"{count} symbols for {users} users: use a multiple of the users up to "
-                f"{self.max_symbols}"
-            )
-        return super().__call__(image, count=count, **kwargs)
+    def __call__(self, image, count: int, no=None, **kwargs):
+        check_count(count, image.shape[1], self.max_symbols)
+        return super().__call__(image, count=count, no=no, **kwargs)
 
-    def call(self, image, count: int):
+    def call(self, image, count: int, no=None):
         users = image.shape[1]
         z = self.network(ops.reshape(image, (-1, *image.shape[2:])))
         real, imag = z[:, :count], z[:, self.max_symbols : self.max_symbols + count]
@@ -163,6 +174,7 @@ class SemanticDecoder(ReceiverLayer):
         x_hat: [batch, users, k], complex, unbiased estimates of symbols of energy 1.
         no_eff: The same shape, float, variance of their errors per complex dimension.
         noise: Of the sampler, from `draw_noise`; drawn from `seed` if not given.
+        realism: How far to go from the MMSE estimate to the sample, 0 to 1.
 
     Returns images [batch, users, height, width, channels] in [0, 1]. Raises
     `ValueError` for more symbols than `max_symbols`, or other numbers of steps.
@@ -176,8 +188,7 @@ class SemanticDecoder(ReceiverLayer):
         self, denoiser, image_shape, max_symbols, num_steps=1, seed=0, **kwargs
     ):
         super().__init__(**kwargs)
-        if not 1 <= num_steps <= 200:
-            raise ValueError(f"num_steps = {num_steps} is not possible: use 1 to 200")
+        check_steps(num_steps)
         self.denoiser = denoiser
         self.image_shape = tuple(image_shape)
         self.max_symbols = max_symbols
@@ -203,23 +214,24 @@ class SemanticDecoder(ReceiverLayer):
         """The sampler's noise: [num_images, height, width, channels]."""
         return keras.random.normal((num_images, *self.image_shape), seed=seed)
 
-    def __call__(self, x_hat, no_eff, noise=None, **kwargs):
+    def __call__(self, x_hat, no_eff, noise=None, realism=1.0, **kwargs):
         if x_hat.shape[-1] > self.max_symbols:
             raise ValueError(
                 f"{x_hat.shape[-1]} symbols per image, but the decoder was trained for "
                 f"{self.max_symbols}: lower the bandwidth ratio"
             )
-        return super().__call__(x_hat, no_eff, noise=noise, **kwargs)
+        return super().__call__(x_hat, no_eff, noise=noise, realism=realism, **kwargs)
 
-    def call(self, x_hat, no_eff, noise=None):
+    def call(self, x_hat, no_eff, noise, realism):
         vector, levels = observe(x_hat, no_eff, self.max_symbols)
         denoiser = functools.partial(self.denoiser, vector=vector, levels=levels)
         count = ops.shape(vector)[0]
-        x = denoiser(ops.zeros((count, *self.image_shape)), SIGMA_INFINITE)
+        x = mean = denoiser(ops.zeros((count, *self.image_shape)), SIGMA_INFINITE)
         if self.num_steps > 1:
             noise = self.draw_noise(count, self.seed) if noise is None else noise
             sigmas = karras_sigmas(self.num_steps - 1, SIGMA_MIN, SIGMA_MAX)
-            x = euler(denoiser, x + sigmas[0] * noise, sigmas)
+            end = euler(denoiser, mean + sigmas[0] * noise, sigmas)
+            x = mean + realism * (end - mean)
         image = (ops.clip(x, -1, 1) + 1) / 2
         return ops.reshape(image, (-1, x_hat.shape[1], *self.image_shape))
 

@@ -1,5 +1,7 @@
 """LDPC decoding: with early stopping, and Sionna's own behind a Keras face."""
 
+from functools import partial
+
 import keras
 import tensorflow as tf
 from sionna.phy.fec.ldpc import LDPC5GDecoder, LDPC5GEncoder
@@ -44,7 +46,9 @@ class LDPCDecoder(ReceiverLayer):
         self.num_iter = num_iter
         self._bp = QuasiCyclicBP(encoder)
         self._slots = SLOTS["GPU" if tf.config.list_physical_devices("GPU") else "CPU"]
-        self._decode = tf.function(self._queue, autograph=False, jit_compile=True)
+        # partial: TensorFlow warns of a method that many objects trace, once each
+        queue = partial(self._queue)
+        self._decode = tf.function(queue, autograph=False, jit_compile=True)
 
     def call(self, llr):
         shape = tf.concat([tf.shape(llr)[:-1], [self.encoder.k]], 0)

@@ -1,0 +1,238 @@
+"""Convolutional networks for images of any size as symbols at any rate and SNR.
+
+An image is folded to a quarter of its height and width; each place of that map sends
+up to `per_place` complex numbers, the most important first, so that a transmission of
+fewer symbols is the beginning of a longer one.
+"""
+
+import keras
+import numpy as np
+from keras import ops
+
+from link_sim.models.layers import conv
+
+EMBEDDING = 64
+"""Numbers that modulate all blocks."""
+FOLD = 4
+"""Pixels of a place, in height and in width."""
+
+
+@keras.saving.register_keras_serializable(package="link_sim")
+class ScalableEncoder(keras.Model):
+    """Maps images to a map of real features, real parts first, then imaginary parts.
+
+    Args:
+        channels: Of the images.
+        per_place: Complex numbers of each `FOLD` x `FOLD` pixels, at most.
+        widths: Channels at half and at quarter resolution.
+        depths: Residual blocks there.
+        outputs: Reals for each complex number: 2, or 4 for means and then log
+            variances.
+        dtype: Policy of the convolutions.
+
+    Call arguments:
+        inputs: `image` [batch, height, width, channels] in [-1, 1], sides multiples
+            of `FOLD`, and `levels` [batch, 2]: 1 / (1 + no) and the share of the
+            numbers that is sent, both above 0.
+
+    Returns float32 [batch, height / 4, width / 4, outputs * per_place].
+    """
+
+    def __init__(
+        self,
+        channels: int,
+        per_place: int,
+        widths=(64, 128),
+        depths=(1, 2),
+        outputs: int = 2,
+        dtype: str = "float32",
+        **kwargs,
+    ):
+        image, levels = keras.Input((None, None, channels)), keras.Input((2,))
+        embedding = embed(levels, dtype)
+        x = conv(widths[0], 4, dtype, strides=2)(image)
+        x = _blocks(x, embedding, depths[0], dtype)
+        x = conv(widths[1], 2, dtype, strides=2)(x)
+        x = _blocks(x, embedding, depths[1], dtype)
+        z = conv(outputs * per_place, 3, "float32")(ops.silu(x))
+        super().__init__([image, levels], z, **kwargs)
+        self.config = {
+            "channels": channels,
+            "per_place": per_place,
+            "widths": list(widths),
+            "depths": list(depths),
+            "outputs": outputs,
+            "dtype": dtype,
+        }
+
+    def get_config(self):
+        return {**self.config, "name": self.name}
+
+
+@keras.saving.register_keras_serializable(package="link_sim")
+class ScalableDecoder(keras.Model):
+    """Maps received features to images: the mean of what was sent, given them.
+
+    Args:
+        channels, per_place, dtype: As of the encoder.
+        widths: Channels at half and at quarter resolution.
+        depths: Residual blocks there.
+
+    Call arguments:
+        inputs: `features` [batch, height / 4, width / 4, 2 per_place], linear MMSE
+            estimates of the encoder's; `weights` [batch, height / 4, width / 4,
+            per_place], the factors 1 / (1 + no) in them, 0 where nothing was sent;
+            `levels` [batch, 2], the mean of those that are not 0 and their share.
+
+    Returns float32 [batch, height, width, channels], about [-1, 1].
+    """
+
+    def __init__(
+        self,
+        channels: int,
+        per_place: int,
+        widths=(64, 128),
+        depths=(2, 3),
+        dtype: str = "float32",
+        **kwargs,
+    ):
+        features = keras.Input((None, None, 2 * per_place))
+        weights = keras.Input((None, None, per_place))
+        levels = keras.Input((2,))
+        embedding = embed(levels, dtype)
+        x = ops.concatenate([features, weights], axis=-1)
+        x = conv(widths[1], 3, dtype)(x)
+        x = _blocks(x, embedding, depths[1], dtype)
+        x = _unfold(widths[0], 2, dtype)(x)
+        x = _blocks(x, embedding, depths[0], dtype)
+        image = _unfold(channels, 4, "float32")(ops.silu(x))
+        super().__init__([features, weights, levels], image, **kwargs)
+        self.config = {
+            "channels": channels,
+            "per_place": per_place,
+            "widths": list(widths),
+            "depths": list(depths),
+            "dtype": dtype,
+        }
+
+    def get_config(self):
+        return {**self.config, "name": self.name}
+
+
+@keras.saving.register_keras_serializable(package="link_sim")
+class FlowNetwork(keras.Model):
+    """The velocity of a flow from images that are too smooth to sharp ones.
+
+    In units of the square root of `expected_error`.
+
+    Args:
+        channels: Of the images.
+        widths: Channels at half and at quarter resolution.
+        depths: Residual blocks at half resolution, on the way down and again up, and
+            at quarter resolution.
+        dtype: Policy of the convolutions.
+
+    Call arguments:
+        inputs: `image` [batch, height, width, channels] on the way, and `levels`
+            [batch, 3]: those of the decoder, and the time between 0 and 1.
+
+    Returns float32 [batch, height, width, channels], zero before training.
+    """
+
+    def __init__(
+        self,
+        channels: int,
+        widths=(96, 128),
+        depths=(2, 2),
+        dtype: str = "float32",
+        **kwargs,
+    ):
+        image, levels = keras.Input((None, None, channels)), keras.Input((3,))
+        embedding = embed(levels, dtype)
+        x = conv(widths[0], 4, dtype, strides=2)(image)
+        x = skip = _blocks(x, embedding, depths[0], dtype)
+        x = conv(widths[1], 2, dtype, strides=2)(x)
+        x = _blocks(x, embedding, depths[1], dtype)
+        x = _unfold(widths[0], 2, dtype)(x) + skip
+        x = _blocks(x, embedding, depths[0], dtype)
+        last = _unfold(channels, 4, "float32", kernel_initializer="zeros")
+        super().__init__([image, levels], last(ops.silu(x)), **kwargs)
+        self.config = {
+            "channels": channels,
+            "widths": list(widths),
+            "depths": list(depths),
+            "dtype": dtype,
+        }
+
+    def get_config(self):
+        return {**self.config, "name": self.name}
+
+
+def embed(levels, dtype: str):
+    """What modulates the blocks, [batch, EMBEDDING], from the log of the levels."""
+    dense = keras.layers.Dense
+    x = ops.log(ops.maximum(levels, 1e-4))
+    x = ops.concatenate([x, ops.log(ops.maximum(1 - levels, 1e-4))], axis=-1)
+    x = dense(EMBEDDING, "silu", dtype="float32")(x)
+    return dense(EMBEDDING, "silu", dtype=dtype)(x)
+
+
+def _blocks(x, embedding, number: int, dtype: str):
+    for _ in range(number):
+        x = _modulated_block(x, embedding, dtype)
+    return x
+
+
+def _modulated_block(x, embedding, dtype: str):
+    """Two 3x3 convolutions, a scale and a shift of each channel between them.
+
+    The second convolution starts at zero, so that a new block is the identity.
+    """
+    width = x.shape[-1]
+    h = conv(width, 3, dtype)(ops.silu(x))
+    modulation = keras.layers.Dense(2 * width, dtype=dtype)(embedding)
+    scale, shift = ops.split(modulation[:, None, None, :], 2, axis=-1)
+    h = ops.silu(h * (1 + scale) + shift)
+    return x + conv(width, 3, dtype, kernel_initializer="zeros")(h)
+
+
+def _unfold(width: int, size: int, dtype: str, **options):
+    """A transposed convolution to twice the height and width."""
+    return keras.layers.Conv2DTranspose(
+        width, size, strides=2, padding="same", dtype=dtype, **options
+    )
+
+
+def expected_error(levels, largest_ratio: float):
+    """About the variance of a decoded image's error, [batch], for sides of 2.
+
+    .25 / (1 + 100 b), where b bits a value is what the channel carries: a rule that
+    fits natural images, and by which training weighs its examples.
+    """
+    snr = levels[:, 0] / ops.maximum(1 - levels[:, 0], 1e-6)
+    bits = largest_ratio * levels[:, 1] * ops.log2(1 + snr)
+    return 0.25 / (1 + 100 * bits)
+
+
+def starting_noise(scale):
+    """Standard deviation of the noise that a flow starts with, half of `scale`."""
+    return 0.5 * scale
+
+
+def place_ranks(height: int, width: int) -> np.ndarray:
+    """In which order places send, [height, width]: any beginning covers the image."""
+    places = np.arange(height * width)
+    return np.argsort(np.argsort(places * 0.6180339887498949 % 1)).reshape(
+        height, width
+    )
+
+
+def sent_mask(share, height: int, width: int, per_place: int):
+    """1 for the first numbers, a `share` [batch] of all, and 0 for the others.
+
+    Returns float32 [batch, height, width, per_place].
+    """
+    ranks = place_ranks(height, width)[..., None]
+    order = ranks + height * width * np.arange(per_place)
+    count = ops.round(share * order.size)[:, None, None, None]
+    return ops.cast(ops.convert_to_tensor(order, "float32")[None] < count, "float32")

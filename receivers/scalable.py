@@ -1,0 +1,236 @@
+"""Semantic communication by convolutional networks: any image size, rate and SNR.
+
+The same slots as `link_sim.receivers.semantic`, and its conventions.
+"""
+
+import functools
+
+import keras
+from keras import ops
+
+from link_sim.models import pretrained
+from link_sim.models.samplers import transport
+from link_sim.models.scalable import (
+    FOLD,
+    FlowNetwork,
+    ScalableDecoder,
+    ScalableEncoder,
+    expected_error,
+    starting_noise,
+)
+from link_sim.receivers.layer import ReceiverLayer
+from link_sim.receivers.places import Places
+from link_sim.receivers.semantic import (
+    assign_places,
+    check_count,
+    check_steps,
+    normalise_power,
+)
+
+
+@keras.saving.register_keras_serializable(package="link_sim")
+class ScalableSymbolEncoder(ReceiverLayer):
+    """Maps images of any size to channel symbols, the most important first.
+
+    Args:
+        network: A `ScalableEncoder`.
+        image_shape: Height, width and channels.
+
+    Call arguments:
+        image: [batch, users, height, width, channels] in [0, 1].
+        count: Symbols k per image, a multiple of the users; the first k are sent.
+        no: Noise variance that the transmitter expects, 1 / SNR of a user.
+
+    Returns complex64 [batch, users, k]; each image has mean symbol energy 1. Raises
+    `ValueError` for a `count` that the network or the users do not allow.
+    """
+
+    def __init__(self, network, image_shape, **kwargs):
+        super().__init__(**kwargs)
+        self.network = network
+        self.image_shape = tuple(image_shape)
+        self.places = Places(self.image_shape)
+        per_place = network.config["per_place"]
+        self.max_symbols = per_place * self.places.number
+
+    @classmethod
+    def from_preset(cls, name: str, image_shape=None, **kwargs):
+        """The encoder with the shipped weights `name`, or those in an `.npz` file.
+
+        `image_shape` is that of its training where none is given. Raises `ValueError`
+        for weights of something else.
+        """
+        network = _load(name, ScalableEncoder, "a scalable encoder")
+        shape = image_shape or pretrained.read_card(name)["image_shape"]
+        return cls(network, shape, **kwargs)
+
+    def __call__(self, image, count: int, no=0.1, **kwargs):
+        check_count(count, image.shape[1], self.max_symbols)
+        return super().__call__(image, count=count, no=no, **kwargs)
+
+    def call(self, image, count: int, no):
+        users = image.shape[1]
+        image = 2 * ops.reshape(image, (-1, *self.image_shape)) - 1
+        level = ops.full((ops.shape(image)[0],), 1 / (1 + no), "float32")
+        levels = ops.stack([level, 0 * level + count / self.max_symbols], axis=-1)
+        z = self.places.sequence(self.network([self.places.pad(image), levels]))
+        real, imag = ops.split(z, 2, axis=1)  # [images, per_place, places]
+        real, imag = (
+            ops.reshape(part, (-1, self.max_symbols))[:, :count]
+            for part in (real, imag)
+        )
+        parts = normalise_power(ops.stack([real, imag], axis=-1), float(count))
+        x = ops.view_as_complex(parts)
+        return assign_places(ops.reshape(x, (-1, users, count)))
+
+    def get_config(self):
+        network = keras.saving.serialize_keras_object(self.network)
+        config = {"network": network, "image_shape": self.image_shape}
+        return {**super().get_config(), **config}
+
+    @classmethod
+    def from_config(cls, config):
+        network = keras.saving.deserialize_keras_object(config["network"])
+        return cls(**{**config, "network": network})
+
+
+@keras.saving.register_keras_serializable(package="link_sim")
+class FlowDecoder(ReceiverLayer):
+    """Recovers images of any size from equalised symbols and their noise variances.
+
+    The first evaluation is the MMSE estimate; the others carry it, with a little noise,
+    along a flow to an image that looks like one: about the least error that a receiver
+    with images of the true distribution can have (Ohayon, Michaeli and Elad,
+    "Posterior-mean rectified flow", 2025).
+
+    Args:
+        network: A `ScalableDecoder`.
+        image_shape: Height, width and channels.
+        flow: A `FlowNetwork`; for `num_steps` above 1.
+        num_steps: Evaluations of networks, 1 to 200.
+        seed: Of the noise that is drawn where none is given.
+
+    Call arguments:
+        x_hat: [batch, users, k], complex, unbiased estimates of symbols of energy 1.
+        no_eff: The same shape, float, variance of their errors per complex dimension.
+        noise: Of the flow's start, from `draw_noise`; drawn from `seed` if not given.
+        realism: How far to go from the MMSE estimate to the end of the flow, 0 to 1.
+
+    Returns images [batch, users, height, width, channels] in [0, 1]. Raises
+    `ValueError` for more symbols than there can be, or other numbers of steps.
+
+    Example:
+        >>> decoder = FlowDecoder.from_preset("semantic-cdiff-cifar10", num_steps=4)
+        >>> image_hat = decoder(x_hat, no_eff)
+    """
+
+    def __init__(
+        self, network, image_shape, flow=None, num_steps: int = 1, seed=0, **kwargs
+    ):
+        super().__init__(**kwargs)
+        check_steps(num_steps)
+        if num_steps > 1 and flow is None:
+            raise ValueError(f"num_steps = {num_steps} takes a flow: give it, or use 1")
+        self.network, self.flow = network, flow
+        self.image_shape = tuple(image_shape)
+        self.places = Places(self.image_shape)
+        self.per_place = network.config["per_place"]
+        self.max_symbols = self.per_place * self.places.number
+        self.num_steps, self.seed = num_steps, seed
+
+    @classmethod
+    def from_preset(cls, name: str, num_steps: int = 1, image_shape=None, **kwargs):
+        """The decoder with the shipped weights `name`, or those in an `.npz` file.
+
+        `image_shape` is that of its training where none is given. Raises `ValueError`
+        for weights of something else.
+        """
+        card, flow = pretrained.read_card(name), None
+        if "mean" in card:
+            flow = _load(name, FlowNetwork, "a flow")
+            path = pretrained.weights_path(name).with_name(f"{card['mean']}.npz")
+            name = (
+                str(path) if name.endswith(".npz") and path.is_file() else card["mean"]
+            )
+        network = _load(name, ScalableDecoder, "a scalable decoder")
+        shape = image_shape or card["image_shape"]
+        return cls(network, shape, flow, num_steps, **kwargs)
+
+    def draw_noise(self, num_images, seed: int):
+        """The noise that flows start with: [num_images, height, width, channels]."""
+        return keras.random.normal((num_images, *self.image_shape), seed=seed)
+
+    def __call__(self, x_hat, no_eff, noise=None, realism=1.0, **kwargs):
+        check_count(x_hat.shape[-1], x_hat.shape[1], self.max_symbols)
+        return super().__call__(x_hat, no_eff, noise=noise, realism=realism, **kwargs)
+
+    def call(self, x_hat, no_eff, noise, realism):
+        features, weights, levels = self.observe(x_hat, no_eff)
+        x = mean = self.network([features, weights, levels])
+        if self.num_steps > 1:
+            count = ops.shape(levels)[0]
+            noise = self.draw_noise(count, self.seed) if noise is None else noise
+            share = self.per_place / (FOLD**2 * self.image_shape[-1])
+            scale = ops.sqrt(expected_error(levels, share))[:, None, None, None]
+            start = mean + starting_noise(scale) * self.places.pad(noise)
+            velocity = functools.partial(self._velocity, levels=levels, scale=scale)
+            end = transport(velocity, start, self.num_steps - 1)
+            x = mean + realism * (end - mean)
+        height, width, _ = self.image_shape
+        image = (ops.clip(x[:, :height, :width], -1, 1) + 1) / 2
+        return ops.reshape(image, (-1, x_hat.shape[1], *self.image_shape))
+
+    def observe(self, x_hat, no_eff):
+        """Features, weights and levels, as a `ScalableDecoder` takes them."""
+        k = x_hat.shape[-1]
+        weight = ops.reshape(assign_places(1 / (1 + no_eff), -1), (-1, k))
+        x_hat = ops.reshape(assign_places(x_hat, -1), (-1, k))
+        maps = [
+            self._map(part)
+            for part in (ops.real(x_hat) * weight, ops.imag(x_hat) * weight, weight)
+        ]
+        used = ops.sum(ops.cast(weight > 0, "float32"), axis=-1)
+        mean = ops.sum(weight, axis=-1) / ops.maximum(used, 1)
+        levels = ops.stack([mean, used / self.max_symbols], axis=-1)
+        return ops.concatenate(maps[:2], axis=-1), maps[2], levels
+
+    def _map(self, values):
+        pad = (0, 0), (0, self.max_symbols - values.shape[-1])
+        values = ops.pad(values, pad)
+        shape = -1, self.per_place, self.places.number
+        return self.places.image(ops.reshape(values, shape))
+
+    def _velocity(self, x, time, levels, scale):
+        time = ops.full((ops.shape(levels)[0], 1), time, "float32")
+        return scale * self.flow([x, ops.concatenate([levels, time], axis=-1)])
+
+    def compute_output_shape(self, x_hat_shape, no_eff_shape=None):
+        return (*x_hat_shape[:2], *self.image_shape)
+
+    def get_config(self):
+        serialise = keras.saving.serialize_keras_object
+        return {
+            **super().get_config(),
+            "network": serialise(self.network),
+            "image_shape": self.image_shape,
+            "flow": self.flow and serialise(self.flow),
+            "num_steps": self.num_steps,
+            "seed": self.seed,
+        }
+
+    @classmethod
+    def from_config(cls, config):
+        load = keras.saving.deserialize_keras_object
+        both = "network", "flow"
+        networks = {key: config[key] and load(config[key]) for key in both}
+        return cls(**{**config, **networks})
+
+
+def _load(name: str, kind: type, meaning: str):
+    network = pretrained.load_model(name)
+    if not isinstance(network, kind):
+        raise ValueError(
+            f"'{name}' has no weights of {meaning}, but of {type(network).__name__}: "
+            "use weights that the recipe of this name made"
+        )
+    return network
