@@ -19,10 +19,10 @@ def weights_used(scenario: Scenario) -> dict[str, str]:
             continue  # the experiment says what is missing
         card = read_card(file)
         used[name] = card["sha256"]
-        if isinstance(encoder := card.get("encoder"), str):
-            file = scenario.weights_file(encoder)
+        for other in filter(None, map(card.get, ("encoder", "mean"))):
+            file = scenario.weights_file(str(other))
             if file.endswith(".npz") or file in list_pretrained():
-                used[encoder] = read_card(file)["sha256"]
+                used[other] = read_card(file)["sha256"]
     return used
 
 

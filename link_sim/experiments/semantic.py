@@ -1,5 +1,6 @@
 """The semantic link: images as symbols on a shared grid, and several ways back."""
 
+from collections.abc import Callable
 from functools import partial
 from typing import Any, NamedTuple
 
@@ -39,7 +40,7 @@ class SharedFrames(NamedTuple):
 
     image, labels : [frames, users, ...]; x : symbols, by sender; h, noise : as
     `SharedGrid` draws them; esno_db : of each user; sampler_noise : of the decoders
-    that sample, [frames * users, height, width, channels], or None
+    that sample, [frames * users, height, width, channels], or None; realism : theirs
     """
 
     image: Any
@@ -49,6 +50,17 @@ class SharedFrames(NamedTuple):
     noise: Any
     esno_db: float
     sampler_noise: Any
+    realism: float
+
+
+class Traced(NamedTuple):
+    """What is computed in graphs for a number of symbols: by sender, by estimator and
+    sender, and by receiver."""
+
+    grid: SharedGrid
+    encode: dict[str, Callable]
+    observe: Callable
+    decode: dict[str, Callable]
 
 
 class Recovered(NamedTuple):
@@ -78,14 +90,13 @@ class SemanticLink:
         self._images = load_images(scenario.payload)
         self._labels = load_labels(scenario.payload)
         self.image_shape = self._images.shape[1:]
-        self._separations, self._grids = {}, {}
+        self._separations, self._traces = {}, {}
         self.receivers = [load_receiver(scenario, name) for name in scenario.receivers]
         senders = {each.sender for each in self.receivers if not each.codec}
-        encoders = {sender: load_encoder(scenario, sender) for sender in senders}
-        self._check_ratios({s: e.max_symbols for s, e in encoders.items()})
-        self._encoders = {sender: tf.function(e) for sender, e in encoders.items()}
+        self._encoders = {sender: load_encoder(scenario, sender) for sender in senders}
+        self._check_ratios({s: e.max_symbols for s, e in self._encoders.items()})
         decoders = {each.name: each.decoder for each in self.receivers if each.decoder}
-        self._decode = {n: tf.function(block) for n, block in decoders.items()}
+        self._decoders = decoders
         samplers = (block for block in decoders.values() if block.num_steps > 1)
         self._sampler = next(samplers, None)
         self._classifier = load_model(scenario.weights_file(*scenario.networks))
@@ -100,24 +111,26 @@ class SemanticLink:
     def draw(self, at: SemanticScenario, batch_index: int) -> SharedFrames:
         """A batch of `at`, the scenario at a point of its sweep, on the air."""
         seed, count = at.world_seed(batch_index), self.symbols(at)
-        picks = self.picks(batch_index)
-        image, esno_db = self._images[picks], at.sweep.esno_db
+        picks, esno_db = self.picks(batch_index), at.sweep.esno_db
+        levels = self._images[picks]
+        image, no = image_from_levels(levels), noise_variance(esno_db)
         x = {
-            each.sender: self._separation(each, count, esno_db).send(image)
+            each.sender: self._separation(each, count, esno_db).send(levels)
             if each.codec
-            else self._encoders[each.sender](image_from_levels(image), count)
+            else self._traced(count).encode[each.sender](image, no=no)
             for each in self.receivers
         }
         noise = self._sampler and self._sampler.draw_noise(picks.size, seed)
         h, radio = self._draw(count, len(picks), seed, esno_db)
-        labels, image = tf.constant(self._labels[picks]), image_from_levels(image)
-        return SharedFrames(image, labels, x, h, radio, esno_db, noise)
+        labels = tf.constant(self._labels[picks])
+        return SharedFrames(image, labels, x, h, radio, esno_db, noise, at.realism)
 
     def receive(self, world: SharedFrames) -> dict[str, Recovered]:
         """Images as each receiver recovers them."""
-        no = noise_variance(world.esno_db)
+        no, realism = noise_variance(world.esno_db), tf.constant(world.realism)
         count = next(iter(world.x.values())).shape[-1]
-        observed = self._grid(count)[1](world.x, world.h, world.noise, no)
+        traced = self._traced(count)
+        observed = traced.observe(world.x, world.h, world.noise, no)
         received = {}
         for each in self.receivers:
             x_hat, no_eff = observed[each.estimator][each.sender]
@@ -128,7 +141,7 @@ class SemanticLink:
             else:
                 steps = each.decoder.num_steps
                 noise = world.sampler_noise if steps > 1 else None
-                image_hat = self._decode[each.name](x_hat, no_eff, noise)
+                image_hat = traced.decode[each.name](x_hat, no_eff, noise, realism)
                 received[each.name] = Recovered(image_hat, None)
         return received
 
@@ -167,21 +180,29 @@ class SemanticLink:
 
     def _draw(self, count: int, frames: int, seed: int, esno_db: float):
         """Channel and noise of so many frames."""
-        grid, _ = self._grid(count)  # may draw channels for covariances
+        grid = self._traced(count).grid  # may draw channels for covariances
         config.seed = seed
         return grid.draw(tf.constant(frames), noise_variance(esno_db))
 
-    def _grid(self, count: int):
-        """The grid for so many symbols, and its function from symbols to estimates."""
-        if count not in self._grids:
+    def _traced(self, count: int) -> Traced:
+        """The grid and the functions for so many symbols."""
+        if count not in self._traces:
             grid = SharedGrid(self.scenario, count)
             config.seed = batch_seed(self.scenario.seed, 0.0, 2**31 - 1)
             names = dict.fromkeys(each.estimator for each in self.receivers)
             find = self.scenario.weights_file
             estimators = {n: build_block(ESTIMATORS, n, grid, find=find) for n in names}
             observe = partial(self._observe, grid, estimators)
-            self._grids[count] = grid, tf.function(observe, reduce_retracing=True)
-        return self._grids[count]
+            encode = {
+                name: tf.function(partial(encoder, count=count))
+                for name, encoder in self._encoders.items()
+            }
+            # partial: TensorFlow warns of a block that is traced for many counts
+            decoders = self._decoders.items()
+            decode = {n: tf.function(partial(block)) for n, block in decoders}
+            observe = tf.function(observe, reduce_retracing=True)
+            self._traces[count] = Traced(grid, encode, observe, decode)
+        return self._traces[count]
 
     def _observe(self, grid, estimators, sent, h, noise, no):
         """(x_hat, no_eff) by estimator and sender."""
@@ -216,7 +237,7 @@ class SemanticLink:
         h, noise = self._draw(count, CALIBRATION_FRAMES, seed, esno_db)
         x = tf.zeros([CALIBRATION_FRAMES, self.scenario.users, count], tf.complex64)
         sent = {other.sender: x for other in self.receivers}
-        observe = self._grid(count)[1]
+        observe = self._traced(count).observe
         no_eff = observe(sent, h, noise, noise_variance(esno_db))
         no_eff = no_eff[receiver.estimator][receiver.sender][1]
         return np.reshape(no_eff, (-1, count))

@@ -6,6 +6,7 @@ from typing import NamedTuple
 
 from link_sim.models.cards import list_pretrained, read_card
 from link_sim.receivers.catalog import ESTIMATORS, SEMANTIC, SEPARATION, parse_block
+from link_sim.receivers.scalable import FlowDecoder, ScalableSymbolEncoder
 from link_sim.receivers.semantic import SemanticDecoder, SymbolEncoder
 from link_sim.scenarios.base import ScenarioError
 from link_sim.scenarios.semantic import SemanticScenario
@@ -17,7 +18,7 @@ class SemanticReceiver(NamedTuple):
 
     name: str
     estimator: str
-    decoder: SemanticDecoder | None  # None for the separation baseline
+    decoder: SemanticDecoder | FlowDecoder | None  # None for the separation baseline
     sender: str  # the encoder's weights, or the baseline's own name
     codec: str | None
     design_db: float | None  # Es/N0 that the baseline is designed for, if fixed
@@ -54,9 +55,13 @@ def load_receiver(scenario: SemanticScenario, name: str) -> SemanticReceiver:
     return SemanticReceiver(name, estimator, block, sender, None, None)
 
 
-def load_encoder(scenario: SemanticScenario, name: str) -> SymbolEncoder:
+def load_encoder(
+    scenario: SemanticScenario, name: str
+) -> SymbolEncoder | ScalableSymbolEncoder:
     """The encoder with the weights `name`."""
-    return SymbolEncoder.from_preset(scenario.weights_file(name))
+    file = scenario.weights_file(name)
+    scalable = "image_shape" in read_card(file)
+    return (ScalableSymbolEncoder if scalable else SymbolEncoder).from_preset(file)
 
 
 def _weights(scenario: SemanticScenario, role: str) -> str:

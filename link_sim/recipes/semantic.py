@@ -13,8 +13,6 @@ from pathlib import Path
 from typing import NamedTuple
 
 import keras
-import numpy as np
-from keras import ops
 
 from link_sim.models.semantic import SemanticDenoiser, SemanticEncoder
 from link_sim.receivers.semantic import SemanticDecoder, SymbolEncoder, num_symbols
@@ -22,6 +20,7 @@ from link_sim.recipes.classifiers import PICTURES
 from link_sim.recipes.linear_start import start_linear
 from link_sim.recipes.publishing import DATA, digits, publish, train_in_cycles
 from link_sim.recipes.semantic_batches import RATIOS, Transmission, semantic_batch
+from link_sim.recipes.semantic_quality import measure_decoder
 from link_sim.recipes.table import SEMANTIC_SYSTEMS
 from link_sim.world.sources import (
     evaluation_digits,
@@ -29,7 +28,6 @@ from link_sim.world.sources import (
     training_pictures,
 )
 
-QUALITY_IMAGES, QUALITY_SNR_DB = 1000, 7.0
 START_BATCHES = 160
 """Half of all ratios, half of the largest one, which is all that tells of the symbols
 that only it sends."""
@@ -75,7 +73,6 @@ SOURCES = {
 }
 SYSTEMS = {
     "mnist": ("mnist", 1),
-    "cifar10": ("cifar10", 1),
     "cifar10-2users": ("cifar10", 2),
 }
 """Name -> source and users."""
@@ -175,37 +172,15 @@ def _save(folder: Path, kind, system, encoder, denoiser, seconds, recipe: dict) 
     }
 
     def measure(path: str) -> dict:
-        quality = {"images": QUALITY_IMAGES, "snr_db": QUALITY_SNR_DB}
-        images, symbols = made.held_out(), SymbolEncoder(encoder)
-        for num_steps in (1, 8) if kind == "cdiff" else (1,):
-            decoder = SemanticDecoder.from_preset(path, num_steps=num_steps)
-            for k, psnr_db in decoder_quality(symbols, decoder, images, users):
-                quality[f"psnr_db_of_{k}_symbols_{num_steps}_steps"] = psnr_db
-        return quality
+        return measure_decoder(
+            SymbolEncoder(encoder),
+            lambda num_steps: SemanticDecoder.from_preset(path, num_steps=num_steps),
+            made.held_out(),
+            (1, 8) if kind == "cdiff" else (1,),
+            users,
+        )
 
     publish(folder, name, denoiser, card, seconds, measure)
-
-
-def decoder_quality(encoder, decoder, images: np.ndarray, users: int) -> list[tuple]:
-    """Symbols per image and PSNR of the mean squared error over AWGN, in dB.
-
-    At a true SNR of 7 dB for each user, at bandwidth ratios 1/48, 1/24, 1/12 and 1/6.
-    """
-    images = images[:QUALITY_IMAGES].reshape(-1, users, *images.shape[1:])
-    rng, no = np.random.default_rng(7), 10 ** (-QUALITY_SNR_DB / 10)
-    quality = []
-    for ratio in (1 / 48, 1 / 24, 1 / 12, 1 / 6):
-        k, errors = num_symbols(ratio, decoder.image_shape, users), []
-        for sent in np.split(images / np.float32(255), 10):
-            x = np.asarray(encoder(sent, k))
-            parts = np.sqrt(no / 2) * rng.standard_normal((2, len(x), 1, k), "float32")
-            x_hat = x.sum(axis=1, keepdims=True) + parts[0] + 1j * parts[1]
-            x_hat = np.repeat(x_hat, users, axis=1)
-            no_eff = np.full(x_hat.shape, users - 1 + no, "float32")
-            received = decoder(ops.convert_to_tensor(x_hat, "complex64"), no_eff)
-            errors.append(np.mean((np.asarray(received) - sent) ** 2))
-        quality.append((k, round(float(-10 * np.log10(np.mean(errors))), 2)))
-    return quality
 
 
 def mean_encoder(encoder: SemanticEncoder, max_symbols: int) -> SemanticEncoder:

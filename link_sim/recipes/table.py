@@ -28,11 +28,17 @@ SEMANTIC_DECODERS = {
     "cdiff": "Conditional diffusion decoder",
 }
 RATIOS = "images from 1/48 to 1/6 channel uses a value"
+SEMANTIC = "semantic:train_semantic"
 SEMANTIC_SYSTEMS = {
-    "mnist": (f"mnist {RATIOS}", {"steps": 5000, "decoder_steps": 5000}),
-    "cifar10": (f"cifar10 {RATIOS}", {"steps": 3000, "decoder_steps": 3000}),
+    "mnist": (f"mnist {RATIOS}", SEMANTIC, {"steps": 5000, "decoder_steps": 5000}),
+    "cifar10": (
+        f"colour {RATIOS}",
+        "scalable:train_scalable",
+        {"steps": 10850, "flow_steps": 6100},
+    ),
     "cifar10-2users": (
         f"cifar10 {RATIOS}, 2 users",
+        SEMANTIC,
         {"steps": 3000, "decoder_steps": 24000, "last_level": 0.3},
     ),
 }
@@ -102,11 +108,11 @@ RECIPES = {
     ),
 } | {
     f"semantic-{kind}-{system}": Recipe(
-        "semantic:train_semantic",
+        function,
         f"{decoder} of {images}",
         {"kind": kind, "system": system, **settings},
     )
-    for system, (images, settings) in SEMANTIC_SYSTEMS.items()
+    for system, (images, function, settings) in SEMANTIC_SYSTEMS.items()
     for kind, decoder in SEMANTIC_DECODERS.items()
 }
 """Weights name -> recipe; a new one is one entry here and its function."""

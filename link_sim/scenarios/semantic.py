@@ -2,7 +2,7 @@
 
 from typing import ClassVar, Literal
 
-from pydantic import model_validator
+from pydantic import Field, model_validator
 
 from link_sim.scenarios.base import Scenario
 from link_sim.scenarios.channel_file import check_steps
@@ -23,8 +23,9 @@ class SemanticScenario(Scenario):
     """A comparison of ways to recover images from their symbols.
 
     users: each sends an image of its own, over the same resource elements and over a
-    channel of its own. lpips: the AlexNet weights of LPIPS 0.1 as an `.npz` (see
-    `metrics.lpips`); without it LPIPS is not measured.
+    channel of its own. realism: how far decoders of several steps go from the least
+    error (0) to images like real ones (1). lpips: the AlexNet weights of LPIPS 0.1 as
+    an `.npz` (see `metrics.lpips`); without it LPIPS is not measured.
     """
 
     opens: ClassVar = "link_sim.experiments.semantic:SemanticLink"
@@ -35,6 +36,7 @@ class SemanticScenario(Scenario):
 
     kind: Literal["semantic"] = "semantic"
     users: Literal[1, 2] = 1
+    realism: float = Field(1.0, ge=0, le=1)
     lpips: DataFile | None = None
     payload: Payload = Payload()
     grid: Grid = Grid()

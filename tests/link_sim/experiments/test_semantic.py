@@ -136,7 +136,7 @@ def test_over_the_mimo_ofdm_link_with_estimated_channels(weights):
     assert all(np.isfinite(list(sums.values())).all() for sums in counts.values())
     # known symbols over known channels come back as they were sent, within their noise
     world = link.draw(link.scenario.at(0.0208333), 0)
-    grid, observe = link._grid(next(iter(world.x.values())).shape[-1])
+    observe = link._traced(next(iter(world.x.values())).shape[-1]).observe
     seen = observe(world.x, world.h, world.noise, np.float32(1e-6))
     for sender, x in world.x.items():
         x_hat, no_eff = seen["perfect-csi"][sender]

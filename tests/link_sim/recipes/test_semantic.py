@@ -4,7 +4,7 @@ import pytest
 from link_sim.models import pretrained
 from link_sim.models.semantic import SemanticDenoiser, SemanticEncoder
 from link_sim.receivers.semantic import SIGMA_INFINITE, SemanticDecoder
-from link_sim.recipes import semantic
+from link_sim.recipes import semantic, semantic_quality
 from link_sim.recipes.semantic_batches import Transmission, draw_channel, semantic_batch
 from link_sim.recipes.table import RECIPES
 
@@ -95,7 +95,7 @@ def test_recipe_leaves_encoder_and_decoder_that_load(
         depths=(1, 1),
     )
     monkeypatch.setitem(semantic.SOURCES, "mnist", source)
-    monkeypatch.setattr(semantic, "QUALITY_IMAGES", 20)
+    monkeypatch.setattr(semantic_quality, "IMAGES", 20)
     monkeypatch.setattr(semantic, "START_BATCHES", 2)
     untrained(semantic)
     name = f"semantic-{kind}-mnist"

@@ -1,0 +1,135 @@
+"""Training of the convolutional semantic networks: channels, losses, random numbers.
+
+The layers here take random numbers as inputs, so that a training step depends on
+nothing but its number, on any backend of Keras.
+"""
+
+import math
+
+import keras
+from keras import ops
+
+from link_sim.models.scalable import expected_error, sent_mask, starting_noise
+
+RATIOS = 1 / 48, 1 / 6
+"""Ends of the bandwidth ratios that one network is trained for."""
+SNR_DB = -2.0, 22.0
+"""Ends of the true SNR 1 / no of training, in dB."""
+
+
+class ScalableTransmission(keras.layers.Layer):
+    """Encoder, channel and decoder in one: the weighted error of the images.
+
+    Bandwidth ratios are uniform in log, SNRs in dB, a twentieth at each end. Half of
+    the channels are AWGN, half Rician from that to Rayleigh, independent for each
+    symbol, which is equalised by its own gain. The weight of an image is the inverse of
+    `expected_error`, so that poor and good channels count alike in dB.
+
+    Args:
+        encoder, decoder: As `link_sim.models.scalable` has them.
+        variational: Whether the encoder gives means and log variances, whose
+            divergence from N(0, 1) becomes a loss in units of the weighted error.
+        ratios: Ends of the bandwidth ratios, within `RATIOS`.
+
+    Call arguments:
+        image: [batch, height, width, channels] in [-1, 1].
+        uniforms: [batch, 4] in [0, 1).
+        normals: [batch, height / 4, width / 4, 6 per_place].
+
+    Returns [batch, height, width, channels].
+    """
+
+    def __init__(
+        self, encoder, decoder, variational: bool = False, ratios=RATIOS, **kwargs
+    ):
+        super().__init__(**kwargs)
+        self.encoder, self.decoder = encoder, decoder
+        self.variational, self.ratios = variational, ratios
+        self.built = True
+
+    def call(self, image, uniforms, normals):
+        image_hat, variance = self.transmit(image, uniforms, normals)
+        return (image_hat - image) / ops.sqrt(variance)[:, None, None, None]
+
+    def transmit(self, image, uniforms, normals):
+        """The decoder's images, and the variance expected of their error, [batch]."""
+        features, weights, levels, variance = self.observe(image, uniforms, normals)
+        return self.decoder([features, weights, levels]), variance
+
+    def observe(self, image, uniforms, normals):
+        """What the decoder is told, and the variance expected of its error."""
+        per_place = normals.shape[-1] // 6
+        ends = (math.log(ratio / RATIOS[1]) for ratio in self.ratios)
+        shares = ops.exp(_stretch(uniforms[:, 0], *ends))
+        mask = sent_mask(shares, *normals.shape[1:3], per_place)
+        share = ops.mean(mask, axis=(1, 2, 3))
+        no = 10 ** (-_stretch(uniforms[:, 1], *SNR_DB) / 10)
+        parts = ops.split(normals, 6, axis=-1)
+
+        z = self.encoder([image, ops.stack([1 / (1 + no), share], axis=-1)])
+        if self.variational:
+            z = self._sample(z, ops.concatenate(parts[4:], axis=-1), image.shape)
+        real, imag = ops.split(z, 2, axis=-1)
+        real, imag = real * mask, imag * mask
+        energy = ops.sum(real**2 + imag**2, axis=(1, 2, 3), keepdims=True)
+        count = ops.sum(mask, axis=(1, 2, 3), keepdims=True)
+        scale = ops.sqrt(count / ops.maximum(energy, 1e-12))
+
+        scattered = ops.maximum(1 - 2 * uniforms[:, 2], 0)[:, None, None, None]
+        steady, spread = ops.sqrt(1 - scattered), ops.sqrt(scattered / 2)
+        gain = (steady + spread * parts[2]) ** 2 + (spread * parts[3]) ** 2
+        no_eff = no[:, None, None, None] / ops.maximum(gain, 1e-6)
+        weights, std = mask / (1 + no_eff), ops.sqrt(no_eff / 2)
+        real, imag = scale * real + std * parts[0], scale * imag + std * parts[1]
+        features = ops.concatenate([weights * real, weights * imag], axis=-1)
+        mean = ops.sum(weights, axis=(1, 2, 3)) / count[:, 0, 0, 0]
+        levels = ops.stack([mean, share], axis=-1)
+        return features, weights, levels, expected_error(levels, RATIOS[1])
+
+    def _sample(self, z, normals, shape):
+        mean, log_var = ops.split(z, 2, axis=-1)
+        log_var = ops.clip(log_var, -20, 10)
+        divergence = mean**2 + ops.exp(log_var) - 1 - log_var
+        dimension = shape[1] * shape[2] * shape[3]
+        total = ops.mean(ops.sum(divergence, axis=(1, 2, 3)))
+        self.add_loss(total / dimension)
+        return mean + ops.exp(log_var / 2) * normals
+
+
+class FlowTransmission(keras.layers.Layer):
+    """A transmission by networks that stay as they are, and the error of a flow.
+
+    The flow leads, in a straight line, from the decoder's estimate with a little noise
+    to the image; the network is told nothing of the symbols but their levels, so that
+    it learns to give such estimates the distribution of images at the least error
+    (Ohayon, Michaeli and Elad, "Posterior-mean rectified flow", 2025, algorithm 1).
+
+    Args:
+        transmission: A `ScalableTransmission`.
+        flow: A `FlowNetwork`.
+
+    Call arguments: as of `ScalableTransmission`, and `noise`, normal, of the image's
+    shape. Returns [batch, height, width, channels].
+    """
+
+    def __init__(self, transmission, flow, **kwargs):
+        super().__init__(**kwargs)
+        transmission.trainable = False
+        self.transmission, self.flow = transmission, flow
+        self.built = True
+
+    def call(self, image, uniforms, normals, noise):
+        observed = self.transmission.observe(image, uniforms, normals)
+        features, weights, levels, variance = observed
+        mean = self.transmission.decoder([features, weights, levels])
+        scale = ops.sqrt(variance)[:, None, None, None]
+        time = uniforms[:, 3:4]
+        start = mean + starting_noise(scale) * noise
+        x = start + time[:, :, None, None] * (image - start)
+        velocity = self.flow([x, ops.concatenate([levels, time], axis=-1)])
+        return velocity - (image - start) / scale
+
+
+def _stretch(uniforms, low: float, high: float):
+    """Uniform between low and high, a twentieth of all at each end."""
+    return low + (high - low) * ops.clip(1.1 * uniforms - 0.05, 0, 1)
