@@ -5,10 +5,12 @@ it once both packages are imported, in any order; each loads when a file holds i
 """
 
 import importlib
-import importlib.util
 import sys
-from importlib.machinery import ModuleSpec
+from collections.abc import Iterator
+from contextlib import contextmanager
 from typing import Any, NamedTuple
+
+from link_sim.receivers.imports import around_import
 
 CLASSES = {
     "link_sim.experiments.link": ("Link",),
@@ -78,28 +80,15 @@ def register() -> None:
             table.setdefault(f"link_sim>{name}", Unloaded(module, name))
 
 
-class _OnceKerasIsThere:
-    """Finds nothing, but enters the classes when Keras has been imported."""
-
-    def find_spec(self, name, path=None, target=None) -> ModuleSpec | None:
-        if name != "keras":
-            return None
-        sys.meta_path.remove(self)
-        spec = importlib.util.find_spec(name)
-        if spec is not None and spec.loader is not None:
-            run = spec.loader.exec_module
-
-            def run_and_register(module):
-                run(module)
-                register()
-
-            spec.loader.exec_module = run_and_register  # type: ignore[method-assign]
-        return spec
+@contextmanager
+def _then_register() -> Iterator[None]:
+    yield
+    register()
 
 
 def register_once_keras_is_there() -> None:
-    """Calls `register` now, or when Keras is imported."""
-    if hasattr(sys.modules.get("keras"), "saving"):
+    """Calls `register` now, or when Keras has been imported."""
+    if "keras" in sys.modules:
         register()
     else:
-        sys.meta_path.insert(0, _OnceKerasIsThere())  # type: ignore[arg-type]
+        around_import("keras", _then_register)

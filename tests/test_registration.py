@@ -34,7 +34,9 @@ def test_the_table_names_every_registered_class():
 )
 def test_either_may_be_imported_first(first, second):
     code = (
-        f"import {first}, {second}, keras, sys\n"
+        f"import {first}, importlib.util\n"
+        f"importlib.util.find_spec('{second}')  # to look is not to import\n"
+        f"import {second}, keras, sys\n"
         "config = {'preset': 'pixel-bayes-mnist'}\n"
         "block = {'module': 'x', 'class_name': 'PixelBayes', 'config': config,\n"
         "         'registered_name': 'link_sim>PixelBayes'}\n"
