@@ -4,13 +4,13 @@ from importlib import import_module
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
-    from link_sim.receivers.catalog import (
-        Entry,
+    from link_sim.receivers.chain import (
+        Receiver,
+        Reception,
         build_receivers,
-        list_receivers,
-        parse_receiver,
+        draw_noise,
+        receive,
     )
-    from link_sim.receivers.chain import Receiver, Reception, draw_noise, receive
     from link_sim.receivers.context import (
         GridContext,
         LinkContext,
@@ -38,6 +38,7 @@ if TYPE_CHECKING:
         SionnaLinearDetector,
     )
     from link_sim.receivers.detection.verification import VerifiedDetector
+    from link_sim.receivers.entries import Entry
     from link_sim.receivers.estimation.least_squares import LSChannelEstimator
     from link_sim.receivers.estimation.lmmse import LMMSEChannelEstimator
     from link_sim.receivers.estimation.ofdm import ScoreChannelEstimator
@@ -49,6 +50,7 @@ if TYPE_CHECKING:
     from link_sim.receivers.images.pixel_bayes import PixelBayes
     from link_sim.receivers.images.restoration import ConditionalDDPM
     from link_sim.receivers.layer import ReceiverLayer
+    from link_sim.receivers.names import list_receivers, parse_receiver
     from link_sim.receivers.precoding.calibrated import (
         CalibratedInputZF as CalibratedInputZF,
     )
@@ -75,8 +77,7 @@ if TYPE_CHECKING:
     from link_sim.receivers.whitening import WhitenedDetector, WhitenedEstimator
 
 _MODULES = {
-    "catalog": ("Entry", "build_receivers", "list_receivers", "parse_receiver"),
-    "chain": ("Receiver", "Reception", "draw_noise", "receive"),
+    "chain": ("Receiver", "Reception", "build_receivers", "draw_noise", "receive"),
     "context": ("GridContext", "LinkContext", "MimoContext", "SymbolContext"),
     "decoding.joint": ("HistogramSource", "JointDecoder"),
     "decoding.ldpc": ("BPDecoder", "LDPCDecoder"),
@@ -92,6 +93,7 @@ _MODULES = {
     "detection.mimo": ("MIMODetector",),
     "detection.sionna": ("KBestDetector", "SionnaEPDetector", "SionnaLinearDetector"),
     "detection.verification": ("VerifiedDetector",),
+    "entries": ("Entry",),
     "estimation.least_squares": ("LSChannelEstimator",),
     "estimation.lmmse": ("LMMSEChannelEstimator",),
     "estimation.ofdm": ("ScoreChannelEstimator",),
@@ -99,6 +101,7 @@ _MODULES = {
     "images.pixel_bayes": ("PixelBayes",),
     "images.restoration": ("ConditionalDDPM",),
     "layer": ("ReceiverLayer",),
+    "names": ("list_receivers", "parse_receiver"),
     "precoding.calibrated": ("CalibratedInputZF", "CalibratedZF"),
     "precoding.linear": ("MRT", "RZF", "ZF"),
     "precoding.wmmse": ("WMMSE", "ReducedWMMSE"),

@@ -4,18 +4,24 @@ A name joins blocks with `+`, such as `ls+ep+pixel-bayes`: a channel estimator, 
 where wanted a detector, a channel decoder and an image restorer.
 """
 
+from collections.abc import Callable
 from typing import NamedTuple
 
 import keras
 import tensorflow as tf
 from sionna.phy.ofdm import RemoveNulledSubcarriers
 
+from link_sim.receivers.catalog import SLOTS, STEPS
+from link_sim.receivers.context import LinkContext
 from link_sim.receivers.decoding.joint import JointDecoder
 from link_sim.receivers.decoding.ldpc import LDPCDecoder
 from link_sim.receivers.detection.linear import LinearDetector
+from link_sim.receivers.entries import parse_block
 from link_sim.receivers.images.bits import image_from_bits
 from link_sim.receivers.images.restoration import ConditionalDDPM
 from link_sim.receivers.layer import ReceiverLayer
+from link_sim.receivers.names import parse_receiver
+from link_sim.receivers.whitening import WhitenedDetector, WhitenedEstimator
 
 BLOCKS = "transmitter", "estimator", "detector", "decoder", "restorer"
 """Of a receiver, as its arguments are called."""
@@ -134,6 +140,56 @@ class Receiver(ReceiverLayer):
             name: keras.saving.deserialize_keras_object(config[name]) for name in BLOCKS
         }
         return cls(**config | blocks)
+
+
+def build_receivers(
+    names,
+    context: LinkContext,
+    num_steps: int | None = None,
+    find: Callable[[str], str] = str,
+) -> list[Receiver]:
+    """Receivers by name, over one instance of each block, so that results are shared.
+
+    Where interference colours the noise, estimators and detectors work behind a
+    whitening; see `link_sim.receivers.whitening`.
+
+    num_steps : of the restorers that sample, in place of what their names say
+    find : where weights are, by name
+    Raises `ValueError` for a name that is no chain of known blocks.
+    """
+    blocks = {}
+
+    def block(slot, name):
+        if (slot, name) not in blocks:
+            entry, number = parse_block(SLOTS[slot], name)
+            if entry.suffix is STEPS and num_steps is not None:
+                number = num_steps
+            known = () if slot == "restorer" else (context,)
+            made = entry.make(*known, number=number, find=find)
+            if context.coloured and made is not None:
+                made = _whitened(slot, made, context)
+            blocks[slot, name] = made
+        return blocks[slot, name]
+
+    return [
+        Receiver(
+            context,
+            *(
+                block(slot, part)
+                for slot, part in zip(SLOTS, parse_receiver(name), strict=True)
+            ),
+            name=name,
+        )
+        for name in names
+    ]
+
+
+def _whitened(slot: str, block, context: LinkContext):
+    """An estimator or detector for white noise behind a whitening; others alone."""
+    kinds = {"estimator": WhitenedEstimator, "detector": WhitenedDetector}
+    if slot not in kinds:
+        return block
+    return kinds[slot](block, context.resource_grid, context.coloured)
 
 
 def draw_noise(receivers, num_images: int, seed: int):

@@ -12,10 +12,11 @@ from PIL import Image
 
 from link_sim import cli
 from link_sim.bench.table import BENCHES
+from link_sim.cli import simulating
 from link_sim.engine.executors import open_executor
 from link_sim.engine.shards import Shard
 from link_sim.models.cards import list_pretrained
-from link_sim.receivers import catalog
+from link_sim.receivers import catalog, names
 from link_sim.recipes.table import RECIPES
 from link_sim.scenarios.axes import AXES
 from link_sim.scenarios.loading import list_scenarios, load_scenario
@@ -31,7 +32,7 @@ EXAMPLES = [
     x for page in PAGES.values() for x in re.findall(r"```toml\n(.*?)```", page, re.S)
 ]
 NAMES = [
-    *list_scenarios(), *catalog.list_all_receivers(), *list_pretrained(), *AXES,
+    *list_scenarios(), *names.list_all_receivers(), *list_pretrained(), *AXES,
 ]  # fmt: skip
 
 
@@ -97,11 +98,11 @@ def checked_run(options):
     if options["receivers"]:
         overrides.append(f"receivers={json.dumps(options['receivers'].split(','))}")
     scenario = load_scenario(options["scenario"], overrides)
-    catalog.check_receivers(scenario.kind, scenario.receivers)
+    names.check_receivers(scenario.kind, scenario.receivers)
     shard = Shard.parse(options["shard"])
     shard.stop(scenario.stop)
     open_executor(options["executor"])
-    default = cli._default_folder(options["scenario"], scenario, shard)
+    default = simulating.default_folder(options["scenario"], scenario, shard)
     return options["out"] or default, scenario
 
 

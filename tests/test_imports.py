@@ -23,7 +23,7 @@ FOREIGN = {
     "scenarios": {"tensorflow", "sionna", "keras"},
     "cli": {"tensorflow", "sionna", "keras"},
 }
-"""What these rooms never import; `cli` only inside `_load_tensorflow`."""
+"""What these rooms never import; `cli` only inside `load_tensorflow`."""
 
 
 def module_name(path: Path) -> str:

@@ -9,7 +9,8 @@ import tensorflow as tf
 
 from link_sim.bench.timing import interleave, milliseconds, ratios
 from link_sim.experiments.link import Link
-from link_sim.receivers.catalog import DECODERS, RESTORERS, build_block
+from link_sim.receivers.catalog import DECODERS, RESTORERS
+from link_sim.receivers.entries import build_block
 from link_sim.scenarios.loading import load_scenario
 
 BATCH = 100

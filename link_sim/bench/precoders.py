@@ -7,7 +7,8 @@ import numpy as np
 import tensorflow as tf
 
 from link_sim.bench.timing import interleave, milliseconds, ratios
-from link_sim.receivers.catalog import PRECODERS, build_block
+from link_sim.receivers.catalog import PRECODERS
+from link_sim.receivers.entries import build_block
 from link_sim.world.downlink import draw_downlink, noise_variance
 
 USERS, ANTENNAS = (75, 100, 150, 200), 1024

@@ -3,7 +3,7 @@
 from pathlib import Path
 
 from link_sim.models.cards import list_pretrained, read_card
-from link_sim.receivers.catalog import list_weights
+from link_sim.receivers.names import list_weights
 from link_sim.scenarios.base import Scenario, ScenarioError
 from link_sim.scenarios.data_files import DataFolder, sha256
 

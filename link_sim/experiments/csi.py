@@ -16,7 +16,8 @@ from link_sim.metrics.counts import calibration_counts, channel_counts
 from link_sim.models.pretrained import load_arrays, load_model
 from link_sim.models.spectral import SpectralDenoiser
 from link_sim.models.stationary_mixture import StationaryMixtureDenoiser
-from link_sim.receivers.catalog import MIMO, ORTHOGONAL, build_block
+from link_sim.receivers.catalog import MIMO, ORTHOGONAL
+from link_sim.receivers.entries import build_block
 from link_sim.scenarios.base import ScenarioError
 from link_sim.scenarios.csi import CsiScenario
 from link_sim.scenarios.data_files import DataFile

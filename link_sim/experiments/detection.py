@@ -9,8 +9,9 @@ import numpy as np
 import tensorflow as tf
 
 from link_sim.metrics.counts import detection_counts
-from link_sim.receivers.catalog import SYMBOL_DETECTORS, build_block
+from link_sim.receivers.catalog import SYMBOL_DETECTORS
 from link_sim.receivers.detection.symbols import bit_llr, pam
+from link_sim.receivers.entries import build_block
 from link_sim.scenarios.base import ScenarioError
 from link_sim.scenarios.detection import DetectionScenario
 from link_sim.world.flat_fading import flat_link, symbol_bits

@@ -6,7 +6,8 @@ import numpy as np
 import tensorflow as tf
 
 from link_sim.metrics.counts import rate_counts
-from link_sim.receivers.catalog import PRECODERS, build_block
+from link_sim.receivers.catalog import PRECODERS
+from link_sim.receivers.entries import build_block
 from link_sim.receivers.precoding.gram import user_rates
 from link_sim.scenarios.base import ScenarioError
 from link_sim.scenarios.focusing import FocusingScenario

@@ -13,8 +13,13 @@ from sionna.phy.utils import ebnodb2no
 from link_sim.experiments.training import TrainableLink
 from link_sim.metrics.counts import channel_counts, class_counts, image_counts
 from link_sim.models.pretrained import load_model
-from link_sim.receivers.catalog import build_receivers
-from link_sim.receivers.chain import Receiver, Reception, draw_noise, receive
+from link_sim.receivers.chain import (
+    Receiver,
+    Reception,
+    build_receivers,
+    draw_noise,
+    receive,
+)
 from link_sim.receivers.images.bits import image_from_levels
 from link_sim.scenarios.base import ScenarioError, batch_seed
 from link_sim.scenarios.link import LinkScenario

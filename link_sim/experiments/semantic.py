@@ -22,7 +22,8 @@ from link_sim.metrics.counts import (
 )
 from link_sim.metrics.lpips import LPIPS
 from link_sim.models.pretrained import load_model
-from link_sim.receivers.catalog import ESTIMATORS, build_block
+from link_sim.receivers.catalog import ESTIMATORS
+from link_sim.receivers.entries import build_block
 from link_sim.receivers.images.bits import image_from_levels
 from link_sim.receivers.semantic import num_symbols
 from link_sim.scenarios.base import ScenarioError, batch_seed

@@ -5,7 +5,8 @@ from pathlib import Path
 from typing import NamedTuple
 
 from link_sim.models.cards import list_pretrained, read_card
-from link_sim.receivers.catalog import ESTIMATORS, SEMANTIC, SEPARATION, parse_block
+from link_sim.receivers.catalog import ESTIMATORS, SEMANTIC, SEPARATION
+from link_sim.receivers.entries import parse_block
 from link_sim.receivers.scalable import FlowDecoder, ScalableSymbolEncoder
 from link_sim.receivers.semantic import SemanticDecoder, SymbolEncoder
 from link_sim.scenarios.base import ScenarioError

@@ -13,7 +13,8 @@ from link_sim.metrics.counts import (
 )
 from link_sim.metrics.lpips import LPIPS
 from link_sim.metrics.rates import add_counts
-from link_sim.receivers.catalog import SEPARATION, parse_block
+from link_sim.receivers.catalog import SEPARATION
+from link_sim.receivers.entries import parse_block
 from link_sim.receivers.images.bits import image_from_levels
 from link_sim.receivers.semantic import num_symbols
 from link_sim.scenarios.base import ScenarioError, batch_seed

@@ -9,7 +9,8 @@ from typing import NamedTuple
 import numpy as np
 
 from link_sim.metrics.counts import calibration_counts, channel_counts
-from link_sim.receivers.catalog import KNOWING, SOUNDING, build_block
+from link_sim.receivers.catalog import KNOWING, SOUNDING
+from link_sim.receivers.entries import build_block
 from link_sim.scenarios.base import ScenarioError
 from link_sim.scenarios.sounding import SoundingScenario
 from link_sim.world import combiners, near_field

@@ -4,7 +4,6 @@ from functools import lru_cache
 from typing import Any, NamedTuple
 
 import numpy as np
-from scipy.special import j0, jn_zeros
 
 from link_sim.scenarios.base import ScenarioError
 from link_sim.scenarios.data_files import DataFile
@@ -60,6 +59,8 @@ class Responses(NamedTuple):
         """
         if self.steps == 1:
             return None
+        from scipy.special import j0, jn_zeros  # slow, and of no use to `list`
+
         for lag in range(1, self.steps):
             early, late = self.a[..., :-lag], self.a[..., lag:]
             scale = np.linalg.norm(early) * np.linalg.norm(late)

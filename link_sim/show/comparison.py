@@ -19,7 +19,7 @@ from link_sim.engine.executors import open_executor, run_alone
 from link_sim.engine.pins import pinned
 from link_sim.metrics.intervals import Estimate
 from link_sim.metrics.rates import METRICS
-from link_sim.receivers.catalog import check_receivers
+from link_sim.receivers.names import check_receivers
 from link_sim.scenarios.axes import axis_label
 from link_sim.scenarios.base import Scenario, ScenarioError
 from link_sim.scenarios.link import LinkScenario

@@ -1,4 +1,4 @@
-"""Tables for papers and programs: Markdown, LaTeX, MATLAB."""
+"""Tables for papers and programs: Markdown, LaTeX, MATLAB, JSON."""
 
 import json
 import math
@@ -61,7 +61,17 @@ def matlab(rows: list[dict], intervals: bool = False) -> str:
     return "\n".join(written)
 
 
-WRITERS = {"latex": latex, "markdown": markdown, "matlab": matlab}
+def rows_as_json(rows: list[dict], intervals: bool = False) -> str:
+    """The rows of all metrics as they are, always with intervals."""
+    return json.dumps(rows, indent=1)
+
+
+WRITERS = {
+    "json": rows_as_json,
+    "latex": latex,
+    "markdown": markdown,
+    "matlab": matlab,
+}
 
 
 def _tables(rows: list[dict]) -> Iterator[tuple]:

@@ -13,6 +13,7 @@ from typer.testing import CliRunner
 import link_sim
 from link_sim import cli
 from link_sim.bench.table import BENCHES
+from link_sim.cli import terminal
 from link_sim.engine import montecarlo, results, versions
 from link_sim.recipes.table import Recipe
 from link_sim.show import plots
@@ -24,7 +25,7 @@ KEYS = "scenario receiver axis point metric value low high count".split()
 def invoke(monkeypatch, fake_link, tmp_path):
     """Calls the command line in an empty folder, with the stand-in link."""
     monkeypatch.setattr(versions, "of_today", lambda scenario: {})
-    monkeypatch.setattr(cli, "_load_tensorflow", lambda console: None)
+    monkeypatch.setattr(terminal, "load_tensorflow", lambda console: None)
     monkeypatch.chdir(tmp_path)
     return lambda *arguments: CliRunner().invoke(cli.app, arguments)
 
@@ -127,6 +128,8 @@ def test_what_does_not_go_together_is_refused(invoke):
     invoke("run", "smoke", "--out", "two", "--receivers", "ls", *axis)
     refuse(invoke("show", "one", "two"), "sweeps over esno_db", "the same axis")
     refuse(invoke("show", "one", "two", "--html"), "--html", "one folder")
+    both = "--json", "--table", "latex"
+    refuse(invoke("show", "one", *both), "--json and --table", "leave one")
     refuse(invoke("show", "one", "--reference", "none.csv"), "none.csv is unreadable")
 
 
@@ -134,12 +137,12 @@ def test_tables_for_papers_and_programs(invoke):
     invoke("run", "smoke", "--out", "here")
     rows = json.loads(invoke("show", "here", "--json").stdout)
     ber = {(r["receiver"], r["point"]): r for r in rows if r["metric"] == "ber"}
-    latex = invoke("show", "here", "--latex", "--intervals").stdout
+    latex = invoke("show", "here", "--table", "latex", "--intervals").stdout
     assert latex.count("\\begin{tabular}{lrr}") == latex.count("\\end{tabular}") > 2
     assert "perfect-csi & $" in latex
-    markdown = invoke("show", "here", "--markdown").stdout
+    markdown = invoke("show", "here", "--table", "markdown").stdout
     assert "| BER over Eb/N0 [dB] | 2 | 6 |\n| --- | --- | --- |" in markdown
-    matlab = invoke("show", "here", "--matlab").stdout.splitlines()
+    matlab = invoke("show", "here", "--table", "matlab").stdout.splitlines()
     assert "ber.points = [2.0 6.0];" in matlab
     values = next(line for line in matlab if line.startswith("ber.value"))
     first = values.split("[[")[1].split("]")[0].split()

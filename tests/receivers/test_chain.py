@@ -5,17 +5,10 @@ from sionna.phy.fec.ldpc import LDPC5GDecoder
 from sionna.phy.ofdm import LSChannelEstimator
 
 from link_sim.experiments.link import Link
-from link_sim.receivers.catalog import (
-    ESTIMATORS,
-    RESTORERS,
-    SEMANTIC,
-    SEPARATION,
-    build_receivers,
-    list_receivers,
-    parse_block,
-    parse_receiver,
-)
-from link_sim.receivers.chain import Receiver, receive
+from link_sim.receivers.catalog import ESTIMATORS, RESTORERS, SEMANTIC, SEPARATION
+from link_sim.receivers.chain import Receiver, build_receivers, receive
+from link_sim.receivers.entries import parse_block
+from link_sim.receivers.names import list_receivers, parse_receiver
 from link_sim.scenarios.loading import load_scenario
 
 pytestmark = pytest.mark.usefixtures("eager")

@@ -13,7 +13,7 @@ import pytest
 import tensorflow as tf
 
 from link_sim.receivers import catalog
-from link_sim.receivers.catalog import build_block
+from link_sim.receivers.entries import build_block
 from link_sim.receivers.estimation.lmmse import LMMSEChannelEstimator
 from link_sim.scenarios.loading import load_scenario
 from link_sim.world.transmitter import Transmitter

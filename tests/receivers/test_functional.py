@@ -5,7 +5,8 @@ import numpy as np
 import pytest
 import tensorflow as tf
 
-from link_sim.receivers.catalog import DECODERS, DETECTORS, ESTIMATORS, build_block
+from link_sim.receivers.catalog import DECODERS, DETECTORS, ESTIMATORS
+from link_sim.receivers.entries import build_block
 from link_sim.scenarios.loading import load_scenario
 from link_sim.world.transmitter import Transmitter
 

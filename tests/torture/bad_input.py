@@ -39,6 +39,7 @@ sys.path.append(str(Path(__file__).parents[1] / "link_sim"))
 from fake_link import FakeLink
 
 from link_sim import cli
+from link_sim.cli import terminal
 from link_sim.engine import batches, results, versions
 from link_sim.experiments.link import Link
 from link_sim.models import pretrained
@@ -134,7 +135,7 @@ def stand_in_link() -> Iterator[None]:
 def draw_nothing() -> None:
     """Has the command line draw nothing and ask for no versions."""
     versions.of_today = lambda scenario: {}
-    cli._load_tensorflow = lambda console: None
+    terminal.load_tensorflow = lambda console: None
     plots.save_plots = plots.save_strip = lambda *arguments: None
 
 

@@ -10,6 +10,7 @@ import time
 from fake_link import FakeLink
 
 from link_sim import cli
+from link_sim.cli import terminal
 from link_sim.engine import versions
 from link_sim.scenarios.link import LinkScenario
 
@@ -30,5 +31,5 @@ def set_clock_back(seed: int) -> None:
 if __name__ == "__main__":
     LinkScenario.opens = "__main__:LateLink"
     versions.of_today = lambda scenario: {}
-    cli._load_tensorflow = lambda console: None
+    terminal.load_tensorflow = lambda console: None
     cli.main()

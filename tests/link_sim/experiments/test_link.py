@@ -8,8 +8,9 @@ from sionna.phy.utils import PlotBER, sim_ber
 
 from link_sim.engine.batches import LiveExperiment, plain, run_batch
 from link_sim.experiments.link import Link
-from link_sim.receivers.catalog import DETECTORS, build_block
+from link_sim.receivers.catalog import DETECTORS
 from link_sim.receivers.chain import Receiver
+from link_sim.receivers.entries import build_block
 from link_sim.scenarios.base import ScenarioError, batch_seed
 from link_sim.scenarios.interference import noise_variance
 from link_sim.scenarios.loading import load_scenario

@@ -3,7 +3,8 @@ import pytest
 import tensorflow as tf
 from sionna.phy import config
 
-from link_sim.receivers.catalog import ESTIMATORS, build_block
+from link_sim.receivers.catalog import ESTIMATORS
+from link_sim.receivers.entries import build_block
 from link_sim.scenarios.loading import ScenarioError, load_scenario
 from link_sim.world.shared_grid import SharedGrid, noise_variance
 

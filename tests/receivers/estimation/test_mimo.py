@@ -8,7 +8,8 @@ from keras import ops
 
 from link_sim.models.denoiser import GaussianDenoiser
 from link_sim.models.stationary_mixture import StationaryMixtureDenoiser, covariance
-from link_sim.receivers.catalog import MIMO, build_block
+from link_sim.receivers.catalog import MIMO
+from link_sim.receivers.entries import build_block
 from link_sim.receivers.estimation import mimo, mimo_baselines
 
 RECEIVE, TRANSMIT, POINTS = 4, 8, (8, 16)
