@@ -12,7 +12,8 @@ import numpy as np
 import tensorflow as tf
 from keras import ops
 
-from link_sim.metrics.counts import calibration_counts, channel_counts
+from link_sim.experiments.experiment import Experiment
+from link_sim.metrics.counts import estimation_counts
 from link_sim.models.pretrained import load_arrays, load_model
 from link_sim.models.spectral import SpectralDenoiser
 from link_sim.models.stationary_mixture import StationaryMixtureDenoiser
@@ -125,7 +126,7 @@ class KnownOfFile(NamedTuple):
         return [_sample_covariance(learned_examples(self.file).h)]
 
 
-class Csi:
+class Csi(Experiment):
     """Channel estimators on an ensemble of channels; an `Experiment` without images.
 
     Raises `ScenarioError` for estimators that the ensemble does not allow.
@@ -179,17 +180,8 @@ class Csi:
 
     def count(self, world: Sounded) -> dict[str, dict]:
         """Counts of estimation errors, and of errors over what is stated of them."""
-        counts = {}
-        for name, (h_hat, err_var) in self.receive(world).items():
-            h_hat = np.asarray(h_hat, "complex64")
-            sums = channel_counts(world.h, h_hat, 1)
-            sums |= calibration_counts(world.h, h_hat, err_var)
-            counts[name] = {"frames": len(world.h), **sums}
-        return counts
-
-    def images(self, world, received) -> None:
-        """There are no pictures."""
-        return None
+        received = self.receive(world).items()
+        return {name: estimation_counts(world.h, *each) for name, each in received}
 
 
 def _drawn_from_file(at: CsiScenario, file: DataFile, rng) -> Sounded:

@@ -8,6 +8,7 @@ from typing import NamedTuple
 import numpy as np
 import tensorflow as tf
 
+from link_sim.experiments.experiment import Experiment
 from link_sim.metrics.counts import detection_counts
 from link_sim.receivers.catalog import SYMBOL_DETECTORS
 from link_sim.receivers.detection.symbols import bit_llr, pam
@@ -35,7 +36,7 @@ class Known(NamedTuple):
     num_bits_per_symbol: int
 
 
-class Detection:
+class Detection(Experiment):
     """Detectors on random vectors; an `Experiment` without images.
 
     Raises `ScenarioError` for detectors that cannot serve the symbols or the streams.
@@ -83,10 +84,6 @@ class Detection:
             wrong = tf.reduce_any(tf.split(wrong, 2, axis=1), axis=0)
             counts[name] = self._judge(wrong, bit_llr(logits, self._labels), b)
         return counts
-
-    def images(self, world, received) -> None:
-        """There are no pictures."""
-        return None
 
     def _detect(self, y, h) -> dict[str, tf.Tensor]:
         return {

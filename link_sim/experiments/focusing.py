@@ -5,6 +5,7 @@ from typing import NamedTuple
 import numpy as np
 import tensorflow as tf
 
+from link_sim.experiments.experiment import Experiment
 from link_sim.metrics.counts import rate_counts
 from link_sim.receivers.catalog import PRECODERS
 from link_sim.receivers.entries import build_block
@@ -33,7 +34,7 @@ class Drops(NamedTuple):
     known_no: np.float32
 
 
-class Focusing:
+class Focusing(Experiment):
     """Precoders on drops of users; an `Experiment` without images.
 
     Raises `ScenarioError` for precoders that do not suit the array.
@@ -85,7 +86,3 @@ class Focusing:
                 "multiplications_sq": millions**2 * len(world.h),
             }
         return counts
-
-    def images(self, world, received) -> None:
-        """There are no pictures."""
-        return None

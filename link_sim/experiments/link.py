@@ -25,7 +25,7 @@ from link_sim.scenarios.base import ScenarioError, batch_seed
 from link_sim.scenarios.link import LinkScenario
 from link_sim.scenarios.loading import parse_scenario
 from link_sim.world.channel import add_noise, covariances
-from link_sim.world.sources import load_images
+from link_sim.world.sources import in_order, load_images
 from link_sim.world.time_channel import open_channel
 from link_sim.world.transmitter import Transmitter
 
@@ -193,9 +193,7 @@ class Link(TrainableLink):
     def batch_images(self, batch_index: int):
         """The images of a numbered batch: the pool in order, again from its start."""
         shape = self.scenario.batch_size, self.transmitter.images_per_frame
-        first = batch_index * shape[0] * shape[1]
-        picks = (first + np.arange(shape[0] * shape[1])) % len(self._images)
-        return self._take(picks.reshape(shape))
+        return self._take(in_order(batch_index, shape, len(self._images)))
 
     def transmit(self, image, no):
         """Sends images [batch, images_per_frame, ...]; returns b, c, x_rg, h and y."""

@@ -30,7 +30,7 @@ from link_sim.scenarios.base import ScenarioError, batch_seed
 from link_sim.scenarios.semantic import SemanticScenario
 from link_sim.world.separation import FALLBACK, Separation, choose_mcs
 from link_sim.world.shared_grid import SharedGrid, noise_variance
-from link_sim.world.sources import load_images, load_labels
+from link_sim.world.sources import in_order, load_images, load_labels
 
 CALIBRATION_FRAMES = 64
 """Channels from which the separation baseline chooses modulation and code rate."""
@@ -158,9 +158,7 @@ class SemanticLink:
     def picks(self, batch_index: int) -> np.ndarray:
         """Numbers of the images of a batch, [frames, users]: the pool in order."""
         shape = self.scenario.batch_size, self.scenario.users
-        size = shape[0] * shape[1]
-        picks = batch_index * size + np.arange(size)
-        return (picks % len(self._images)).reshape(shape)
+        return in_order(batch_index, shape, len(self._images))
 
     def _check_ratios(self, limits: dict[str, int]):
         """Refuses points with more symbols than a sender's limit."""

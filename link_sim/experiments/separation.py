@@ -5,6 +5,7 @@ from typing import Any, NamedTuple
 import numpy as np
 import tensorflow as tf
 
+from link_sim.experiments.experiment import Experiment
 from link_sim.metrics.counts import (
     distance_counts,
     failure_counts,
@@ -22,6 +23,7 @@ from link_sim.scenarios.separation import SeparationScenario
 from link_sim.world.picture_codec import check_codec, compress, decompress
 from link_sim.world.pictures import load_pictures
 from link_sim.world.separation_blocks import BlockLink, rate_for
+from link_sim.world.sources import in_order
 
 DRAWS, SYMBOLS = 256, 2000
 """Of the channel, by which modulation and code rate are chosen."""
@@ -40,7 +42,7 @@ class Airtime(NamedTuple):
     ratio: float
 
 
-class SeparationLink:
+class SeparationLink(Experiment):
     """Codecs by name, over AWGN or Rayleigh fading that the receiver knows.
 
     `jpeg` takes modulation and code rate for the Es/N0 of the point, `jpeg-at-7` for
@@ -66,10 +68,9 @@ class SeparationLink:
 
     def draw(self, at: SeparationScenario, batch_index: int) -> Airtime:
         """The images of a batch, in order, and seeds of channel and noise."""
-        number = batch_index * at.batch_size + np.arange(at.batch_size)
+        picture = in_order(batch_index, (at.batch_size,), len(self._pictures))
         rng = np.random.default_rng(at.world_seed(batch_index))
         seed = rng.integers(2**63, size=at.batch_size)
-        picture = number % len(self._pictures)
         return Airtime(picture, seed, at.level_db, at.sweep.bandwidth_ratio)
 
     def receive(self, world: Airtime) -> dict[str, list[tuple]]:
@@ -94,9 +95,6 @@ class SeparationLink:
                 )
             found[name] = sums
         return found
-
-    def images(self, world: Airtime, received: dict) -> None:
-        """None: images differ in size."""
 
     def _through(self, name: str, picture: int, seed: int, world: Airtime) -> tuple:
         """An image as a receiver shows it, and whether it was lost."""

@@ -8,7 +8,8 @@ from typing import NamedTuple
 
 import numpy as np
 
-from link_sim.metrics.counts import calibration_counts, channel_counts
+from link_sim.experiments.experiment import Experiment
+from link_sim.metrics.counts import estimation_counts
 from link_sim.receivers.catalog import KNOWING, SOUNDING
 from link_sim.receivers.entries import build_block
 from link_sim.scenarios.base import ScenarioError
@@ -39,7 +40,7 @@ class Sounded(NamedTuple):
     no: float
 
 
-class Sounding:
+class Sounding(Experiment):
     """Estimators of `y = M h + n`; an `Experiment` without images.
 
     Raises `ScenarioError` for estimators that the channels do not allow.
@@ -75,16 +76,8 @@ class Sounding:
 
     def count(self, world: Sounded) -> dict[str, dict]:
         """Counts of estimation errors, and of errors over what is stated of them."""
-        counts = {}
-        for name, (h_hat, err_var) in self.receive(world).items():
-            sums = channel_counts(world.h, h_hat, 1)
-            sums |= calibration_counts(world.h, h_hat, err_var)
-            counts[name] = {"frames": len(world.h), **sums}
-        return counts
-
-    def images(self, world, received) -> None:
-        """There are no pictures."""
-        return None
+        received = self.receive(world).items()
+        return {name: estimation_counts(world.h, *each) for name, each in received}
 
 
 class Context:

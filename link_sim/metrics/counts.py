@@ -4,6 +4,8 @@ A frame (one channel realisation) is the unit: bits and blocks inside it are not
 independent. `q` is the sum over frames of a frame's value, `q_sq` that of its square.
 """
 
+from typing import Any
+
 import numpy as np
 import tensorflow as tf
 
@@ -145,11 +147,16 @@ def channel_counts(h, h_hat, grids_per_frame: int) -> dict[str, tf.Tensor]:
     }
 
 
-def calibration_counts(h, h_hat, err_var) -> dict[str, tf.Tensor]:
-    """Counts of squared error over the variance that the estimator states."""
+def estimation_counts(h, h_hat, err_var) -> dict[str, Any]:
+    """The same of frames, and counts of squared error over the variance `err_var`."""
+    h_hat = tf.cast(h_hat, h.dtype)
     error = tf.cast(tf.abs(h_hat - h), tf.float64) ** 2 / tf.cast(err_var, tf.float64)
     axes = list(range(1, error.shape.rank))
-    return _sums("normalised_error", tf.reduce_mean(error, axes))
+    return {
+        "frames": len(h),
+        **channel_counts(h, h_hat, 1),
+        **_sums("normalised_error", tf.reduce_mean(error, axes)),
+    }
 
 
 def rate_counts(rates) -> dict[str, tf.Tensor]:

@@ -4,12 +4,8 @@ from typing import ClassVar, Literal
 
 from pydantic import Field, model_validator
 
-from link_sim.scenarios.base import Scenario
-from link_sim.scenarios.channel_file import check_steps
 from link_sim.scenarios.data_files import DataFile
-from link_sim.scenarios.interference import interference_remark
-from link_sim.scenarios.radio import Channel, Payload
-from link_sim.scenarios.sections import Antennas, Grid
+from link_sim.scenarios.ofdm import OfdmScenario
 
 CLASSIFIERS = {"mnist": "digit-classifier", "cifar10": "cifar10-classifier"}
 """By payload; other payloads have no semantic weights."""
@@ -19,7 +15,7 @@ NO_LPIPS = (
 )
 
 
-class SemanticScenario(Scenario):
+class SemanticScenario(OfdmScenario):
     """A comparison of ways to recover images from their symbols.
 
     users: each sends an image of its own, over the same resource elements and over a
@@ -32,20 +28,14 @@ class SemanticScenario(Scenario):
     levels: ClassVar = (("esno_db",), ("bandwidth_ratio",))
     short_axes: ClassVar = "esno_db", "bandwidth_ratio"
     watched: ClassVar = "psnr"
-    pictures: ClassVar = True
 
     kind: Literal["semantic"] = "semantic"
     users: Literal[1, 2] = 1
     realism: float = Field(1.0, ge=0, le=1)
     lpips: DataFile | None = None
-    payload: Payload = Payload()
-    grid: Grid = Grid()
-    antennas: Antennas = Antennas()
-    channel: Channel = Channel()
 
     @model_validator(mode="after")
     def check(self):
-        self.channel.check_level(self.level)
         if self.channel.domain == "time":
             raise ValueError(
                 "channel.domain = 'time' is for links of bits: use frequency here"
@@ -79,14 +69,9 @@ class SemanticScenario(Scenario):
         users = f"-{self.users}users" if self.users > 1 else ""
         return f"semantic-{role}-{self.payload.source}{users}"
 
-    def check_files(self) -> None:
-        for point in self.sweep.points if self.channel.file is not None else ():
-            at = self.at(point)
-            check_steps(at, at.grid.symbols)
-
     @property
     def remark(self) -> str | None:
-        remarks = [interference_remark(self)]
+        remarks = [super().remark]
         if not self.lpips and self.payload.source != "mnist":
             remarks.append(NO_LPIPS)
         return "\n".join(filter(None, remarks)) or None

@@ -6,7 +6,7 @@ from sionna.phy import config
 from sionna.phy.channel import subcarrier_frequencies
 
 from link_sim.scenarios.base import ScenarioError
-from link_sim.scenarios.link import LinkScenario
+from link_sim.scenarios.ofdm import OfdmScenario
 from link_sim.world.impulse_responses import impulse_responses
 from link_sim.world.other_cells import Interference
 from link_sim.world.precoding import precoder
@@ -40,7 +40,7 @@ class Channel:
     Raises `ScenarioError` if Sionna cannot build the channel or the file is unfit.
     """
 
-    def __init__(self, scenario: LinkScenario, grids_per_frame: int = 1):
+    def __init__(self, scenario: OfdmScenario, grids_per_frame: int = 1):
         grid = scenario.grid
         self._symbols, self._grids = grid.symbols, grids_per_frame
         samples = grid.fft_size + grid.cyclic_prefix

@@ -10,13 +10,13 @@ from sionna.phy.channel.tr38901 import CDL, TDL, AntennaArray, RMa, UMa, UMi
 
 from link_sim.scenarios.base import ScenarioError
 from link_sim.scenarios.channel_file import check_steps, responses_of
-from link_sim.scenarios.link import LinkScenario
+from link_sim.scenarios.ofdm import OfdmScenario
 from link_sim.scenarios.sections import Antennas
 from link_sim.world.precoding import columns, gain_in_common, precoder
 from link_sim.world.ray_sum import sum_rays
 
 
-def impulse_responses(scenario: LinkScenario, steps: int) -> Callable:
+def impulse_responses(scenario: OfdmScenario, steps: int) -> Callable:
     """A function of (batch size, time steps, rate) that draws `a` and `tau`.
 
     a : [batch, 1, receive antennas, 1, transmit antennas, paths, time steps], complex64
@@ -113,7 +113,7 @@ def _awgn(antennas: Antennas):
     return draw
 
 
-def _tdl(scenario: LinkScenario):
+def _tdl(scenario: OfdmScenario):
     """Sionna's TDL; the antennas have the direct path in common."""
     channel, antennas = scenario.channel, scenario.antennas
     model = TDL(
@@ -136,7 +136,7 @@ def _tdl(scenario: LinkScenario):
     return draw
 
 
-def _file(scenario: LinkScenario, steps: int):
+def _file(scenario: OfdmScenario, steps: int):
     """Draws examples at random from a file; of frequency responses, `tau` is `None`.
 
     Users, which follow each other in a batch, get different ones.
@@ -173,7 +173,7 @@ def _file(scenario: LinkScenario, steps: int):
     return draw
 
 
-def _weights(scenario: LinkScenario) -> np.ndarray:
+def _weights(scenario: OfdmScenario) -> np.ndarray:
     """The precoder, or, where its gain is to stay, one of the same power without."""
     antennas = scenario.antennas
     if scenario.level == "esno_db":

@@ -1,5 +1,6 @@
 """Image sources: arrays of 8-bit images, with evaluation and training digits apart."""
 
+import math
 import os
 from functools import cache
 from pathlib import Path
@@ -35,6 +36,12 @@ def load_images(payload: Payload) -> np.ndarray:
 def _title(payload: Payload) -> str:
     source = payload.source
     return source.path if isinstance(source, DataFile) else source
+
+
+def in_order(batch_index: int, shape: tuple[int, ...], number: int) -> np.ndarray:
+    """Which of so many images a batch sends, [*shape]: all in turn, and again."""
+    size = math.prod(shape)
+    return ((batch_index * size + np.arange(size)) % number).reshape(shape)
 
 
 def load_labels(payload: Payload) -> np.ndarray:

@@ -1,0 +1,36 @@
+"""What the kinds ask that send images over an OFDM grid: `link` and `semantic`."""
+
+from typing import ClassVar
+
+from pydantic import model_validator
+
+from link_sim.scenarios.base import Scenario
+from link_sim.scenarios.channel_file import check_steps
+from link_sim.scenarios.interference import interference_remark
+from link_sim.scenarios.radio import Channel, Payload
+from link_sim.scenarios.sections import Antennas, Grid
+
+
+class OfdmScenario(Scenario):
+    """A comparison over a MIMO-OFDM grid; see the sections."""
+
+    pictures: ClassVar = True
+
+    payload: Payload = Payload()
+    grid: Grid = Grid()
+    antennas: Antennas = Antennas()
+    channel: Channel = Channel()
+
+    @model_validator(mode="after")
+    def check_channel(self):
+        self.channel.check_level(self.level)
+        return self
+
+    def check_files(self) -> None:
+        for point in self.sweep.points if self.channel.file is not None else ():
+            at = self.at(point)
+            check_steps(at, at.grid.symbols)
+
+    @property
+    def remark(self) -> str | None:
+        return interference_remark(self)
