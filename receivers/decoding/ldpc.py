@@ -15,8 +15,27 @@ CHECK_EVERY = 4
 """Iterations between two looks at the syndromes."""
 
 
+class CodeDecoder(ReceiverLayer):
+    """A decoder that is written as its 5G LDPC code and its number of iterations."""
+
+    def __init__(self, encoder, num_iter, **kwargs):
+        super().__init__(**kwargs)
+        self.encoder = encoder
+        self.num_iter = num_iter
+
+    def get_config(self):
+        code = self.encoder
+        encoder = {"k": code.k, "n": code.n, "bits": code.num_bits_per_symbol}
+        return {**super().get_config(), "encoder": encoder, "num_iter": self.num_iter}
+
+    @classmethod
+    def from_config(cls, config):
+        encoder = LDPC5GEncoder(*config["encoder"].values())
+        return cls(**{**config, "encoder": encoder})
+
+
 @keras.saving.register_keras_serializable("link_sim")
-class LDPCDecoder(ReceiverLayer):
+class LDPCDecoder(CodeDecoder):
     """Posterior LLRs of the information bits by belief propagation with early stopping.
 
     Decides the bits that Sionna's `LDPC5GDecoder` decides after `num_iter` iterations.
@@ -41,9 +60,7 @@ class LDPCDecoder(ReceiverLayer):
     """
 
     def __init__(self, encoder, num_iter=20, **kwargs):
-        super().__init__(**kwargs)
-        self.encoder = encoder
-        self.num_iter = num_iter
+        super().__init__(encoder, num_iter, **kwargs)
         self._bp = QuasiCyclicBP(encoder)
         self._slots = SLOTS["GPU" if tf.config.list_physical_devices("GPU") else "CPU"]
         # partial: TensorFlow warns of a method that many objects trace, once each
@@ -54,16 +71,6 @@ class LDPCDecoder(ReceiverLayer):
         shape = tf.concat([tf.shape(llr)[:-1], [self.encoder.k]], 0)
         llr = tf.stop_gradient(tf.reshape(llr, [-1, self.encoder.n]))
         return tf.reshape(self._decode(llr), shape)
-
-    def get_config(self):
-        code = self.encoder
-        encoder = {"k": code.k, "n": code.n, "bits": code.num_bits_per_symbol}
-        return {**super().get_config(), "encoder": encoder, "num_iter": self.num_iter}
-
-    @classmethod
-    def from_config(cls, config):
-        encoder = LDPC5GEncoder(*config["encoder"].values())
-        return cls(**{**config, "encoder": encoder})
 
     def _queue(self, llr):
         """Decodes [batch, n]; `word` is the codeword in each slot, `batch` for none."""
@@ -117,7 +124,7 @@ class LDPCDecoder(ReceiverLayer):
 
 
 @keras.saving.register_keras_serializable("link_sim")
-class BPDecoder(ReceiverLayer):
+class BPDecoder(CodeDecoder):
     """Posterior LLRs of the information bits by belief propagation on the 5G LDPC code.
 
     A Keras face of Sionna's `LDPC5GDecoder`, compiled with XLA.
@@ -137,9 +144,7 @@ class BPDecoder(ReceiverLayer):
     """
 
     def __init__(self, encoder, num_iter=20, **kwargs):
-        super().__init__(**kwargs)
-        self.encoder = encoder
-        self.num_iter = num_iter
+        super().__init__(encoder, num_iter, **kwargs)
         decoder = LDPC5GDecoder(
             encoder, hard_out=False, num_iter=num_iter, precision="single"
         )
@@ -147,13 +152,3 @@ class BPDecoder(ReceiverLayer):
 
     def call(self, llr):
         return self._decode(llr)
-
-    def get_config(self):
-        code = self.encoder
-        encoder = {"k": code.k, "n": code.n, "bits": code.num_bits_per_symbol}
-        return {**super().get_config(), "encoder": encoder, "num_iter": self.num_iter}
-
-    @classmethod
-    def from_config(cls, config):
-        encoder = LDPC5GEncoder(*config["encoder"].values())
-        return cls(**{**config, "encoder": encoder})

@@ -17,7 +17,7 @@ import numpy as np
 from keras import ops
 
 from link_sim.models.posterior import LinearGaussianLikelihood, PosteriorDenoiser
-from link_sim.models.samplers import heun
+from link_sim.models.samplers import euler, heun
 from link_sim.models.schedules import karras_sigmas
 from link_sim.models.spectral import array_response
 from link_sim.receivers.estimation.message_passing import vamp
@@ -55,13 +55,13 @@ def dmse(denoiser, y, pilots, no):
     IEEE WCL 2024), from the noise level of the observation down to zero.
     """
     x, variance = matched(y, pilots, no)
-    start = x
-    ratio = 1e-3 ** (1 / LEVELS)
-    for i in range(LEVELS):
-        x0_hat = estimate(denoiser, x, variance * ratio**i)
-        x = x0_hat + np.float32(ratio) * (x - x0_hat)
-    _, err_var = denoise(denoiser, start, variance)
-    return estimate(denoiser, x, variance * 1e-3), err_var
+    levels = np.append(1e-3 ** (np.arange(LEVELS + 1) / LEVELS), 0)
+
+    def mean(x, level):
+        return estimate(denoiser, x, variance * ops.real(level))
+
+    _, err_var = denoise(denoiser, x, variance)
+    return euler(mean, x, levels), err_var  # a mean is an Euler step of variances
 
 
 def adaptive(denoiser, y, pilots, no):

@@ -20,8 +20,26 @@ FLOOR = 1e-5
 """Of the weight of a user whose mean is 1: it is as good as ignored."""
 
 
+class _WithNetwork:
+    """What precoders around a network have in common; before their other base."""
+
+    def __init__(self, network, **kwargs):
+        super().__init__(**kwargs)
+        self.network = network
+
+    def get_config(self):
+        return super().get_config() | {
+            "network": keras.saving.serialize_keras_object(self.network)
+        }
+
+    @classmethod
+    def from_config(cls, config):
+        network = keras.saving.deserialize_keras_object(config["network"])
+        return cls(**{**config, "network": network})
+
+
 @keras.saving.register_keras_serializable("link_sim")
-class CalibratedZF(GramPrecoder):
+class CalibratedZF(_WithNetwork, GramPrecoder):
     """The form that every optimum has, its two numbers a user from a network.
 
     The best beams are `directions(S, D)` with powers p, D of mean 1 and p of sum 1
@@ -32,10 +50,6 @@ class CalibratedZF(GramPrecoder):
 
     network : `PairwiseNetwork(FEATURES, RELATIONS, 2)`; at its start this is `RZF`
     """
-
-    def __init__(self, network, **kwargs):
-        super().__init__(**kwargs)
-        self.network = network
 
     @classmethod
     def from_preset(cls, preset: str = "nc-zf"):
@@ -52,16 +66,6 @@ class CalibratedZF(GramPrecoder):
 
     def mixing(self, users):
         return 2 * users**3 + self.network.multiplications(users) // 4
-
-    def get_config(self):
-        return super().get_config() | {
-            "network": keras.saving.serialize_keras_object(self.network)
-        }
-
-    @classmethod
-    def from_config(cls, config):
-        network = keras.saving.deserialize_keras_object(config["network"])
-        return cls(**{**config, "network": network})
 
 
 def relations(snr):
@@ -87,7 +91,7 @@ def relations(snr):
 
 
 @keras.saving.register_keras_serializable("link_sim")
-class CalibratedInputZF(Precoder):
+class CalibratedInputZF(_WithNetwork, Precoder):
     """Zero forcing of channels that a network has moved, as published.
 
     h~ = h + g(h, no), v = h~^H (h~ h~^H)^-1 with normalised columns and equal powers,
@@ -99,10 +103,6 @@ class CalibratedInputZF(Precoder):
 
     Raises `ValueError` for another number of antennas than the network's.
     """
-
-    def __init__(self, network, **kwargs):
-        super().__init__(**kwargs)
-        self.network = network
 
     @classmethod
     def from_preset(cls, preset: str = "nc-published"):
@@ -130,13 +130,3 @@ class CalibratedInputZF(Precoder):
     def multiplications(self, users, antennas):
         zero_forcing = 4 * (2 * users**2 * antennas + users**3)
         return zero_forcing + self.network.multiplications(users)
-
-    def get_config(self):
-        return super().get_config() | {
-            "network": keras.saving.serialize_keras_object(self.network)
-        }
-
-    @classmethod
-    def from_config(cls, config):
-        network = keras.saving.deserialize_keras_object(config["network"])
-        return cls(**{**config, "network": network})
