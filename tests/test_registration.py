@@ -42,6 +42,8 @@ def test_either_may_be_imported_first(first, second):
         "         'registered_name': 'link_sim>PixelBayes'}\n"
         "assert 'sionna' not in sys.modules\n"
         "print(keras.saving.deserialize_keras_object(block).preset)\n"
+        "from link_sim.models.pretrained import load_model\n"
+        "load_model('digit-classifier')  # of a class that nothing has imported\n"
     )
     ended = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True)
     assert ended.stdout.strip() == "pixel-bayes-mnist", ended.stderr[-2000:]

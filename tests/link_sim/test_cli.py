@@ -22,12 +22,24 @@ KEYS = "scenario receiver axis point metric value low high count".split()
 
 
 @pytest.fixture
-def invoke(monkeypatch, fake_link, tmp_path):
+def draw(monkeypatch, fake_link, tmp_path):
     """Calls the command line in an empty folder, with the stand-in link."""
     monkeypatch.setattr(versions, "of_today", lambda scenario: {})
     monkeypatch.setattr(terminal, "load_tensorflow", lambda console: None)
     monkeypatch.chdir(tmp_path)
     return lambda *arguments: CliRunner().invoke(cli.app, arguments)
+
+
+@pytest.fixture
+def invoke(draw, monkeypatch):
+    """The same without plots, which take longer than all else."""
+
+    def save_strip(folder, pictures, axis, form):
+        (folder / f"strip.{form}").touch()
+
+    monkeypatch.setattr(plots, "save_plots", lambda *_: None)
+    monkeypatch.setattr(plots, "save_strip", save_strip)
+    return draw
 
 
 def refuse(result, *words, status=2):
@@ -39,8 +51,8 @@ def refuse(result, *words, status=2):
         assert word in result.stderr
 
 
-def test_run_writes_the_folder_and_says_where(invoke):
-    result = invoke("run", "smoke")
+def test_run_writes_the_folder_and_says_where(draw):
+    result = draw("run", "smoke")
     assert result.exit_code == 0, result.output
     lines = result.stdout.splitlines()
     assert lines[-1] == "Results: results/smoke"
@@ -71,10 +83,10 @@ def test_show_json_prints_the_rows(invoke):
     assert table == results.rows(scenario, tallies)
 
 
-def test_show_draws_again(invoke):
-    invoke("run", "smoke", "--out", "here")
+def test_show_draws_again(draw):
+    draw("run", "smoke", "--out", "here")
     Path("here/ber.png").unlink()
-    result = invoke("show", "here")
+    result = draw("show", "here")
     assert result.exit_code == 0
     assert "perfect-csi" in result.stdout
     assert Path("here/ber.png").exists()
@@ -87,22 +99,22 @@ published,bler,6,0.25
 """
 
 
-def test_several_folders_and_a_reference_in_one_table_and_plot(invoke):
-    invoke("run", "smoke", "--out", "one", "--receivers", "ls")
-    invoke("run", "smoke", "--out", "two", "--set", "seed=9", "--receivers", "ls")
+def test_several_folders_and_a_reference_in_one_table_and_plot(draw):
+    draw("run", "smoke", "--out", "one", "--receivers", "ls")
+    draw("run", "smoke", "--out", "two", "--set", "seed=9", "--receivers", "ls")
     Path("paper.csv").write_text(REFERENCE)
-    result = invoke("show", "one", "two", "--reference", "paper.csv")
+    result = draw("show", "one", "two", "--reference", "paper.csv")
     assert result.exit_code == 0, result.output
     for name in ("ls (one)", "ls (two)", "published  0.500  0.250"):
         assert name in result.stdout
     assert {path.name for path in Path("one+two").iterdir()} >= {"bler.png", "ber.png"}
     shown = ("show", "one", "--reference", "paper.csv", "--json", "--out", "both")
-    rows = json.loads(invoke(*shown).stdout)
+    rows = json.loads(draw(*shown).stdout)
     assert {row["receiver"] for row in rows} == {"ls", "published"}
     assert [row["value"] for row in rows if row["receiver"] == "published"] == [
         0.5, 0.25,
     ]  # fmt: skip
-    own = invoke("show", "one", "--reference", "one/summary.csv", "--json")
+    own = draw("show", "one", "--reference", "one/summary.csv", "--json")
     assert {row["scenario"] for row in json.loads(own.stdout)} == {"smoke", "summary"}
 
 
@@ -149,8 +161,7 @@ def test_tables_for_papers_and_programs(invoke):
     assert [float(x) for x in first] == [ber["perfect-csi", p]["value"] for p in (2, 6)]
 
 
-def test_a_sweep_that_ends_early_says_so(invoke, monkeypatch):
-    monkeypatch.setattr(plots, "save_plots", lambda *_: None)
+def test_a_sweep_that_ends_early_says_so(invoke):
     target = ("--set", "stop.target_bler=0.5", "--set", "sweep.points=[2, 60, 70]")
     result = invoke("run", "smoke", *target)
     assert result.exit_code == 0, result.output
@@ -158,13 +169,13 @@ def test_a_sweep_that_ends_early_says_so(invoke, monkeypatch):
     assert len(results.load_results(Path("results/smoke"))[1]) == 4
 
 
-def test_formats_and_report(invoke):
-    assert invoke("run", "smoke", "--out", "here", "--format", "pdf").exit_code == 0
+def test_formats_and_report(draw):
+    assert draw("run", "smoke", "--out", "here", "--format", "pdf").exit_code == 0
     plots = {path.name for path in Path("here").glob("*.p*")}
     assert plots == {f"{x}.pdf" for x in ("ber", "bler", "psnr", "nmse", "strip")} | {
         "strip.png"
     }
-    result = invoke("show", "here", "--html", "--format", "svg")
+    result = draw("show", "here", "--html", "--format", "svg")
     assert result.exit_code == 0
     assert result.stdout.splitlines()[-1] == "Report: here/report.html"
     assert Path("here/report.html").exists() and Path("here/ber.svg").exists()
@@ -265,22 +276,22 @@ def test_a_folder_of_another_scenario(invoke):
     assert invoke(*other).stdout.endswith("Results: results/smoke-seed-9\n")
 
 
-def test_receivers_are_added_to_a_folder_and_shown_apart(invoke, monkeypatch):
-    invoke("run", "smoke", "--receivers", "perfect-csi")
+def test_receivers_are_added_to_a_folder_and_shown_apart(draw):
+    draw("run", "smoke", "--receivers", "perfect-csi")
     strip = Path("results/smoke/strip.png")
     one_row = strip.stat().st_size
-    result = invoke("run", "smoke", "--receivers", "ls")
+    result = draw("run", "smoke", "--receivers", "ls")
     assert result.exit_code == 0, result.output
     assert strip.stat().st_size > one_row
     size = Path("results/smoke/counts.jsonl").stat().st_size
-    both = invoke("show", "results/smoke")
+    both = draw("show", "results/smoke")
     assert {"perfect-csi", "ls"} <= set(both.stdout.split())
-    again = invoke("run", "smoke", "--receivers", "perfect-csi,ls")
+    again = draw("run", "smoke", "--receivers", "perfect-csi,ls")
     assert again.stdout.startswith(both.stdout)
     assert Path("results/smoke/counts.jsonl").stat().st_size == size
-    one = invoke("show", "results/smoke", "--receivers", "ls")
+    one = draw("show", "results/smoke", "--receivers", "ls")
     assert "perfect-csi" not in one.stdout and "2 batches" in one.stdout
-    refuse(invoke("show", "results/smoke", "--receivers", "lx"), "lx", "perfect-csi")
+    refuse(draw("show", "results/smoke", "--receivers", "lx"), "lx", "perfect-csi")
 
 
 def test_a_folder_that_cannot_be_made(invoke):

@@ -11,6 +11,7 @@ from pathlib import Path
 
 import keras
 import numpy as np
+import tensorflow as tf
 from sionna.phy import config
 
 import link_sim.receivers as receivers
@@ -38,6 +39,7 @@ def largest_difference(configuration: dict, arrays) -> float:
     return max(float(np.max(np.abs(np.asarray(a) - b))) for a, b in pairs)
 
 
+tf.config.run_functions_eagerly(True)
 folder = Path(sys.argv[1])
 found = {}
 for name, configuration in json.loads((folder / "blocks.json").read_text()).items():

@@ -10,6 +10,8 @@ from link_sim.receivers.entries import build_block
 from link_sim.scenarios.loading import load_scenario
 from link_sim.world.transmitter import Transmitter
 
+pytestmark = pytest.mark.usefixtures("eager")
+
 GRID = {"fft_size": 24, "symbols": 4, "pilot_symbols": [1]}
 RNG = np.random.default_rng(0)
 
@@ -56,6 +58,7 @@ def test_gradients_through_detectors_come_without_a_warning(sender, name, caplog
     assert "imaginary" not in caplog.text
 
 
+@pytest.mark.graphs
 @pytest.mark.parametrize("name", ["bp", "sionna-bp", "turbo-histogram"])
 def test_decoders_know_their_symbolic_shape(sender, name):
     decoder = build_block(DECODERS, name, sender)

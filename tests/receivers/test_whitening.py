@@ -5,7 +5,6 @@ import json
 import keras
 import numpy as np
 import pytest
-import tensorflow as tf
 
 from link_sim.receivers.detection.linear import LinearDetector
 from link_sim.receivers.estimation.least_squares import LSChannelEstimator
@@ -14,15 +13,10 @@ from link_sim.receivers.whitening import WhitenedDetector, WhitenedEstimator
 from link_sim.scenarios.sections import Grid
 from link_sim.world.resource_grid import resource_grid
 
+pytestmark = pytest.mark.usefixtures("eager")
+
 GRID = Grid(fft_size=64, cyclic_prefix=5, guard_carriers=(2, 1), dc_null=True)
 ANTENNAS, STREAMS, NO = 4, 2, 0.1
-
-
-@pytest.fixture(autouse=True)
-def not_compiled():
-    tf.config.run_functions_eagerly(True)
-    yield
-    tf.config.run_functions_eagerly(False)
 
 
 def gaussian(rng, *shape):

@@ -10,6 +10,8 @@ from link_sim.scenarios.base import ScenarioError
 from link_sim.scenarios.loading import load_scenario
 from link_sim.world.ensembles import ENSEMBLES, draw_clusters, fading, scm_covariances
 
+pytestmark = pytest.mark.usefixtures("eager")
+
 
 def small(*settings):
     return load_scenario(
@@ -35,6 +37,7 @@ def test_least_squares_has_the_error_of_the_noise_and_the_genie_less():
 
 
 @pytest.mark.slow
+@pytest.mark.graphs
 def test_one_evaluation_is_close_to_the_genie():
     scenario = small('receivers=["genie", "score"]', "batch_size=60")
     for point, bar in ((0.0, 0.4), (20.0, 0.2)):  # dB; 0.21 and 0.05 on 500 channels
@@ -80,6 +83,7 @@ def test_orthogonal_pilots_are_asked_for():
 
 
 @pytest.mark.slow
+@pytest.mark.graphs
 def test_prior_of_cdl_reaches_the_lmmse_estimate_and_has_no_floor_elsewhere(
     monkeypatch,
 ):

@@ -12,6 +12,8 @@ from link_sim.scenarios.loading import load_scenario
 from link_sim.world.channel_files import save_channels
 from link_sim.world.ensembles import fading
 
+pytestmark = pytest.mark.usefixtures("eager")
+
 EXAMPLES = 400
 
 
@@ -58,6 +60,7 @@ def test_estimators_on_a_file_are_right_and_see_no_example_that_they_learned_fro
 
 
 @pytest.mark.slow
+@pytest.mark.graphs
 def test_with_all_pilots_one_evaluation_is_the_same_estimate(file):
     names = "score", "score-vamp", "score-adaptive"
     scenario = asked(file, "batch_size=20").model_copy(update={"receivers": names})

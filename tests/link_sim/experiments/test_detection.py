@@ -9,6 +9,8 @@ from link_sim.metrics.rates import estimate
 from link_sim.scenarios.base import ScenarioError
 from link_sim.scenarios.loading import load_scenario
 
+pytestmark = pytest.mark.usefixtures("eager")
+
 
 def small(*settings, name="detection"):
     mimo = "mimo={antennas=8, load=0.5, bits_per_symbol=2}"
@@ -70,6 +72,7 @@ def test_bad_input_gets_one_sentence(settings, words):
 
 
 @pytest.mark.slow
+@pytest.mark.graphs
 @pytest.mark.parametrize("bits, snr_db", [(2, 9.0), (4, 16.5)])
 def test_learned_messages_reach_expectation_propagation(bits, snr_db):
     """With its second try, never above EP by more than chance, on unseen sizes."""

@@ -20,11 +20,15 @@ from link_sim.world.channel import Channel
 from link_sim.world.shared_grid import SharedGrid
 from link_sim.world.sources import evaluation_digits
 
+pytestmark = pytest.mark.usefixtures("eager")
+
 MODELS = get_args(ChannelSection.model_fields["model"].annotation)
+SHARED = "cdl-b", "cdl-c", "cdl-e", "uma", "rma"
+"""Models of the same code as another: they run, but are not traced once more."""
 CODE_ONLY = [name for name in DECODERS if not name.startswith("turbo")]
 """Decoders that take images of any size; for the others see `test_joint`."""
 QUICK = "linear", "ep", "amp", "amp-gnn"
-"""Detectors that are not made of others, nor traced for long."""
+"""Detectors that are not made of others."""
 BITS = 2 * (12 * 12 * 8 + 24)
 """Of two images with their CRC."""
 TINY = [
@@ -87,11 +91,14 @@ def scenario_with(kind, model):
     return load_scenario(name, [*TINY, *own, f"channel.model={model}", *file])
 
 
+@pytest.mark.graphs
 @pytest.mark.parametrize("model", MODELS)
 def test_every_channel_carries_every_kind(model):
     link, frames = live("link")
     channel = Channel(scenario_with("link", model), link.transmitter.grids_per_frame)
+    tf.config.run_functions_eagerly(model in SHARED)
     h = tf.function(channel, autograph=False)(tf.constant(2))
+    tf.config.run_functions_eagerly(False)
     y = tf.einsum("brxtmsf,btmsf->brxsf", h, frames.x_rg)
     for counts in plain(link.count(frames._replace(h=h, y=y))).values():
         assert counts["bits"] == BITS and all(map(np.isfinite, counts.values()))
@@ -100,10 +107,8 @@ def test_every_channel_carries_every_kind(model):
     count = next(iter(world.x.values())).shape[-1]
     grid = SharedGrid(scenario_with("semantic", model), count)
     tf.config.run_functions_eagerly(True)  # the channel was traced above
-    try:
-        h, noise = grid.draw(tf.constant(2), tf.constant(0.01))
-    finally:
-        tf.config.run_functions_eagerly(False)
+    h, noise = grid.draw(tf.constant(2), tf.constant(0.01))
+    tf.config.run_functions_eagerly(False)
     assert h.shape == world.h.shape
     (counts,) = plain(semantic.count(world._replace(h=h, noise=noise))).values()
     assert counts["frames"] == 2 and all(map(np.isfinite, counts.values()))
@@ -118,7 +123,7 @@ def test_every_channel_carries_every_kind(model):
         pytest.param(
             [f"{e}+{d}+{c}" for e in ESTIMATORS for d in DETECTORS for c in CODE_ONLY],
             id="all",
-            marks=pytest.mark.slow,
+            marks=[pytest.mark.slow, pytest.mark.graphs],
         ),
     ],
 )

@@ -17,6 +17,8 @@ from link_sim.scenarios.base import ScenarioError, batch_seed
 from link_sim.scenarios.data_files import DataFolder
 from link_sim.scenarios.loading import load_scenario, parse_scenario
 
+pytestmark = pytest.mark.usefixtures("eager")
+
 DECODERS = "ae", "vae", "cdiff"
 
 
@@ -62,6 +64,7 @@ def counts_of(link, point, batch):
 
 
 @pytest.mark.slow
+@pytest.mark.graphs
 @pytest.mark.parametrize("users", [1, 2])
 def test_a_batch_counts_every_receiver_alike_and_again(weights, users):
     names = '["perfect-csi+ae", "perfect-csi+cdiff-2", "perfect-csi+jpeg"]'
@@ -86,6 +89,7 @@ def test_a_batch_counts_every_receiver_alike_and_again(weights, users):
 
 
 @pytest.mark.slow
+@pytest.mark.graphs
 def test_the_world_does_not_depend_on_the_receivers(weights):
     alone = SemanticLink(scenario(weights, 'receivers=["perfect-csi+ae"]'))
     several = SemanticLink(scenario(weights))
@@ -109,6 +113,7 @@ def test_true_labels_and_images_of_a_batch_agree(weights):
 
 
 @pytest.mark.slow
+@pytest.mark.graphs
 def test_the_cliff_of_a_fixed_rate(weights):
     names = '["perfect-csi+webp", "perfect-csi+webp-at-10"]'
     sweep = "sweep={axis='esno_db', points=[4, 10], bandwidth_ratio=0.1666667}"
@@ -122,6 +127,7 @@ def test_the_cliff_of_a_fixed_rate(weights):
 
 
 @pytest.mark.slow
+@pytest.mark.graphs
 def test_over_the_mimo_ofdm_link_with_estimated_channels(weights):
     link = SemanticLink(
         scenario(
@@ -148,6 +154,7 @@ def test_over_the_mimo_ofdm_link_with_estimated_channels(weights):
 
 
 @pytest.mark.slow
+@pytest.mark.graphs
 def test_frames_received_in_parts_are_counted_as_a_batch(weights):
     names = '["ls+ae", "perfect-csi+cdiff-2", "lmmse+jpeg"]'
     chosen = scenario(
@@ -172,6 +179,7 @@ def test_frames_received_in_parts_are_counted_as_a_batch(weights):
 
 
 @pytest.mark.slow
+@pytest.mark.graphs
 def test_pictures_by_receiver_and_point(weights):
     strip = picture_strip(scenario(weights), 3)
     assert strip["image"].shape == (3, 28, 28, 1)

@@ -7,6 +7,8 @@ from link_sim.engine.batches import run_batch
 from link_sim.scenarios.base import ScenarioError
 from link_sim.scenarios.loading import load_scenario, parse_scenario
 
+pytestmark = pytest.mark.usefixtures("eager")
+
 SMALL = "array.antennas=[32]", "batch_size=4", "stop.max_batches=1"
 GAUSSIAN = "array.antennas=[6, 6]", "batch_size=20", "prior.snapshots=8"
 

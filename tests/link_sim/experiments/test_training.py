@@ -14,6 +14,8 @@ from link_sim import Link, load_scenario
 from link_sim.receivers import LSChannelEstimator, PixelBayes, Receiver
 from link_sim.world.sources import evaluation_digits
 
+pytestmark = pytest.mark.usefixtures("eager")
+
 SMALL = [
     "channel.model=rayleigh", "antennas.transmit=1", "antennas.streams=1",
     "antennas.receive=2", "antennas.polarisation=single", "code.bits_per_symbol=2",
@@ -39,6 +41,7 @@ def fitted(link, target, **options):
     return link.fit(np.full(32, 5.0), batch_size=16, verbose=0, **options).history
 
 
+@pytest.mark.graphs
 def test_a_link_trains_with_the_habits_of_keras(link, tmp_path, caplog):
     callbacks = [
         keras.callbacks.ModelCheckpoint(tmp_path / "best.keras", save_best_only=True),
@@ -72,6 +75,7 @@ def test_a_link_trains_with_the_habits_of_keras(link, tmp_path, caplog):
 
 
 @pytest.mark.slow
+@pytest.mark.graphs
 def test_a_generator_of_levels_is_data(link):
     def levels():
         while True:
@@ -83,6 +87,7 @@ def test_a_generator_of_levels_is_data(link):
 
 
 @pytest.mark.slow
+@pytest.mark.graphs
 def test_a_restorer_learns_from_images(link):
     link.receivers[0].estimator.trainable = False
     losses = fitted(link, "image", epochs=3)["loss"]
@@ -113,6 +118,7 @@ def test_nothing_to_train_and_targets_of_the_user_are_refused(link):
 
 
 @pytest.mark.slow
+@pytest.mark.graphs
 def test_symbols_are_found_where_there_is_no_noise(link):
     link.receivers[0].estimator.scale.assign(1.0)
     link.compile(target="symbols")
@@ -122,6 +128,7 @@ def test_symbols_are_found_where_there_is_no_noise(link):
 
 
 @pytest.mark.slow
+@pytest.mark.graphs
 def test_a_fresh_process_reads_exactly_the_same_link(link, tmp_path):
     link.compile(keras.optimizers.Adam(), target="channel")
     link.fit(np.full(4, 5.0), verbose=0)
@@ -146,6 +153,7 @@ def test_a_fresh_process_reads_exactly_the_same_link(link, tmp_path):
 
 
 @pytest.mark.slow
+@pytest.mark.graphs
 def test_xla_compiles_a_step(link):
     link.compile("adam", target="channel", jit_compile=True)
     assert np.isfinite(link.fit(np.full(8, 5.0), verbose=0).history["loss"][0])

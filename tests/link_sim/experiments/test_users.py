@@ -21,6 +21,8 @@ from link_sim.scenarios.loading import load_scenario
 from link_sim.world.channel import Channel
 from link_sim.world.sources import evaluation_digits
 
+pytestmark = pytest.mark.usefixtures("eager")
+
 TWO = [
     "antennas={transmit=1, streams=1, receive=2, users=2}",
     "channel.model=rayleigh",
@@ -37,13 +39,6 @@ def small_images(tmp_path_factory):
     TWO.extend([f"payload.source={path}", "payload.num_images=8"])
     yield
     del TWO[-2:]
-
-
-@pytest.fixture(autouse=True)
-def not_compiled():
-    tf.config.run_functions_eagerly(True)
-    yield
-    tf.config.run_functions_eagerly(False)
 
 
 def link(*overrides, receivers=("perfect-csi",)):

@@ -9,6 +9,8 @@ from link_sim.scenarios.base import ScenarioError
 from link_sim.scenarios.loading import load_scenario
 from link_sim.world.time_channel import open_channel
 
+pytestmark = pytest.mark.usefixtures("eager")
+
 SMALL = [
     "antennas={transmit=1, streams=1, receive=4}",
     "channel.model=rayleigh",
@@ -19,13 +21,6 @@ SMALL = [
     "batch_size=4",
     "sweep.axis=esno_db",
 ]
-
-
-@pytest.fixture(autouse=True)
-def not_compiled():
-    tf.config.run_functions_eagerly(True)
-    yield
-    tf.config.run_functions_eagerly(False)
 
 
 @pytest.mark.parametrize(

@@ -7,6 +7,8 @@ from sionna.phy.fec.ldpc import LDPC5GDecoder, LDPC5GEncoder
 from link_sim.receivers.decoding.belief_propagation import QuasiCyclicBP
 from link_sim.receivers.decoding.ldpc import LDPCDecoder
 
+pytestmark = pytest.mark.usefixtures("eager")
+
 
 def transmit(encoder, esno_db, seed=0):
     """Information bits, and the LLRs of their codewords, BPSK, one per Es/N0."""
@@ -39,6 +41,8 @@ def test_iterations_give_sionnas_llrs(k, n, bits):
     assert np.allclose(iterate(encoder, llr, 5), expected, rtol=1e-3, atol=1e-3)
 
 
+@pytest.mark.slow
+@pytest.mark.graphs
 def test_twenty_iterations_are_as_close_as_sionnas_own_modes():
     encoder = LDPC5GEncoder(2736, 5472, 6)
     _, llr = transmit(encoder, np.linspace(-3, 3, 32))
@@ -54,6 +58,7 @@ def test_twenty_iterations_are_as_close_as_sionnas_own_modes():
 
 
 @pytest.mark.slow
+@pytest.mark.graphs
 def test_a_million_bits_are_decided_as_sionna_does():
     encoder = LDPC5GEncoder(2736, 5472, 6)
     b, llr = transmit(encoder, np.tile(np.linspace(-1.0, 3.0, 32), 12))

@@ -6,7 +6,7 @@ from link_sim.receivers.images.error_rate import STRIDE, hard_llr
 from link_sim.receivers.images.pixel_bayes import log_histograms
 from link_sim.world.sources import evaluation_digits
 
-DIGITS = evaluation_digits()[:200]
+DIGITS = evaluation_digits()[:100]
 SENT = np.unpackbits(DIGITS[..., None], axis=-1)
 
 

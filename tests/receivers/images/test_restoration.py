@@ -8,6 +8,8 @@ from link_sim.models.pixel_denoiser import PixelDenoiser
 from link_sim.models.unet import UNet
 from link_sim.receivers.images.restoration import ConditionalDDPM, condition_planes
 
+pytestmark = pytest.mark.usefixtures("eager")
+
 SHAPE = (8, 8, 1)
 RNG = np.random.default_rng(0)
 LEVELS = RNG.integers(0, 256, (3, *SHAPE))
