@@ -86,7 +86,15 @@ DECODERS = tuple(catalog.DECODERS)
 RESTORERS = "pixel-bayes", "regression", "ddpm-ancestral-2"
 SEMANTIC = "ae", "cdiff-2"
 NAMES = *ESTIMATORS, *DETECTORS, *DECODERS, *RESTORERS, *SEMANTIC
-SLOW = "sionna-bp", "sionna-ep", "turbo-histogram", "turbo", "k-best", "ep-retry"
+SLOW = (
+    "sionna-linear",
+    "sionna-bp",
+    "sionna-ep",
+    "turbo-histogram",
+    "turbo",
+    "k-best",
+    "ep-retry",
+)
 """Blocks whose graphs take long to compile, or that are made of others."""
 
 

@@ -63,7 +63,7 @@ def test_every_image_survives_the_way_there_and_back(overrides, shape, images, g
 
     llr = transmitter.demodulate(llr)
     assert np.array_equal(llr > 0, c > 0)
-    decoded = BPDecoder(transmitter.encoder)(llr)
+    decoded = BPDecoder(transmitter.encoder, num_iter=5)(llr)
     llr_image, b_hat, crc_ok = transmitter.check(decoded)
     assert np.array_equal(b_hat, b) and np.all(crc_ok)
     levels = tf.reduce_sum(tf.where(llr_image > 0, 2.0 ** np.arange(7, -1, -1), 0), -1)

@@ -232,8 +232,8 @@ def test_on_a_grid_it_is_sionnas_frame_around_the_same_detector():
 def test_detectors_can_be_saved():
     rg = grid(2)
     arguments = *on_grid(rg), 0.05
-    pairs = [VerifiedDetector(*pair) for pair in itertools.pairwise(detectors())]
-    for detector in [*detectors(), LangevinDetector(4, 3, 2, 1, 5), *pairs]:
+    pair = VerifiedDetector(*detectors()[-2:])
+    for detector in [*detectors(), LangevinDetector(4, 3, 2, 1, 5), pair]:
         layer = GridDetector(rg, detector)
         config = keras.saving.serialize_keras_object(layer)
         restored = keras.saving.deserialize_keras_object(json.loads(json.dumps(config)))

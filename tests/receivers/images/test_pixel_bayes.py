@@ -49,7 +49,7 @@ def test_certain_bits_are_kept():
     ],
 )
 def test_psnr_at_known_flip_rates_is_that_of_the_reference(rate, raw, restored):
-    image = evaluation_digits()[:1000] / 255.0
+    image = evaluation_digits()[:500] / 255.0
     bits = np.asarray(bits_from_image(image))
     wrong = np.random.default_rng(0).random(bits.shape) < rate
     received = np.where(wrong, 1 - bits, bits)
