@@ -134,13 +134,6 @@ class Receiver(ReceiverLayer):
         }
         return super().get_config() | blocks
 
-    @classmethod
-    def from_config(cls, config):
-        blocks = {
-            name: keras.saving.deserialize_keras_object(config[name]) for name in BLOCKS
-        }
-        return cls(**config | blocks)
-
 
 def build_receivers(
     names,

@@ -36,6 +36,13 @@ class ReceiverLayer(keras.layers.Layer):
         # own: blocks of Sionna take `no` as a number, and are called by position
         self._allow_non_tensor_positional_args = True
 
+    @classmethod
+    def from_config(cls, config):
+        """The block of a configuration, around the objects of Keras that it tells."""
+        read = keras.saving.deserialize_keras_object
+        nested = {k: read(v) for k, v in config.items() if _is_object(v)}
+        return cls(**config | nested)
+
     def build(self, *shapes):
         """Does nothing: the blocks inside build themselves when first called."""
 
@@ -48,6 +55,10 @@ class ReceiverLayer(keras.layers.Layer):
         if not double:
             return found
         return keras.tree.map_structure(lambda x: _cast(x, DOUBLE), found)
+
+
+def _is_object(value) -> bool:
+    return isinstance(value, dict) and "class_name" in value
 
 
 def _cast(x, types: dict[str, str]):

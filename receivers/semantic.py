@@ -146,11 +146,6 @@ class SymbolEncoder(ReceiverLayer):
         network = keras.saving.serialize_keras_object(self.network)
         return {**super().get_config(), "network": network}
 
-    @classmethod
-    def from_config(cls, config):
-        network = keras.saving.deserialize_keras_object(config["network"])
-        return cls(**{**config, "network": network})
-
 
 @keras.saving.register_keras_serializable(package="link_sim")
 class SemanticDecoder(ReceiverLayer):
@@ -247,8 +242,3 @@ class SemanticDecoder(ReceiverLayer):
             "num_steps": self.num_steps,
             "seed": self.seed,
         }
-
-    @classmethod
-    def from_config(cls, config):
-        denoiser = keras.saving.deserialize_keras_object(config["denoiser"])
-        return cls(**{**config, "denoiser": denoiser})

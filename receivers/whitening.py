@@ -32,8 +32,7 @@ class Whitened(ReceiverLayer):
     @classmethod
     def from_config(cls, config):
         grid = grid_from_config(config["resource_grid"])
-        block = keras.saving.deserialize_keras_object(config["block"])
-        return cls(**config | {"resource_grid": grid, "block": block})
+        return super().from_config(config | {"resource_grid": grid})
 
 
 @keras.saving.register_keras_serializable("link_sim")

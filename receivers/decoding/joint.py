@@ -110,14 +110,6 @@ class JointDecoder(ReceiverLayer):
         options = {name: getattr(self, name) for name in names}
         return super().get_config() | blocks | options
 
-    @classmethod
-    def from_config(cls, config):
-        blocks = {
-            name: keras.saving.deserialize_keras_object(config[name])
-            for name in ("transmitter", "source")
-        }
-        return cls(**config | blocks)
-
     def _decoded(self, llr, frame):
         every = tf.range(tf.shape(llr)[0])
         apriori = tf.zeros([tf.shape(llr)[0], self.transmitter.k])

@@ -67,8 +67,3 @@ class GraphAMPDetector(MIMODetector):
     def get_config(self):
         network = keras.saving.serialize_keras_object(self.network)
         return super().get_config() | {"network": network}
-
-    @classmethod
-    def from_config(cls, config):
-        network = keras.saving.deserialize_keras_object(config["network"])
-        return cls(**{**config, "network": network})

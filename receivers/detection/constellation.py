@@ -102,11 +102,6 @@ class ConstellationDemapper(ReceiverLayer):
         points = keras.saving.serialize_keras_object(self.constellation)
         return super().get_config() | {"constellation": points}
 
-    @classmethod
-    def from_config(cls, config):
-        points = keras.saving.deserialize_keras_object(config["constellation"])
-        return cls(**config | {"constellation": points})
-
     def _llr(self, exponents, bit):
         ones, zeros = (np.flatnonzero(bit == value) for value in (1, 0))
         ones, zeros = (tf.gather(exponents, rows, axis=-1) for rows in (ones, zeros))

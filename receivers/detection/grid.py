@@ -63,5 +63,4 @@ class GridDetector(ReceiverLayer):
     @classmethod
     def from_config(cls, config):
         grid = grid_from_config(config["resource_grid"])
-        detector = keras.saving.deserialize_keras_object(config["detector"])
-        return cls(**{**config, "resource_grid": grid, "detector": detector})
+        return super().from_config(config | {"resource_grid": grid})

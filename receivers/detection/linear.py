@@ -63,5 +63,4 @@ class LinearDetector(ReceiverLayer):
     @classmethod
     def from_config(cls, config):
         grid = grid_from_config(config["resource_grid"])
-        points = keras.saving.deserialize_keras_object(config.get("constellation"))
-        return cls(**config | {"resource_grid": grid, "constellation": points})
+        return super().from_config(config | {"resource_grid": grid})

@@ -55,14 +55,6 @@ class VerifiedDetector(MIMODetector):
             for name, detector in pair.items()
         }
 
-    @classmethod
-    def from_config(cls, config):
-        pair = {
-            name: keras.saving.deserialize_keras_object(config[name])
-            for name in ("first", "second")
-        }
-        return cls(**{**config, **pair})
-
 
 def residual(logits, y, h, noise, prior, levels):
     """-2 log p(y, x) of the most likely levels x, but for constants: [batch].

@@ -237,8 +237,7 @@ class ScoreChannelEstimator(ReceiverLayer):
     @classmethod
     def from_config(cls, config):
         grid = grid_from_config(config["resource_grid"])
-        denoiser = keras.saving.deserialize_keras_object(config["denoiser"])
-        return cls(**{**config, "resource_grid": grid, "denoiser": denoiser})
+        return super().from_config(config | {"resource_grid": grid})
 
 
 def _pick(z, picks: np.ndarray):

@@ -163,8 +163,3 @@ class ConditionalDDPM(ReceiverLayer):
             "eta": self.eta,
             "seed": self.seed,
         }
-
-    @classmethod
-    def from_config(cls, config):
-        denoiser = keras.saving.deserialize_keras_object(config["denoiser"])
-        return cls(**{**config, "denoiser": denoiser})

@@ -32,11 +32,6 @@ class _WithNetwork:
             "network": keras.saving.serialize_keras_object(self.network)
         }
 
-    @classmethod
-    def from_config(cls, config):
-        network = keras.saving.deserialize_keras_object(config["network"])
-        return cls(**{**config, "network": network})
-
 
 @keras.saving.register_keras_serializable("link_sim")
 class CalibratedZF(_WithNetwork, GramPrecoder):
