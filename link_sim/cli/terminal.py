@@ -42,4 +42,5 @@ def load_tensorflow(console: Console) -> None:
 
 
 def split_names(receivers: str) -> list[str]:
+    """Names of receivers that commas separate."""
     return [name.strip() for name in receivers.split(",")]
