@@ -1,5 +1,7 @@
 """What all receiver blocks are: Keras layers that Sionna's chains can call."""
 
+import re
+
 import keras
 from keras import ops
 
@@ -45,6 +47,11 @@ class ReceiverLayer(keras.layers.Layer):
 
     def build(self, *shapes):
         """Does nothing: the blocks inside build themselves when first called."""
+
+    def _open_name_scope(self):
+        # names such as ls+pixel-bayes: TensorFlow refuses the + in those of scopes
+        super()._open_name_scope()
+        return keras.name_scope(re.sub(r"[^A-Za-z0-9.-]", "-", self.name), caller=self)
 
     def __call__(self, *args, **kwargs):
         first = args[0] if args else next(iter(kwargs.values()), None)
