@@ -73,7 +73,7 @@ class PSNR(Ratio):
         super().__init__(name, **kwargs)
 
     def counts(self, y_true, y_pred):
-        error = ops.square(ops.cast(y_pred - y_true, self.dtype))
+        error = ops.square(ops.cast(ops.subtract(y_pred, y_true), self.dtype))
         return ops.sum(error), ops.size(error)
 
     def result(self):
@@ -88,7 +88,8 @@ class NMSE(Ratio):
         super().__init__(name, **kwargs)
 
     def counts(self, y_true, y_pred):
-        return self._energy(y_pred - y_true), self._energy(y_true)
+        error = ops.subtract(y_pred, y_true)  # of any precision each
+        return self._energy(error), self._energy(y_true)
 
     def result(self):
         return 10 * ops.log10(super().result())

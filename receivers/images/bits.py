@@ -18,7 +18,7 @@ def bits_from_image(image):
     In integers: of floats, TensorFlow's graph optimiser loses the rounding.
     """
     levels = ops.cast(ops.round(255 * ops.cast(image, "float32")), "int32")
-    bits = ops.right_shift(levels[..., None], np.arange(7, -1, -1, dtype="int32")) % 2
+    bits = levels[..., None] // 2 ** np.arange(7, -1, -1, dtype="int32") % 2
     return ops.cast(bits, "float32")
 
 

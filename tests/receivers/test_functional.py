@@ -5,7 +5,6 @@ import numpy as np
 import pytest
 import tensorflow as tf
 
-from link_sim.receivers import PixelBayes
 from link_sim.receivers.catalog import DECODERS, DETECTORS, ESTIMATORS
 from link_sim.receivers.entries import build_block
 from link_sim.scenarios.loading import load_scenario
@@ -74,10 +73,3 @@ def test_what_works_on_what_is_left_says_that_xla_cannot_compile_it(
 ):
     layers = build_block(table, name, sender)._flatten_layers()
     assert not all(layer.supports_jit for layer in layers)
-
-
-def test_names_of_receivers_stand_in_graphs():
-    """TensorFlow allows no + in the names of scopes."""
-    layer = PixelBayes(name="ls+pixel-bayes")
-    llr = RNG.standard_normal((1, 28, 28, 1, 8), "float32")
-    np.testing.assert_allclose(tf.function(layer)(llr), layer(llr), atol=1e-6)

@@ -1,3 +1,4 @@
+import importlib.util
 import subprocess
 import sys
 import warnings
@@ -50,6 +51,8 @@ def test_a_link_trains_with_the_habits_of_keras(link, tmp_path, caplog):
         keras.callbacks.CSVLogger(tmp_path / "log.csv"),
         keras.callbacks.ReduceLROnPlateau(),
     ]
+    if importlib.util.find_spec("tensorboard"):  # Keras needs it for the callback
+        callbacks.append(keras.callbacks.TensorBoard(tmp_path / "board"))
     config.seed = 1
     link.save_weights(tmp_path / "first.weights.h5")
     link.compile(keras.optimizers.Adam(0.1), target="channel", metrics=["mae"])
@@ -66,12 +69,52 @@ def test_a_link_trains_with_the_habits_of_keras(link, tmp_path, caplog):
     assert {f"val_{name}" for name in expected} <= set(history)
     assert (tmp_path / "log.csv").read_text().count("\n") == 4
     assert (tmp_path / "best.keras").is_file()
+    assert len(callbacks) == 5 or [*(tmp_path / "board").rglob("events.*")]
     scale = link.receivers[0].estimator.scale
     assert scale.numpy() > 0.5
     link.load_weights(tmp_path / "first.weights.h5")
     assert scale.numpy() == np.float32(0.3)
     (trained,) = link.trainable_variables  # what acts on the target
     assert trained is scale
+
+
+@pytest.mark.slow
+def test_an_interrupted_fit_goes_on_where_it_was(link, tmp_path):
+    def stop(epoch, logs):
+        if epoch == 1:
+            raise KeyboardInterrupt
+
+    link = Link(link.scenario, link.receivers[:1])  # Keras keeps the epoch it begins at
+    backup = keras.callbacks.BackupAndRestore(tmp_path / "backup")
+    broken = keras.callbacks.LambdaCallback(on_epoch_begin=stop)
+    link.compile(keras.optimizers.Adam(0.05), target="channel")
+    with pytest.raises(KeyboardInterrupt):
+        link.fit(np.full(8, 5.0), epochs=3, callbacks=[backup, broken], verbose=0)
+    link.compile(keras.optimizers.Adam(0.05), target="channel")
+    history = link.fit(np.full(8, 5.0), epochs=3, callbacks=[backup], verbose=0)
+    assert history.epoch == [1, 2]
+    assert int(link.optimizer.iterations) == 3
+
+
+@pytest.mark.slow
+def test_half_precision_learns(link):
+    """Layers of the user's compute in half, blocks of ours do not; loss is scaled."""
+    keras.config.set_dtype_policy("mixed_float16")
+    try:
+        sender, restorer = link.transmitter, Restorer()
+        mine = Receiver(sender, restorer=restorer, name="mine")
+        half = Link(link.scenario, [mine])
+        half.compile(keras.optimizers.Adam(0.05), target="image")
+        levels = np.full(48, 5.0)
+        history = half.fit(
+            levels, batch_size=16, epochs=3, verbose=0, validation_data=levels[:8]
+        ).history
+    finally:
+        keras.config.set_dtype_policy("float32")
+    assert restorer.compute_dtype == "float16" and mine.compute_dtype == "float32"
+    assert isinstance(half.optimizer, keras.optimizers.LossScaleOptimizer)
+    assert history["loss"][-1] < 0.7 * history["loss"][0]
+    assert history["val_psnr"][-1] > history["val_psnr"][0]
 
 
 @pytest.mark.slow

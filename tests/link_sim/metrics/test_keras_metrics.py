@@ -39,6 +39,13 @@ def test_decibels_are_of_sums():
     assert value(NMSE(), (parts, 1.1 * parts)) == pytest.approx(-20, abs=1e-5)
 
 
+def test_what_is_compared_may_be_of_half_precision():
+    image = RNG.random((2, 4, 4, 1), "float32")
+    half = (image + 0.1).astype("float16")
+    assert value(PSNR(), (image, half)) == pytest.approx(20, abs=0.01)
+    assert value(NMSE(), (half, image)) < 0
+
+
 def test_they_count_beyond_single_precision_begin_anew_and_are_saved():
     metric = BitErrorRate()
     metric.part.assign(2.0**24)
