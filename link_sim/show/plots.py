@@ -3,13 +3,14 @@
 `with matplotlib.rc_context(STYLE):` gives figures of your own the same look.
 """
 
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Sequence
 from pathlib import Path
 
 import matplotlib
 import numpy as np
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
+from matplotlib.lines import Line2D
 from matplotlib.patches import Rectangle
 from matplotlib.ticker import NullLocator
 from matplotlib.transforms import ScaledTranslation
@@ -17,6 +18,7 @@ from matplotlib.transforms import ScaledTranslation
 from link_sim.engine.results import replacing
 from link_sim.metrics.rates import METRICS
 from link_sim.scenarios.axes import axis_label, point_value
+from link_sim.show.end_labels import label_ends
 from link_sim.show.styles import COLOURS, COLUMN, STYLE, receiver_styles
 
 MOST_TICKS = 10
@@ -36,7 +38,8 @@ def plot_metric(ax: Axes, rows: Iterable[dict], metric: str) -> Axes:
     curve. A curve breaks at points where there is no value. On a logarithmic axis a
     point without errors has a hollow marker in the strip below all values, with the
     upper limit of its interval, which counts frames: bits of a frame are not
-    independent. The legend is below the axes.
+    independent. Names stand at the ends of the curves where there is room for all, or
+    else in a legend below the axes.
     """
     rows = list(rows)
     own = [row for row in rows if row["metric"] == metric]
@@ -48,24 +51,28 @@ def plot_metric(ax: Axes, rows: Iterable[dict], metric: str) -> Axes:
     arrays = {name: _curve(own, name, points) for name in styles}
     for name in dict.fromkeys(row["receiver"] for row in own):
         curves.setdefault(arrays[name].tobytes(), []).append(name)
-    unseen = []
+    unseen, lines = [], []
     for sharers in curves.values():
         ends, style = arrays[sharers[0]], styles[sharers[0]]
         empty = (ends[:, 0] == 0) & (scale == "log")
         value, low, high = np.where(empty[:, None], np.nan, ends).T
         label = "\n".join(styles[sharer]["label"] for sharer in sharers)
-        ax.plot(points, value, **style | {"label": label})
+        lines += ax.plot(points, value, **style | {"label": label})
         alpha = 0.15 if len(curves) <= CROWD else 0.08
         colour = style["color"]
         ax.fill_between(points, low, high, color=colour, alpha=alpha, linewidth=0)
         unseen += [(points[i], ends[i, 2], style) for i in np.flatnonzero(empty)]
     ax.set_yscale(scale)
+    # points where no curve is, but marks of no error, count too
+    ax.update_datalim([(point, 1.0) for point in points], updatey=False)
+    ax.autoscale_view()
     _set_labels(ax, rows, points)
     ax.set_ylabel(METRICS[metric].label)
     if unseen:
         values = (r["value"] for r in own)
         _draw_unseen(ax, unseen, np.array([x for x in values if x]))
-    _add_legend(ax)
+    named = len(lines) <= CROWD and label_ends(ax, lines, NONE_SEEN if unseen else 0)
+    _add_legend(ax, lines if named else ())
     return ax
 
 
@@ -151,12 +158,17 @@ def _set_labels(ax: Axes, rows: list[dict], points: list[float]) -> None:
     ax.set_title(f"{scenarios}, with 95 % intervals")
 
 
-def _add_legend(ax: Axes) -> None:
-    """Below the axes, in as many columns as fit."""
-    labels = ax.get_legend_handles_labels()[1]
+def _add_legend(ax: Axes, named: Sequence[Line2D] = ()) -> None:
+    """Below the axes, in as many columns as fit, of all but what is named already."""
+    handles, labels = ax.get_legend_handles_labels()
+    handles = [handle for handle in handles if handle not in named]
+    if not handles:
+        return
+    labels = [str(handle.get_label()) for handle in handles]
     longest = max((len(x) for label in labels for x in label.split("\n")), default=0)
     columns = 3 if longest <= 14 and len(labels) > 4 else 2
-    ax.legend(loc="upper center", bbox_to_anchor=(0.45, -0.16), ncols=columns)
+    place = (0.45, -0.16)
+    ax.legend(handles, labels, loc="upper center", bbox_to_anchor=place, ncols=columns)
 
 
 def plot_convergence(ax: Axes, paths: dict[float, np.ndarray]) -> Axes:

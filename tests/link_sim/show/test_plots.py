@@ -59,9 +59,23 @@ def test_a_point_without_errors_breaks_the_line_and_stands_below_all_values(ax):
     low, high = np.log10(ax.get_ylim())
     lowest = (np.log10(1e-4) - low) / (high - low)  # of all values, in axes' heights
     assert 0 < below < plots.NONE_SEEN < lowest
-    assert [text.get_text() for text in ax.texts] == ["<0.04"]
+    assert [text.get_text() for text in ax.texts] == ["<0.04", "ls", "lmmse"]
     assert all(1e-4 / 2 < tick < 1 for tick in ax.get_yticks())
     assert "bits are not independent" in ax.get_legend().get_texts()[-1].get_text()
+
+
+def test_points_beyond_all_curves_are_inside_the_axes(ax):
+    rows = [row("ls", x, y, 0.0, 0.2) for x, y in ((0.0, 0.1), (2.0, 0.0), (9.0, 0.0))]
+    plots.plot_metric(ax, rows, "ber")
+    assert ax.get_xlim()[1] > 9
+
+
+def test_few_curves_bear_their_names_and_need_no_legend(ax):
+    rows = [row("ls", x, 20.0, metric="psnr") for x in (0.0, 2.0)]
+    rows += [row("lmmse", x, 30.0, metric="psnr") for x in (0.0, 2.0)]
+    plots.plot_metric(ax, rows, "psnr")
+    assert [text.get_text() for text in ax.texts] == ["ls", "lmmse"]
+    assert ax.get_legend() is None
 
 
 def test_a_run_without_any_error_can_be_drawn(ax):
