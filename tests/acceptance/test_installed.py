@@ -8,9 +8,11 @@ import sys
 import sysconfig
 import venv
 import zipfile
+from importlib import metadata
 from pathlib import Path
 
 import pytest
+from packaging.requirements import Requirement
 
 pytestmark = pytest.mark.slow
 
@@ -78,6 +80,26 @@ def test_the_wheel_holds_what_the_program_needs_and_is_small(wheel):
     megabytes = float(re.search(r"wheel of link-sim has about (\d+) MB", stated)[1])
     size = wheel.stat().st_size
     assert size < LARGEST and abs(size / 1e6 - megabytes) < 0.25 * megabytes
+
+
+def test_the_space_that_is_stated_is_what_it_takes(wheel):
+    found = sum(sizes("link-sim", {}).values()) + wheel.stat().st_size
+    for page in "README.md", "docs/install.md":
+        stated = float(re.search(r"about ([\d.]+) GB", (ROOT / page).read_text())[1])
+        assert abs(found / 1e9 - stated) < 0.15 * stated, page
+
+
+def sizes(name, found, extras=()):
+    """Bytes of a distribution and of all that it needs, as they are installed."""
+    if name.lower() not in found:
+        known = metadata.distribution(name)
+        files = (Path(file.locate()) for file in known.files or ())
+        found[name.lower()] = sum(f.stat().st_size for f in files if f.is_file())
+        for need in map(Requirement, known.requires or ()):
+            chosen = ({"extra": extra} for extra in ("", *extras))
+            if not need.marker or any(map(need.marker.evaluate, chosen)):
+                sizes(need.name, found, need.extras)
+    return found
 
 
 def weight_files():
