@@ -1,6 +1,10 @@
 import os
+import sys
+from pathlib import Path
 
 import pytest
+
+sys.path.append(str(Path(__file__).parent / "acceptance"))  # for `documented`
 
 os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
 
