@@ -193,12 +193,14 @@ class SemanticLink:
             estimators = {n: build_block(ESTIMATORS, n, grid, find=find) for n in names}
             observe = partial(self._observe, grid, estimators)
             encode = {
-                name: tf.function(partial(encoder, count=count))
+                name: tf.function(partial(encoder, count=count), autograph=False)
                 for name, encoder in self._encoders.items()
             }
             # partial: TensorFlow warns of a block that is traced for many counts
             decoders = self._decoders.items()
-            decode = {n: tf.function(partial(block)) for n, block in decoders}
+            decode = {
+                n: tf.function(partial(block), autograph=False) for n, block in decoders
+            }
             observe = tf.function(observe, reduce_retracing=True)
             self._traces[count] = Traced(grid, encode, observe, decode)
         return self._traces[count]
