@@ -2,6 +2,9 @@
 
 import numpy as np
 
+ROUNDING = 1e-12
+"""Of a distance, as a share of both variances; less, or below 0, is none."""
+
 
 def gaussian_distance(first, second) -> float:
     """Squared Fréchet distance of two Gaussians, each given as (mean, covariance).
@@ -17,8 +20,9 @@ def gaussian_distance(first, second) -> float:
     root = (vectors * np.sqrt(np.maximum(values, 0))) @ vectors.T
     cross = np.sqrt(np.maximum(np.linalg.eigvalsh(root @ c2 @ root), 0)).sum()
     gap = m1 - m2
-    distance = gap @ gap + np.trace(c1) + np.trace(c2) - 2 * cross
-    return max(float(distance), 0.0)  # rounding may leave less
+    spread = np.trace(c1) + np.trace(c2)
+    distance = float(gap @ gap + spread - 2 * cross)
+    return distance if distance > ROUNDING * spread else 0.0
 
 
 def frechet_distance(features: np.ndarray, reference: np.ndarray) -> float:

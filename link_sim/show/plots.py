@@ -116,7 +116,7 @@ def _draw_unseen(ax: Axes, unseen: list[tuple], seen: np.ndarray) -> None:
             marks = {"transform": shifted, "clip_on": False, **style, **hollow}
             ax.plot([point], [0.7 * NONE_SEEN], **marks)
         limit = max(limit for limit, _ in here)
-        if not np.isfinite(limit):
+        if not 0 < limit < np.inf:
             continue
         text = (
             f"<{limit:.1g}" if limit >= 0.01 else f"<{limit:.0e}".replace("e-0", "e-")

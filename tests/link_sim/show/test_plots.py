@@ -90,6 +90,7 @@ def test_values_of_zero_without_a_limit_can_be_drawn(ax, metric, high):
     rows = [row("ls", x, 0.0, 0.0, high, metric=metric) for x in (2.0, 4.0)]
     plots.plot_metric(ax, rows, metric)
     ax.figure.canvas.draw()
+    assert not any(text.get_text().startswith("<") for text in ax.texts)
     some = [*rows, row("lmmse", 2.0, 0.1, 0.05, 0.2, metric=metric)]
     ax.clear()
     plots.plot_metric(ax, some, metric)
