@@ -10,8 +10,8 @@ from matplotlib.text import Annotation
 from matplotlib.transforms import Bbox
 
 GAP = 4.0  # points between the end of a curve and its name
-MOST_SHARE = 0.35
-"""Of the width of the axes that names may take."""
+MOST_SHARE = 0.3
+"""Of the width of the axes that names may take from the curves."""
 
 
 def label_ends(ax: Axes, lines: Sequence[Line2D], lowest: float = 0.0) -> bool:
@@ -53,12 +53,15 @@ def _make_room(ax: Axes, names: list[Annotation]) -> bool:
     low, high = ax.get_xlim()
     scale = ax.xaxis.get_transform()
     left, right = scale.transform([low, high])
+    most = left + (right - left) / (1 - MOST_SHARE)
     for name in names:
         needed = name.get_window_extent().width + 2 * GAP * ax.figure.dpi / 72
-        if needed > MOST_SHARE * width:
-            return False
         end = scale.transform([name.xy[0]])[0]
+        if needed >= width:
+            return False
         right = max(right, left + (end - left) * width / (width - needed))
+    if right > most:
+        return False
     ax.set_xlim(*scale.inverted().transform([left, right]))
     return True
 

@@ -12,6 +12,7 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from matplotlib.lines import Line2D
 from matplotlib.patches import Rectangle
+from matplotlib.text import Text
 from matplotlib.ticker import NullLocator
 from matplotlib.transforms import ScaledTranslation
 
@@ -106,9 +107,13 @@ def _draw_unseen(ax: Axes, unseen: list[tuple], seen: np.ndarray) -> None:
     """Points without errors in a strip of their own, side by side, and their limits."""
     _make_room_below(ax, seen if seen.size else np.array([x for _, x, _ in unseen]))
     across = ax.get_xaxis_transform()
-    for point in sorted({point for point, *_ in unseen}):
+    points = sorted({point for point, *_ in unseen})
+    places = ax.transData.transform([(point, 1) for point in points])[:, 0]
+    apart = 72 / ax.figure.dpi * np.diff(places).min(initial=np.inf)  # points
+    texts: list[Text] = []
+    for point in points:
         here = [(limit, style) for x, limit, style in unseen if x == point]
-        step = min(4.0, 36 / len(here)) / 72  # inch
+        step = min(4.0, 36 / len(here), apart / len(here)) / 72  # inch
         for index, (_, style) in enumerate(here):
             shift = step * (index - (len(here) - 1) / 2)
             shifted = across + ScaledTranslation(shift, 0, ax.figure.dpi_scale_trans)
@@ -122,9 +127,18 @@ def _draw_unseen(ax: Axes, unseen: list[tuple], seen: np.ndarray) -> None:
             f"<{limit:.1g}" if limit >= 0.01 else f"<{limit:.0e}".replace("e-0", "e-")
         )
         height = 0.08 * NONE_SEEN
-        ax.text(point, height, text, transform=across, ha="center", fontsize=5.5)
+        texts.append(
+            ax.text(point, height, text, transform=across, ha="center", fontsize=5.5)
+        )
+        if _overlap(texts[-2:]):
+            texts.pop().remove()
     label = "no error seen; below: 95 % limit\nby frames, as bits are not independent"
     ax.plot([], [], "o", color="black", fillstyle="none", label=label)
+
+
+def _overlap(texts: list[Text]) -> bool:
+    boxes = [text.get_window_extent() for text in texts]
+    return len(boxes) == 2 and boxes[0].overlaps(boxes[1])
 
 
 def _make_room_below(ax: Axes, seen: np.ndarray) -> None:

@@ -41,28 +41,29 @@ LINES = "-", ":", "-.", (0, (5, 1, 1, 1, 1, 1)), (0, (1, 2.5))
 def receiver_styles(names: Iterable[str]) -> dict[str, dict]:
     """Colour, marker, line style and label of each receiver, of a run's all.
 
-    The colour is that of the estimator; where all have the same, of what comes next,
-    and the label leaves out what all begin with.
+    The colour is that of the estimator; where all have the same, of what comes next.
+    The label leaves out what all begin with; where one receiver is no more than that,
+    the others add to it, such as `+turbo`.
     """
     chains = {name: name.split("+") for name in dict.fromkeys(names)}
-    shared = os.path.commonprefix(list(chains.values()))
-    shortest = min(map(len, chains.values()), default=1)
-    skip = min(len(shared), shortest - 1)
+    shared = os.path.commonprefix(list(chains.values())) if len(chains) > 1 else []
+    skip, plus = len(shared), "+" if shared in chains.values() else ""
     known = {name: any(part in BOUNDS for part in name.split("+")) for name in chains}
     contrast = not all(known.values())
-    heads = list(dict.fromkeys(chain[skip] for chain in chains.values()))
+    heads = list(dict.fromkeys("".join(chain[skip:][:1]) for chain in chains.values()))
     tails = list(dict.fromkeys("+".join(c[skip + 1 :]) for c in chains.values()))
     tails.sort(key=bool)  # the plain one first
     styles = {}
     for name, chain in chains.items():
+        head = heads.index("".join(chain[skip:][:1]))
         tail = tails.index("+".join(chain[skip + 1 :]))
         # one colour or one tail for all: markers tell the others apart
-        marker = tail if len(tails) > 1 else heads.index(chain[skip])
+        marker = tail if len(tails) > 1 else head
         dashed = contrast and known[name]
         styles[name] = {
-            "color": COLOURS[heads.index(chain[skip]) % len(COLOURS)],
+            "color": COLOURS[head % len(COLOURS)],
             "marker": MARKERS[marker % len(MARKERS)],
             "linestyle": "--" if dashed else LINES[tail % len(LINES)],
-            "label": "+".join(chain[skip:]),
+            "label": plus + "+".join(chain[skip:]) if chain[skip:] else name,
         }
     return styles

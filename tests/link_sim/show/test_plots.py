@@ -78,6 +78,12 @@ def test_few_curves_bear_their_names_and_need_no_legend(ax):
     assert ax.get_legend() is None
 
 
+def test_limits_of_points_that_stand_close_are_not_written_over_each_other(ax):
+    points = 0.0, 0.1, 0.2, 9.0
+    plots.plot_metric(ax, [row("ls", x, 0.0, 0.0, 0.04) for x in points], "ber")
+    assert [text.get_position()[0] for text in ax.texts] == [0.0, 9.0]
+
+
 def test_a_run_without_any_error_can_be_drawn(ax):
     rows = [row(name, 2.0, 0.0, 0.0, 0.04) for name in ("ls", "lmmse")]
     plots.plot_metric(ax, rows, "ber")
@@ -107,7 +113,7 @@ def test_a_point_that_was_not_measured_breaks_the_line(ax):
 def test_receivers_that_coincide_share_a_curve(ax):
     names = ("ls", "ls+pixel-bayes")
     plots.plot_metric(ax, [row(name, 0.0, 0.3, 0.2, 0.4) for name in names], "ber")
-    assert [line.get_label() for line in ax.lines] == ["ls\nls+pixel-bayes"]
+    assert [line.get_label() for line in ax.lines] == ["ls\n+pixel-bayes"]
 
 
 def test_a_receiver_keeps_its_style_from_plot_to_plot():

@@ -29,7 +29,9 @@ def test_what_all_begin_with_is_left_out():
     assert [style["label"] for style in styles.values()] == ["ae", "cdiff-8"]
     assert len({style["color"] for style in styles.values()}) == 2
     assert len({style["marker"] for style in styles.values()}) == 2
-    labels = [s["label"] for s in receiver_styles(["ls", "ls+turbo"]).values()]
-    assert labels == ["ls", "ls+turbo"]
+    both = receiver_styles(["ls", "ls+turbo"]).values()
+    labels = [style["label"] for style in both]
+    assert len({style["color"] for style in both}) == 2
+    assert labels == ["ls", "+turbo"]
     assert receiver_styles(["ls"])["ls"]["label"] == "ls"
     assert receiver_styles([]) == {}
