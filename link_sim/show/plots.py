@@ -11,23 +11,19 @@ import numpy as np
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from matplotlib.lines import Line2D
-from matplotlib.patches import Rectangle
-from matplotlib.text import Text
 from matplotlib.ticker import NullLocator
-from matplotlib.transforms import ScaledTranslation
 
 from link_sim.engine.results import replacing
 from link_sim.metrics.rates import METRICS
 from link_sim.scenarios.axes import axis_label, point_value
 from link_sim.show.end_labels import label_ends
+from link_sim.show.no_errors import NONE_SEEN, draw_unseen
 from link_sim.show.styles import COLOURS, COLUMN, STYLE, receiver_styles
 
 MOST_TICKS = 10
 """Up to so many points stand at the axis each."""
 CROWD = 8
 """More receivers than this take a higher figure."""
-NONE_SEEN = 0.13
-"""Share of the height of the axes where points without errors are, below all values."""
 
 
 def plot_metric(ax: Axes, rows: Iterable[dict], metric: str) -> Axes:
@@ -71,7 +67,7 @@ def plot_metric(ax: Axes, rows: Iterable[dict], metric: str) -> Axes:
     ax.set_ylabel(METRICS[metric].label)
     if unseen:
         values = (r["value"] for r in own)
-        _draw_unseen(ax, unseen, np.array([x for x in values if x]))
+        draw_unseen(ax, unseen, np.array([x for x in values if x]))
     named = len(lines) <= CROWD and label_ends(ax, lines, NONE_SEEN if unseen else 0)
     _add_legend(ax, lines if named else ())
     return ax
@@ -101,58 +97,6 @@ def _curve(rows: list[dict], receiver: str, points: list[float]) -> np.ndarray:
     found = {row["point"]: (row["value"], row["low"], row["high"]) for row in own}
     unknown = (None, None, None)
     return np.array([found.get(point, unknown) for point in points], float)
-
-
-def _draw_unseen(ax: Axes, unseen: list[tuple], seen: np.ndarray) -> None:
-    """Points without errors in a strip of their own, side by side, and their limits."""
-    _make_room_below(ax, seen if seen.size else np.array([x for _, x, _ in unseen]))
-    across = ax.get_xaxis_transform()
-    points = sorted({point for point, *_ in unseen})
-    places = ax.transData.transform([(point, 1) for point in points])[:, 0]
-    apart = 72 / ax.figure.dpi * np.diff(places).min(initial=np.inf)  # points
-    texts: list[Text] = []
-    for point in points:
-        here = [(limit, style) for x, limit, style in unseen if x == point]
-        step = min(4.0, 36 / len(here), apart / len(here)) / 72  # inch
-        for index, (_, style) in enumerate(here):
-            shift = step * (index - (len(here) - 1) / 2)
-            shifted = across + ScaledTranslation(shift, 0, ax.figure.dpi_scale_trans)
-            hollow = {"label": None, "fillstyle": "none", "linestyle": ""}
-            marks = {"transform": shifted, "clip_on": False, **style, **hollow}
-            ax.plot([point], [0.7 * NONE_SEEN], **marks)
-        limit = max(limit for limit, _ in here)
-        if not 0 < limit < np.inf:
-            continue
-        text = (
-            f"<{limit:.1g}" if limit >= 0.01 else f"<{limit:.0e}".replace("e-0", "e-")
-        )
-        height = 0.08 * NONE_SEEN
-        texts.append(
-            ax.text(point, height, text, transform=across, ha="center", fontsize=5.5)
-        )
-        if _overlap(texts[-2:]):
-            texts.pop().remove()
-    label = "no error seen; below: 95 % limit\nby frames, as bits are not independent"
-    ax.plot([], [], "o", color="black", fillstyle="none", label=label)
-
-
-def _overlap(texts: list[Text]) -> bool:
-    boxes = [text.get_window_extent() for text in texts]
-    return len(boxes) == 2 and boxes[0].overlaps(boxes[1])
-
-
-def _make_room_below(ax: Axes, seen: np.ndarray) -> None:
-    """Moves what is seen up, and leaves the strip below it without ticks."""
-    low, high = np.log10([seen.min(), seen.max()])
-    margin = max(0.06 * (high - low), 0.1)
-    low, high = low - margin, high + margin
-    ax.set_ylim(10 ** (low - NONE_SEEN / (1 - NONE_SEEN) * (high - low)), 10**high)
-    ticks = ax.get_yticks(), ax.get_yticks(minor=True)
-    for minor, marks in enumerate(ticks):
-        inside = (marks >= 10**low) & (marks <= 10**high)
-        ax.set_yticks(marks[inside], minor=bool(minor))
-    strip = Rectangle((0, 0), 1, NONE_SEEN, transform=ax.transAxes, color="#eeeeee")
-    ax.add_patch(strip).set_zorder(0)
 
 
 def _set_labels(ax: Axes, rows: list[dict], points: list[float]) -> None:
