@@ -24,6 +24,7 @@ from typer.testing import CliRunner
 import link_sim
 from link_sim import cli
 from link_sim.bench.table import Bench
+from link_sim.cli import terminal
 from link_sim.experiments import csi
 from link_sim.metrics import lpips_weights
 from link_sim.models.cards import list_pretrained
@@ -83,7 +84,7 @@ def ready(monkeypatch, folder):
     monkeypatch.chdir(folder)
     monkeypatch.setenv("HOME", str(folder))  # completion is written there
     monkeypatch.setitem(catalog.RESTORERS, "median", catalog.Entry(PixelBayes, ""))
-    monkeypatch.setattr(cli, "_load_tensorflow", lambda console: None)
+    monkeypatch.setattr(terminal, "load_tensorflow", lambda console: None)
     monkeypatch.setattr(Bench, "open", lambda bench: lambda: [{"name": "one", "ms": 1}])
     monkeypatch.setattr(Recipe, "open", stand_in)
     monkeypatch.setattr(csi, "TRAINING_CHANNELS", 50)  # of the covariance of lmmse

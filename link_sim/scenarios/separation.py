@@ -63,4 +63,12 @@ class SeparationScenario(Scenario):
 
     @property
     def remark(self) -> str | None:
-        return None if self.lpips else NO_LPIPS
+        files = self.payload.source
+        number = len(files.sha256) if isinstance(files, DataFolder) else 2
+        remarks, sent = [None if self.lpips else NO_LPIPS], self.stop.max_batches
+        if sent and sent * self.batch_size < number:
+            remarks.append(
+                f"{sent * self.batch_size} of {number} images are sent: set batch_size "
+                f"= {number} to send all"
+            )
+        return "\n".join(filter(None, remarks)) or None

@@ -5,7 +5,7 @@ from link_sim.scenarios.axes import axis_label
 from link_sim.show.styles import receiver_styles
 
 HOVER = "%{fullData.name}<br>at %{x}: %{y:.4g} [%{customdata[0]}, %{customdata[1]}]"
-BELOW = "%{fullData.name}<br>at %{x}: no error seen, below %{y:.2g}"
+BELOW = "%{fullData.name}<br>at %{x}: no error seen, below %{customdata[1]}"
 HEIGHT = 420
 SYMBOLS = "circle", "square", "diamond", "triangle-up", "star", "x", "cross", "hexagon"
 
@@ -35,14 +35,17 @@ def interactive(rows: list[dict]) -> dict[str, str]:
 
 
 def _traces(rows: list[dict], metric: str) -> list[dict]:
-    """A curve a receiver, and its points without errors at the limits of intervals."""
+    """A curve a receiver; it is broken where no error was seen, marked below all."""
     traces, log = [], METRICS[metric].scale == "log"
     styles = receiver_styles(row["receiver"] for row in rows)
+    every = [row for row in rows if row["metric"] == metric]
+    lowest = min((r["value"] for r in every if r["value"]), default=1.0)
     for index, (name, style) in enumerate(styles.items()):
         own = [r for r in rows if r["receiver"] == name and r["metric"] == metric]
         own = [r for r in own if r["value"] is not None]
         empty = [r for r in own if log and r["value"] == 0 and r["high"]]
-        seen = [r for r in own if not log or r["value"] > 0]
+        seen = [r if r not in empty else r | {"value": None} for r in own]
+        seen = [r for r in seen if not log or r["value"] != 0]
         shared = {"type": "scatter", "legendgroup": name}
         colour = {"color": style["color"]}
         traces.append(
@@ -64,10 +67,10 @@ def _traces(rows: list[dict], metric: str) -> list[dict]:
             "showlegend": False,
             "mode": "markers",
             "x": [row["point"] for row in empty],
-            "y": [row["high"] for row in empty],
+            "y": [lowest / 2] * len(empty),
             "customdata": [_told(row) for row in empty],
             "hovertemplate": BELOW + "<br>of %{customdata[2]}<extra></extra>",
-            "marker": colour | {"symbol": "triangle-down-open", "size": 9},
+            "marker": colour | {"symbol": "circle-open", "size": 9},
         }
         traces += [shared | limits] if empty else []
     return traces
@@ -78,8 +81,9 @@ def _dash(style: dict) -> str:
 
 
 def _ends(rows: list[dict]) -> dict:
-    above = [(r["high"] or r["value"]) - r["value"] for r in rows]
-    below = [r["value"] - (r["low"] or r["value"]) for r in rows]
+    values = [0.0 if r["value"] is None else r["value"] for r in rows]
+    above = [(r["high"] or x) - x for r, x in zip(rows, values, strict=True)]
+    below = [x - (r["low"] or x) for r, x in zip(rows, values, strict=True)]
     return {"array": above, "arrayminus": below, "thickness": 1, "width": 2}
 
 

@@ -32,10 +32,7 @@ def describe(known: Known) -> dict[str, Any]:
         "time steps": steps,
     }
     delays, powers = profile(known)
-    total = powers.sum(axis=1, keepdims=True)
-    mean = np.sum(powers * delays, axis=1, keepdims=True) / total
-    spread = np.sqrt(np.sum(powers * (delays - mean) ** 2, axis=1) / total[:, 0])
-    found["median RMS delay spread [s]"] = float(np.median(spread))
+    found["median RMS delay spread [s]"] = float(np.median(delay_spreads(known)))
     if known.h is None:
         found["largest excess delay [s]"] = Responses(known.a, delays).excess_delay
     doppler = Responses(given, None).doppler(1.0)
@@ -48,8 +45,31 @@ def describe(known: Known) -> dict[str, Any]:
     return found
 
 
+def delay_spreads(known: Known) -> np.ndarray:
+    """RMS delay spread of each example [s].
+
+    Of frequency responses by the correlation r of neighbours, (1 - |r|^2)^(1/2) /
+    (2 pi spacing), for spreads far below 1 / spacing: no path has to lie on a sample.
+    """
+    if known.h is None:
+        delays, powers = profile(known)
+        total = powers.sum(axis=1, keepdims=True)
+        mean = np.sum(powers * delays, axis=1, keepdims=True) / total
+        return np.sqrt(np.sum(powers * (delays - mean) ** 2, axis=1) / total[:, 0])
+    low, high, axes = known.h[:, :, :, :-1], known.h[:, :, :, 1:], (1, 2, 3, 4)
+    energies = (np.sum(np.abs(part) ** 2, axis=axes) for part in (low, high))
+    shared = np.abs(np.sum(low * high.conj(), axis=axes)) ** 2 / np.prod(
+        list(energies), axis=0
+    )
+    return np.sqrt(np.maximum(1 - shared, 0)) / (2 * np.pi * known.spacing)
+
+
 def profile(known: Known) -> tuple[np.ndarray, np.ndarray]:
-    """Delays from the first path [s], and energies, both [examples, delays]."""
+    """Delays [s] and energies, both [examples, delays].
+
+    From the first path; of frequency responses, which only tell delays modulo 1 /
+    spacing, from a quarter of that before the mean delay.
+    """
     if known.h is None:
         powers = np.mean(np.abs(known.a) ** 2, axis=(1, 2, 4))
         first = np.where(powers > 0, known.tau, np.inf).min(axis=1, keepdims=True)
@@ -58,6 +78,10 @@ def profile(known: Known) -> tuple[np.ndarray, np.ndarray]:
     points = known.h.shape[3]
     delays = np.arange(points) / (points * known.spacing)
     powers = np.mean(np.abs(impulse) ** 2, axis=(1, 2, 4))
+    circle = np.exp(2j * np.pi * np.arange(points) / points)
+    mean = np.angle(powers @ circle) / (2 * np.pi) * points
+    first = np.round(mean - points / 4).astype(int)[:, None]
+    powers = np.take_along_axis(powers, (np.arange(points) + first) % points, axis=1)
     return np.broadcast_to(delays, powers.shape), powers
 
 

@@ -11,6 +11,8 @@ from link_sim.world.channel import Channel
 
 SHORTEST = 3e-6
 """Delays up to here [s], and ten times the delay spread, are always computed."""
+DRAWS, BEYOND = 256, 1e-5
+"""Of channels, and the share of their energy that may come later than is computed."""
 
 
 class TimeChannel(Channel):
@@ -32,7 +34,7 @@ class TimeChannel(Channel):
         grid, spread = scenario.grid, scenario.channel.delay_spread
         self._fft_size, self._prefix = grid.fft_size, grid.cyclic_prefix
         self._bandwidth = grid.fft_size * grid.subcarrier_spacing
-        longest = max(SHORTEST, 10 * spread, excess_delay(scenario))
+        longest = max(SHORTEST, 10 * spread, excess_delay(scenario), self._latest())
         lags = time_lag_discrete_time_channel(self._bandwidth, longest)
         self._l_min, l_max = map(int, lags)
         self._lags = tf.range(self._l_min, l_max + 1, dtype=tf.float32)
@@ -55,6 +57,15 @@ class TimeChannel(Channel):
         y = self._demodulate(y[..., : self._samples])
         h = self._grids_apart(self._mean_response(taps), 5)
         return self._grids_apart(y, 3), self._own(h)
+
+    def _latest(self) -> float:
+        """The delay [s] beyond which a share `BEYOND` of the energy is left."""
+        a, tau = self._impulse_responses(DRAWS, 1, self._bandwidth)
+        energy = np.mean(np.abs(a) ** 2, axis=(1, 2, 3, 4, 6)).ravel()
+        delays = np.ravel(tau)
+        order = np.argsort(-delays)
+        late = np.cumsum(energy[order]) > BEYOND * energy.sum()
+        return float(delays[order][np.argmax(late)])
 
     def draw_taps(self, batch_size):
         """[batch, 1, receive antennas, 1, all streams, samples and tail, taps]."""

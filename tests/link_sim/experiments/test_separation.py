@@ -126,3 +126,16 @@ def test_bpg_goes_through_its_programs(folder, monkeypatch):
     np.testing.assert_array_equal(decompress("bpg", data, image.shape), image)
     colour = decompress("bpg", compress("bpg", image, 4), image.shape)
     assert np.all(colour == colour[0, 0])
+
+
+def test_images_that_are_not_sent_are_said(folder):
+    settings = f"payload.source={folder}", "lpips=alex.npz"
+    few = load_scenario("separation", [*settings, "batch_size=1"])
+    number = len(few.payload.source.sha256)
+    assert (
+        few.remark
+        == f"1 of {number} images are sent: set batch_size = {number} to send all"
+    )
+    assert (
+        load_scenario("separation", [*settings, f"batch_size={number}"]).remark is None
+    )

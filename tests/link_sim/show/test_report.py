@@ -120,3 +120,15 @@ def test_values_are_those_of_the_table(still, page, tmp_path):
     for row in results.rows(scenario, tallies):
         if row["metric"] == "psnr":
             assert f"<td>{row['value']:.1f} [{row['low']:.1f}, " in page
+
+
+def test_a_curve_to_click_is_broken_where_no_error_was_seen():
+    pytest.importorskip("plotly")
+    from link_sim.show.interactive import interactive
+
+    row = {"metric": "ber", "axis": "ebno_db", "count": 5, "receiver": "ls"}
+    values = (0, 0.1, 0.09, 0.11), (1, 0.0, 0.0, 0.001), (2, 0.01, 0.009, 0.02)
+    keys = "point", "value", "low", "high"
+    drawn = interactive([row | dict(zip(keys, v, strict=True)) for v in values])["ber"]
+    assert '"y":[0.1,null,0.01]' in drawn
+    assert '"y":[0.005]' in drawn  # the point without errors, below all that was seen

@@ -11,6 +11,7 @@ from link_sim.scenarios.channel_file import responses_of
 from link_sim.scenarios.loading import load_scenario
 from link_sim.world.channel_files import save_channels, understand
 from link_sim.world.channel_formats import channels_of
+from link_sim.world.channel_summary import Known, delay_spreads, profile
 
 RNG = np.random.default_rng(0)
 F = np.linspace(-5e6, 5e6, 11)
@@ -156,3 +157,17 @@ def test_channels_are_understood_without_tensorflow(tmp_path):
     )
     command = [sys.executable, "-c", code, str(tmp_path / "x.npz")]
     subprocess.run(command, check=True)
+
+
+@pytest.mark.parametrize("delay", [-1e-7, 0.0, 2.6e-7])
+def test_delay_spreads_of_responses_need_no_path_on_a_sample(delay):
+    f = 15e3 * np.arange(640)
+    one = np.exp(-2j * np.pi * f * delay)
+    two = one + np.exp(-2j * np.pi * f * (delay + 1e-6))  # half a microsecond each way
+    for h, spread in ((one, 0.0), (two, 0.5e-6)):
+        known = Known(h=h[None, None, None, :, None], spacing=15e3)
+        # sin(x) for x = 2 pi spacing spread: short by x^2 / 6
+        np.testing.assert_allclose(delay_spreads(known), spread, rtol=1e-3, atol=1e-12)
+        delays, powers = profile(known)
+        peak = delays[0, np.argmax(powers[0])]
+        assert abs(peak - 0.25 / 15e3) < 2.1e-6  # a quarter before the mean, 1.04 us

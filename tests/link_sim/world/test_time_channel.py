@@ -104,3 +104,10 @@ def test_what_has_no_samples_is_refused(tmp_path):
         open_with("channel.model=cfr", file)
     with pytest.raises(ScenarioError, match="links of bits"):
         load_scenario("semantic", ["channel.domain=time"])
+
+
+def test_late_paths_of_any_model_are_computed():
+    """TDL-E ends after 20.6 delay spreads, with 1e-3 of the energy beside the LoS."""
+    channel = open_with("channel.model=tdl-e", "channel.delay_spread=1e-6")
+    last = float(channel._lags[-1]) / channel._bandwidth
+    assert last > 13e-6  # beyond, less than 1e-5 is left
