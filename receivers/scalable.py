@@ -88,11 +88,6 @@ class ScalableSymbolEncoder(ReceiverLayer):
         config = {"network": network, "image_shape": self.image_shape}
         return {**super().get_config(), **config}
 
-    @classmethod
-    def from_config(cls, config):
-        network = keras.saving.deserialize_keras_object(config["network"])
-        return cls(**{**config, "network": network})
-
 
 @keras.saving.register_keras_serializable(package="link_sim")
 class FlowDecoder(ReceiverLayer):
@@ -217,13 +212,6 @@ class FlowDecoder(ReceiverLayer):
             "num_steps": self.num_steps,
             "seed": self.seed,
         }
-
-    @classmethod
-    def from_config(cls, config):
-        load = keras.saving.deserialize_keras_object
-        both = "network", "flow"
-        networks = {key: config[key] and load(config[key]) for key in both}
-        return cls(**{**config, **networks})
 
 
 def _load(name: str, kind: type, meaning: str):
