@@ -89,7 +89,9 @@ def test_posterior_denoiser_far_out_is_the_lmmse_estimate():
     np.testing.assert_allclose(estimate[0], mean, atol=1e-4)
 
 
-@pytest.mark.parametrize("name", ["euler", "heun"])
+@pytest.mark.parametrize(
+    "name", [pytest.param("euler", marks=pytest.mark.slow), "heun"]
+)
 def test_posterior_is_sampled(name):
     denoiser, mean, covariance = linear_observation()
     x = run(

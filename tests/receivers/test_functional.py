@@ -25,7 +25,10 @@ def sender():
     return Transmitter(scenario, (28, 28, 1), lambda: tuple(ones))
 
 
-@pytest.mark.parametrize("names", [("ls", "linear"), ("score", "linear")])
+@pytest.mark.parametrize(
+    "names",
+    [pytest.param(("ls", "linear"), marks=pytest.mark.slow), ("score", "linear")],
+)
 def test_estimator_and_detector_stand_between_layers(sender, names, tmp_path):
     y, no = keras.Input((1, 4, 4, 24), dtype="complex64"), keras.Input(())
     estimator = build_block(ESTIMATORS, names[0], sender)

@@ -83,7 +83,8 @@ def test_divergence_of_a_variational_encoder_is_its_loss():
     assert float(layer.losses[0]) == pytest.approx(2 * np.mean(slow) / 784, rel=1e-4)
 
 
-@pytest.mark.parametrize("kind", ["vae", pytest.param("cdiff", marks=SLOW)])
+@SLOW
+@pytest.mark.parametrize("kind", ["vae", "cdiff"])
 def test_recipe_leaves_encoder_and_decoder_that_load(
     kind, tmp_path, monkeypatch, untrained
 ):

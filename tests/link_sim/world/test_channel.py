@@ -49,7 +49,7 @@ def test_mean_channel_energy_is_one_per_frame(model):
 
 
 @pytest.mark.graphs
-@pytest.mark.parametrize("model", ["uma", "rma"])
+@pytest.mark.parametrize("model", ["uma", pytest.param("rma", marks=pytest.mark.slow)])
 def test_drops_are_drawn_in_graphs_too(model):
     draw = tf.function(channel(f"channel.model={model}"), autograph=False)
     assert np.all(np.isfinite(draw(tf.constant(2))))

@@ -58,7 +58,7 @@ def test_no_choice_exceeds_the_capacity_of_the_channel():
     assert shorter < longer - 0.2
 
 
-@pytest.mark.parametrize("users", [1, 2])
+@pytest.mark.parametrize("users", [1, pytest.param(2, marks=pytest.mark.slow)])
 def test_a_legal_choice_is_decoded_and_3_db_less_is_not(users):
     snr_db, count, frames = 7.0, 512 * users, 60 // users
     images = IMAGES.reshape(frames, users, 28, 28, 1)

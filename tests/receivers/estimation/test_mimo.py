@@ -54,7 +54,9 @@ def test_gaussian_prior_gives_the_lmmse_estimate(name, no):
     assert calibration == pytest.approx(1, abs=0.1)
 
 
-@pytest.mark.parametrize("name", ["dmse", "posterior"])
+@pytest.mark.parametrize(
+    "name", ["dmse", pytest.param("posterior", marks=pytest.mark.slow)]
+)
 def test_white_prior_gives_the_exact_estimate(name):
     _, y, pilots, no = observe(1, 2.0)
     h_hat, err_var = getattr(mimo, name)(GaussianDenoiser(0.0, 0.5), y, pilots, no)
