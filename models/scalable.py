@@ -49,7 +49,7 @@ class ScalableEncoder(keras.Model):
         **kwargs,
     ):
         image, levels = keras.Input((None, None, channels)), keras.Input((2,))
-        embedding = embed(levels, dtype)
+        embedding = _embed(levels, dtype)
         x = conv(widths[0], 4, dtype, strides=2)(image)
         x = _blocks(x, embedding, depths[0], dtype)
         x = conv(widths[1], 2, dtype, strides=2)(x)
@@ -99,7 +99,7 @@ class ScalableDecoder(keras.Model):
         features = keras.Input((None, None, 2 * per_place))
         weights = keras.Input((None, None, per_place))
         levels = keras.Input((2,))
-        embedding = embed(levels, dtype)
+        embedding = _embed(levels, dtype)
         x = ops.concatenate([features, weights], axis=-1)
         x = conv(widths[1], 3, dtype)(x)
         x = _blocks(x, embedding, depths[1], dtype)
@@ -148,7 +148,7 @@ class FlowNetwork(keras.Model):
         **kwargs,
     ):
         image, levels = keras.Input((None, None, channels)), keras.Input((3,))
-        embedding = embed(levels, dtype)
+        embedding = _embed(levels, dtype)
         x = conv(widths[0], 4, dtype, strides=2)(image)
         x = skip = _blocks(x, embedding, depths[0], dtype)
         x = conv(widths[1], 2, dtype, strides=2)(x)
@@ -168,7 +168,7 @@ class FlowNetwork(keras.Model):
         return {**self.config, "name": self.name}
 
 
-def embed(levels, dtype: str):
+def _embed(levels, dtype: str):
     """What modulates the blocks, [batch, EMBEDDING], from the log of the levels."""
     dense = keras.layers.Dense
     x = ops.log(ops.maximum(levels, 1e-4))
