@@ -13,14 +13,13 @@ from sionna.phy.ofdm import RemoveNulledSubcarriers
 
 from link_sim.receivers.catalog import SLOTS, STEPS
 from link_sim.receivers.context import LinkContext
-from link_sim.receivers.decoding.joint import JointDecoder
 from link_sim.receivers.decoding.ldpc import LDPCDecoder
 from link_sim.receivers.detection.linear import LinearDetector
 from link_sim.receivers.entries import parse_block
 from link_sim.receivers.images.bits import image_from_bits
-from link_sim.receivers.images.restoration import ConditionalDDPM
 from link_sim.receivers.layer import ReceiverLayer
 from link_sim.receivers.names import parse_receiver
+from link_sim.receivers.requests import draw_images_of_noise, num_draws, requested
 from link_sim.receivers.whitening import WhitenedDetector, WhitenedEstimator
 
 BLOCKS = "transmitter", "estimator", "detector", "decoder", "restorer"
@@ -48,7 +47,9 @@ class Reception(NamedTuple):
 class Receiver(ReceiverLayer):
     """Estimator, detector, decoder and restorer in a row.
 
-    Each block may be one of Sionna's or any layer called like it.
+    Each block may be one of Sionna's or any layer called like it. A decoder whose
+    `call` has an argument `frame`, and a restorer whose `call` has one `noise`, get
+    them; see `link_sim.receivers.requests`.
 
     Parameters
     ----------
@@ -63,13 +64,16 @@ class Receiver(ReceiverLayer):
     y : [batch, 1, receive antennas, symbols, fft_size], complex
     no : scalar, noise variance per complex dimension
     h : the true channel, needed for perfect channel knowledge only
-    noise : of a restorer that samples, from `draw_noise`
+    noise : of a restorer that samples, from `draw_noise`; drawn from its `seed`, or 0,
+        if not given
     frame : number of the first frame, where `y` is a part of a batch: each frame of a
         batch is interleaved and scrambled in another way
 
     Output
     ------
     : Reception
+
+    Raises `ValueError` for a restorer that asks for noise and does not say how much.
     """
 
     def __init__(
@@ -91,6 +95,7 @@ class Receiver(ReceiverLayer):
         )
         self.decoder = decoder or LDPCDecoder(transmitter.encoder, transmitter.num_iter)
         self.restorer = restorer
+        num_draws(restorer)  # refuses one that does not say
         self._remove_nulled = RemoveNulledSubcarriers(
             transmitter.resource_grid, precision="single"
         )
@@ -111,9 +116,8 @@ class Receiver(ReceiverLayer):
 
     def decode(self, llr, frame=0):
         """LLRs of the image bits, hard information bits, and CRC results."""
-        if isinstance(self.decoder, JointDecoder):
-            return self.transmitter.check(self.decoder(llr, frame=frame), frame)
-        return self.transmitter.check(self.decoder(llr), frame)
+        decoded = self.decoder(llr, **requested(self.decoder, frame=frame))
+        return self.transmitter.check(decoded, frame)
 
     def restore(self, llr_image, noise=None):
         """Images in [0, 1]."""
@@ -121,10 +125,11 @@ class Receiver(ReceiverLayer):
             return image_from_bits(llr_image > 0)
         shape = tf.shape(llr_image)
         llr = tf.reshape(llr_image, [-1, *llr_image.shape[2:]])
-        if isinstance(self.restorer, ConditionalDDPM):
-            image = self.restorer(llr, noise=noise)
-        else:
-            image = self.restorer(llr)
+        draws = num_draws(self.restorer)
+        if draws and noise is None:
+            own = self.transmitter.image_shape, getattr(self.restorer, "seed", 0)
+            noise = draw_images_of_noise(tf.shape(llr)[0], draws, *own)
+        image = self.restorer(llr, **requested(self.restorer, noise=noise))
         return tf.reshape(image, shape[:-1])
 
     def get_config(self):
@@ -190,10 +195,11 @@ def draw_noise(receivers, num_images: int, seed: int):
 
     Each takes the first draws, as many as it needs. `None` if no restorer samples.
     """
-    restorers = [r.restorer for r in receivers]
-    restorers = [r for r in restorers if isinstance(r, ConditionalDDPM)]
-    most = max(restorers, key=lambda restorer: restorer.num_draws, default=None)
-    return most.draw_noise(num_images, seed) if most and most.num_draws else None
+    most = max((num_draws(r.restorer) for r in receivers), default=0)
+    if not most:
+        return None
+    shape = receivers[0].transmitter.image_shape
+    return draw_images_of_noise(num_images, most, shape, seed)
 
 
 def receive(receivers, y, no, h=None, noise=None, frame=0) -> dict[str, Reception]:

@@ -13,6 +13,7 @@ from link_sim.receivers.images.bits import image_llr, keep_certain
 from link_sim.receivers.images.error_rate import hard_llr
 from link_sim.receivers.images.pixel_bayes import log_histograms
 from link_sim.receivers.layer import ReceiverLayer
+from link_sim.receivers.requests import draw_images_of_noise
 
 
 def condition_planes(soft_bits):
@@ -116,9 +117,7 @@ class ConditionalDDPM(ReceiverLayer):
 
         Draws of a sampler that takes more begin with those of one that takes fewer.
         """
-        shape = self.num_draws, num_images, *self.image_shape
-        noise = keras.random.normal(shape, dtype="float32", seed=seed)
-        return ops.moveaxis(noise, 0, 1)
+        return draw_images_of_noise(num_images, self.num_draws, self.image_shape, seed)
 
     def __call__(self, inputs, **kwargs):
         if isinstance(inputs, np.ndarray):
