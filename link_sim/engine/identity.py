@@ -70,8 +70,10 @@ def folder_name(scenario: Scenario, plain: Scenario) -> str:
 
 
 def _identity(toml: str) -> dict:
+    swept = ""
     try:
-        sections = parse_scenario(toml).model_dump(exclude_none=True)
+        scenario = parse_scenario(toml)
+        sections, swept = scenario.model_dump(exclude_none=True), scenario.axis.key
     except ScenarioError:
         sections = {"scenario.toml": "not a scenario"}
     for key in FREE:
@@ -81,7 +83,8 @@ def _identity(toml: str) -> dict:
         inner = value if isinstance(value, dict) and "path" not in value else None
         named = {f"{key}.{name}": item for name, item in (inner or {}).items()}
         flat |= {key: value} if inner is None else named
-    flat.pop("sweep.points", None)
+    for key in "sweep.points", swept:  # each point sets the latter
+        flat.pop(key, None)
     return {key: _content(value) for key, value in flat.items()}
 
 

@@ -51,6 +51,23 @@ class Scenario(Section):
         """The axis of the sweep."""
         return find_axis(self.sweep.axis)
 
+    @model_validator(mode="before")
+    @classmethod
+    def set_what_is_swept(cls, values: Any) -> Any:
+        """Gives a swept key that is left out the value of the first point."""
+        sweep = values.get("sweep") if isinstance(values, dict) else None
+        if not isinstance(sweep, dict) or not isinstance(sweep.get("axis"), str):
+            return values
+        section, dot, key = find_axis(sweep["axis"]).key.partition(".")
+        points, inside = sweep.get("points"), values.get(section, {})
+        known = getattr(_section(cls, section), "model_fields", {})
+        absent = isinstance(inside, dict) and inside.get(key) is None
+        if section == "sweep" or not absent or not points or key not in known:
+            return values
+        if known[key].is_required() or known[key].default is not None:
+            return values
+        return values | {section: inside | {key: points[0]}}
+
     @model_validator(mode="after")
     def check_names(self) -> Self:
         if len(set(self.receivers)) != len(self.receivers):
@@ -192,6 +209,11 @@ class Scenario(Section):
             value = value.get(part) if isinstance(value, dict) else None
         number = isinstance(value, int | float) and not isinstance(value, bool)
         return number and key.partition(".")[0] not in NO_AXES
+
+
+def _section(scenario: type[Scenario], name: str) -> Any:
+    field = scenario.model_fields.get(name)
+    return field and field.annotation
 
 
 def batch_seed(seed: int, point: float, batch_index: int) -> int:

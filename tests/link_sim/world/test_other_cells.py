@@ -4,9 +4,10 @@ import tensorflow as tf
 from sionna.phy import config
 
 from link_sim.engine.batches import plain
+from link_sim.engine.identity import folder_name
 from link_sim.experiments.link import Link
 from link_sim.scenarios.base import ScenarioError
-from link_sim.scenarios.loading import load_scenario
+from link_sim.scenarios.loading import load_scenario, parse_scenario
 from link_sim.world.time_channel import open_channel
 
 pytestmark = pytest.mark.usefixtures("eager")
@@ -34,6 +35,19 @@ SMALL = [
 def test_what_cannot_be_is_answered_in_one_sentence(overrides, said):
     with pytest.raises(ScenarioError, match=said):
         load_scenario("image", [*SMALL, *overrides])
+
+
+def test_the_level_of_others_can_be_swept():
+    """Without a value of its own: each point sets it."""
+    sweep = "sweep={axis='channel.sir_db', points=[-3, 10], ebno_db=5.0}"
+    settings = [*SMALL, "channel.model=rayleigh", "channel.interferers=2", sweep]
+    scenario = load_scenario("image", settings)
+    assert [scenario.at(p).channel.sir_db for p in scenario.sweep.points] == [-3, 10]
+    assert parse_scenario(scenario.to_toml()) == scenario
+    wider = load_scenario("image", [*settings, "sweep.points=[-9, -3, 10]"])
+    assert folder_name(wider, scenario) == folder_name(scenario, scenario) == "image"
+    with pytest.raises(ScenarioError, match="interferers go with a level"):
+        load_scenario("image", [*settings, "channel.interferers=0"])
 
 
 @pytest.mark.parametrize("domain", ["frequency", "time"])
