@@ -10,6 +10,9 @@ from importlib import import_module
 from operator import attrgetter
 from typing import Any, NamedTuple
 
+ARGUMENTS = "preset", "histograms"
+"""Of what builds a block, for its weights in order."""
+
 
 class Suffix(NamedTuple):
     """What N is in a name such as `ddpm-4`, and an argument of what builds the block.
@@ -29,7 +32,7 @@ class Entry(NamedTuple):
 
     build : a function, or where one is, `module:name` below `link_sim.receivers`;
         `None` if nothing has to be built
-    weights : that it loads; the first is handed to what builds it as `preset`
+    weights : that it loads, handed to what builds it as `ARGUMENTS`
     """
 
     build: Callable | str | None
@@ -54,7 +57,7 @@ class Entry(NamedTuple):
             module, name = build.split(":")
             module = import_module(f"link_sim.receivers.{module}")
             build = attrgetter(name)(module)
-        options = {"preset": find(self.weights[0])} if self.weights else {}
+        options = dict(zip(ARGUMENTS, map(find, self.weights), strict=False))
         if number is not None:
             options[self.suffix.argument] = number
         return build(*context, **options)

@@ -7,7 +7,7 @@ from sionna.phy.ofdm import LSChannelEstimator
 from link_sim.experiments.link import Link
 from link_sim.receivers.catalog import ESTIMATORS, RESTORERS, SEMANTIC, SEPARATION
 from link_sim.receivers.chain import Receiver, build_receivers, receive
-from link_sim.receivers.entries import parse_block
+from link_sim.receivers.entries import build_block, parse_block
 from link_sim.receivers.names import list_receivers, parse_receiver
 from link_sim.scenarios.loading import load_scenario
 
@@ -99,6 +99,18 @@ def test_a_number_in_a_name_is_that_of_the_entry():
     assert parse_block(SEMANTIC, "cdiff-200") == (SEMANTIC["cdiff"], 200)
     assert parse_block(SEPARATION, "webp-at--5") == (SEPARATION["webp-at"], -5)
     assert parse_receiver("ls+ddpm-ancestral-50")[3] == "ddpm-ancestral-50"
+
+
+def test_all_weights_of_an_entry_are_looked_for():
+    asked = []
+
+    def find(name):
+        asked.append(name)
+        return name
+
+    restorer = build_block(RESTORERS, "ddpm-4", find=find)
+    assert tuple(asked) == RESTORERS["ddpm"].weights
+    assert restorer.histograms == RESTORERS["ddpm"].weights[1]
 
 
 @pytest.mark.parametrize(
