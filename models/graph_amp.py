@@ -16,7 +16,7 @@ from link_sim.models.approximate_messages import (
 
 HIDDEN, FIRST, SECOND = 16, 8, 4
 """Width of a node's state, and of the messages over G and over its square."""
-MOST = 3.0
+LARGEST_CORRECTION = 3.0
 """Largest logarithm of a correction of the variance."""
 
 
@@ -111,7 +111,7 @@ class GraphAMP(keras.layers.Layer):
     def _corrected(self, r, s, state):
         read = self.reader(state)
         shift, precision, offsets = read[..., 0], read[..., 1], read[..., 2:]
-        s = s * ops.exp(-ops.clip(precision, -MOST, MOST))
+        s = s * ops.exp(-ops.clip(precision, -LARGEST_CORRECTION, LARGEST_CORRECTION))
         return gaussian_logits(r + shift * ops.sqrt(s), s, self.levels) + offsets
 
 

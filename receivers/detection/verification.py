@@ -5,7 +5,7 @@ import tensorflow as tf
 
 from link_sim.receivers.detection.mimo import MIMODetector
 
-DOUBT = 8**0.5
+DOUBTFUL_DEVIATIONS = 8**0.5
 """Standard deviations by which the residual of a decision in doubt exceeds its mean."""
 
 
@@ -14,9 +14,9 @@ class VerifiedDetector(MIMODetector):
     """One detector, and another where its decisions do not explain what was received.
 
     The residual of right decisions, |y - H x|^2 / noise, is chi-squared with as many
-    degrees of freedom as rows. Where that of `first` is more than `DOUBT` standard
-    deviations above its mean, `second` detects as well, and the decisions of the
-    smaller residual stand. With a priori LLRs -2 log p(x) counts with the residual.
+    degrees of freedom as rows. Where that of `first` is more than `DOUBTFUL_DEVIATIONS`
+    standard deviations above its mean, `second` detects as well, and the decisions of
+    the smaller residual stand. With a priori LLRs -2 log p(x) counts with the residual.
 
     Parameters
     ----------
@@ -38,7 +38,7 @@ class VerifiedDetector(MIMODetector):
         arguments = y, h, noise, prior
         logits = self.first.logits(*arguments)
         left = residual(logits, *arguments, self.levels)
-        limit = y.shape[1] + DOUBT * (2 * y.shape[1]) ** 0.5
+        limit = y.shape[1] + DOUBTFUL_DEVIATIONS * (2 * y.shape[1]) ** 0.5
         doubtful = tf.where(left > limit)[:, 0]
         again = [tf.gather(argument, doubtful) for argument in arguments]
         other = self.second.logits(*again)

@@ -13,7 +13,7 @@ Snapshots (subcarriers) share the geometry and have gains of their own.
 
 import numpy as np
 
-EXCESS = 2
+ATOMS_PER_PATH = 2
 """Atoms of the greedy estimators per path."""
 ROUNDS = 20
 """Gradient steps of `sigw`, over directions and over curvatures."""
@@ -33,12 +33,12 @@ def swomp(array, y, m, no, paths: int):
 
     Directions twice as dense as the array resolves (Cui and Dai, IEEE TCOM 2022).
     """
-    return _pursued(array, _angles(array), y, m, no, EXCESS * paths)[:2]
+    return _pursued(array, _angles(array), y, m, no, ATOMS_PER_PATH * paths)[:2]
 
 
 def polar_somp(array, y, m, no, paths: int, nearest: float):
     """The same over a grid of directions and curvatures (P-SOMP of Cui and Dai)."""
-    return _pursued(array, array.grid(nearest), y, m, no, EXCESS * paths)[:2]
+    return _pursued(array, array.grid(nearest), y, m, no, ATOMS_PER_PATH * paths)[:2]
 
 
 def polar_sigw(array, y, m, no, paths: int, nearest: float):
@@ -48,7 +48,7 @@ def polar_sigw(array, y, m, no, paths: int, nearest: float):
     that explains least, if that is little more than noise, down to the number of paths
     at most (P-SIGW of Cui and Dai, algorithm 2, where atoms go by their energy).
     """
-    path = _pursued(array, array.grid(nearest), y, m, no, EXCESS * paths)[2]
+    path = _pursued(array, array.grid(nearest), y, m, no, ATOMS_PER_PATH * paths)[2]
     used = np.ones(path.shape[:2], bool)
     for _ in range(ROUNDS):
         path = _moved(array, path, used, y, m, slice(0, array.axes), nearest)
