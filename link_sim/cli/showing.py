@@ -83,7 +83,8 @@ def show(
             typer.echo(sentence, err=True)
         typer.echo(exports.WRITERS[language](pairs if against else rows, intervals))
     elif alone:
-        report(console, out, scenario, tallies, form, intervals, receivers is None)
+        whole = receivers is None
+        report(console, out, scenario, tallies, form, intervals, whole, folders[0])
     else:
         console.print(*display.tables(rows, console.width, intervals), sep="\n")
         plots.save_plots(out, rows, form)
@@ -133,9 +134,13 @@ def report(
     form: str = "png",
     intervals: bool = False,
     whole: bool = True,
+    source: Path | None = None,
 ) -> None:
-    """Prints the table of a results folder, writes its plots and, whole, summary."""
-    from link_sim.engine import results
+    """Prints the table of a results folder, writes its plots and, whole, summary.
+
+    source: where its images are kept, if not in the folder that is written to.
+    """
+    from link_sim.engine import pictures, results
     from link_sim.show import display, plots
 
     table = results.rows(scenario, tallies)
@@ -148,3 +153,7 @@ def report(
     if whole:
         results.write_summary(folder, table)
     plots.save_plots(folder, table, form)
+    images = pictures.kept_pictures(source or folder, scenario.receivers)
+    if images is not None:
+        for kind in {"png", str(form)}:  # the report shows the former
+            plots.save_strip(folder, images, scenario.sweep.axis, kind)

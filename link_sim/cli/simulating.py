@@ -52,7 +52,7 @@ def run(
     console = terminal.console()
     with results.open_results(folder, resolved) as stored:
         check_receivers(resolved.kind, stored.scenario.receivers)
-        _simulate(console, stored, folder, place, part, form)
+        _simulate(console, stored, folder, place, part)
     if part.number == 1:
         report(console, folder, *load(folder), form)
     console.print(f"Results: {folder}", soft_wrap=True)
@@ -82,23 +82,22 @@ def default_folder(name: str, scenario, shard) -> Path:
     return Path("results") / f"{folder_name(scenario, load_scenario(name))}{own}"
 
 
-def _simulate(console: Console, stored, folder: Path, place, shard, form: str) -> None:
+def _simulate(console: Console, stored, folder: Path, place, shard) -> None:
     """Runs the batches that are missing, and keeps each in the results folder."""
-    from link_sim.engine import executors, montecarlo, results
+    from link_sim.engine import executors, montecarlo, pictures, results
     from link_sim.show.progress import Progress
 
     scenario, known = stored.scenario, shard.own(stored.lines)
     points, stop = scenario.sweep.points, shard.stop(scenario.stop)
     tallies = montecarlo.tally(points, stop, known, scenario.receivers)
     missing = bool(montecarlo.unfinished(tallies))
-    strip = folder / f"strip.{form}"
-    drawn = shard.number > 1 or not scenario.pictures or strip.exists()
+    kept = (folder / pictures.FILE).exists()
+    drawn = shard.number > 1 or not scenario.pictures or kept
     if drawn and not missing:
         return
     scenario.check_files()
     terminal.load_tensorflow(console)
     from link_sim.engine.batches import picture_strip, run_batch
-    from link_sim.show import plots
 
     if missing:
         run = partial(shard.run, partial(run_batch, scenario.to_toml()))
@@ -109,6 +108,5 @@ def _simulate(console: Console, stored, folder: Path, place, shard, form: str) -
                     stored.append(shard.whole(line))
                     progress.show(line)
     if not drawn:
-        pictures = picture_strip(results.load_results(folder)[0], 3)
-        for kind in {"png", str(form)}:  # the report shows the former
-            plots.save_strip(folder, pictures, scenario.sweep.axis, kind)
+        whole = results.load_results(folder)[0]
+        pictures.keep_pictures(folder, picture_strip(whole, 3))

@@ -60,7 +60,7 @@ def test_run_writes_the_folder_and_says_where(draw):
     files = {path.name for path in Path("results/smoke").iterdir()}
     assert files == {
         *("scenario.toml", "counts.jsonl", "versions.json", "summary.csv", ".lock"),
-        *("ber.png", "bler.png", "psnr.png", "nmse.png", "strip.png"),
+        *("ber.png", "bler.png", "psnr.png", "nmse.png", "strip.png", "strip.npz"),
     }
 
 
@@ -179,6 +179,7 @@ def test_formats_and_report(draw):
     assert result.exit_code == 0
     assert result.stdout.splitlines()[-1] == "Report: here/report.html"
     assert Path("here/report.html").exists() and Path("here/ber.svg").exists()
+    assert Path("here/strip.svg").exists()
 
 
 def test_json_and_report_together(invoke):
