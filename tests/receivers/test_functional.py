@@ -27,7 +27,11 @@ def sender():
 
 @pytest.mark.parametrize(
     "names",
-    [pytest.param(("ls", "linear"), marks=pytest.mark.slow), ("score", "linear")],
+    [
+        ("score", "linear"),
+        pytest.param(("ls", "linear"), marks=pytest.mark.slow),
+        pytest.param(("lmmse", "ep"), marks=pytest.mark.slow),
+    ],
 )
 def test_estimator_and_detector_stand_between_layers(sender, names, tmp_path):
     y, no = keras.Input((1, 4, 4, 24), dtype="complex64"), keras.Input(())
@@ -59,6 +63,21 @@ def test_gradients_through_detectors_come_without_a_warning(sender, name, caplog
     assert tape.gradient(llr, scale) is not None
     logger.removeHandler(caplog.handler)
     assert "imaginary" not in caplog.text
+
+
+@pytest.mark.graphs
+@pytest.mark.slow
+def test_joint_decoding_stands_between_layers(sender, tmp_path):
+    llr = keras.Input((sender.n,))
+    decoder = build_block(DECODERS, "turbo", sender)
+    model = keras.Model(llr, keras.layers.Rescaling(0.5)(decoder(llr)))
+    number = sender.blocks_per_image * sender.images_per_frame
+    data = 4 * RNG.standard_normal((number, sender.n), "float32")
+    expected = 0.5 * decoder(data)
+    np.testing.assert_allclose(model(data), expected, atol=1e-2)
+    model.save(tmp_path / "turbo.keras")
+    again = keras.models.load_model(tmp_path / "turbo.keras")
+    np.testing.assert_allclose(again(data), expected, atol=1e-2)
 
 
 @pytest.mark.graphs

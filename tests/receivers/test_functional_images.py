@@ -1,14 +1,23 @@
 """Blocks that make images between `keras.Input` and other layers, kept in a file."""
 
+import subprocess
+import sys
+
 import keras
 import numpy as np
 import pytest
 import tensorflow as tf
 
 from link_sim.models.pixel_denoiser import PixelDenoiser
+from link_sim.models.scalable import FlowNetwork, ScalableDecoder
 from link_sim.models.semantic import SemanticDenoiser
 from link_sim.models.unet import UNet
-from link_sim.receivers import ConditionalDDPM, PixelBayes, SemanticDecoder
+from link_sim.receivers import (
+    ConditionalDDPM,
+    FlowDecoder,
+    PixelBayes,
+    SemanticDecoder,
+)
 
 RNG = np.random.default_rng(0)
 SHAPE = (8, 8, 1)
@@ -23,6 +32,12 @@ def semantic(num_steps):
     return SemanticDecoder(denoiser, SHAPE, 4, num_steps)
 
 
+def flow(num_steps):
+    small = {"widths": (4, 4), "depths": (1, 1)}
+    mean = ScalableDecoder(1, 8, **small)
+    return FlowDecoder(mean, SHAPE, FlowNetwork(1, **small), num_steps)
+
+
 def restorer(num_steps, **options):
     network = UNet((8, 8, 11), 17, (32, 32), (1, 1), "float32")
     denoiser = PixelDenoiser(network, 0.6)
@@ -33,6 +48,8 @@ def restorer(num_steps, **options):
     "make, options, data",
     [
         (semantic, {"num_steps": 3}, [SYMBOLS, NO]),
+        pytest.param(flow, {"num_steps": 1}, [SYMBOLS, NO], marks=pytest.mark.slow),
+        (flow, {"num_steps": 3}, [SYMBOLS, NO]),
         (restorer, {"num_steps": 1}, [LLR]),
         (restorer, {"num_steps": 2, "eta": 1.0}, [IMAGE]),
     ],
@@ -49,6 +66,34 @@ def test_images_are_made_between_layers(make, options, data, tmp_path):
     model.save(tmp_path / "model.keras")
     again = keras.models.load_model(tmp_path / "model.keras")
     np.testing.assert_array_equal(again(data), expected)
+
+
+@pytest.mark.slow
+def test_a_fresh_process_reads_what_was_saved_to_the_last_digit(tmp_path):
+    """After `import link_sim` alone, a restorer and the network in it by itself."""
+    block = restorer(num_steps=2)
+    inputs = keras.Input(IMAGE.shape[1:])
+    model = keras.Model(inputs, block(inputs))
+    network = block.denoiser.network
+    for part in (model, network):
+        part.set_weights([0.1 * RNG.standard_normal(w.shape) for w in part.weights])
+    model.save(tmp_path / "restorer.keras")
+    network.save(tmp_path / "network.keras")
+    x, level = RNG.standard_normal((3, 8, 8, 11), "float32"), np.ones((3, 1), "float32")
+    np.savez(tmp_path / "inputs.npz", image=IMAGE, x=x, level=level)
+    code = (
+        "import link_sim, keras, numpy as np\n"
+        "a = np.load('inputs.npz')\n"
+        "restored = keras.models.load_model('restorer.keras')(a['image'])\n"
+        "network = keras.models.load_model('network.keras')([a['x'], a['level']])\n"
+        "np.savez('found.npz', restored=restored, network=network)\n"
+    )
+    command = [sys.executable, "-c", code]
+    ended = subprocess.run(command, cwd=tmp_path, capture_output=True, text=True)
+    assert ended.returncode == 0, ended.stderr[-2000:]
+    with np.load(tmp_path / "found.npz") as found:
+        np.testing.assert_array_equal(found["restored"], model(IMAGE))
+        np.testing.assert_array_equal(found["network"], network([x, level]))
 
 
 def test_names_of_receivers_stand_in_graphs():
