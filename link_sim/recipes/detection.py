@@ -78,13 +78,16 @@ def train_amp_gnn(
     priors: float = 0.125,
     learning_rate: float = 3e-3,
     seed: int = 1,
+    messages: int = 1,
+    corrections: int = 1,
 ) -> None:
     """Trains and measures the network of the detector `amp-gnn` for square QAM.
 
-    size : vectors of a step; priors : share of them with a priori LLRs
+    size : vectors of a step; priors : share of them with a priori LLRs; messages,
+    corrections : 0 leaves these parts of `GraphAMP` out, to see what they are worth
     """
     keras.utils.set_random_seed(seed)
-    network = GraphAMP(pam(bits)[0], layers)
+    network = GraphAMP(pam(bits)[0], layers, bool(messages), bool(corrections))
     train_and_publish(
         folder,
         name,

@@ -32,12 +32,16 @@ def test_a_priori_llrs_are_what_they_say():
     assert abs(np.mean(wrong - stated)) < 4 * np.sqrt(0.25 / b.size)
 
 
-def test_the_recipe_writes_weights_and_their_quality(tmp_path, monkeypatch):
+@pytest.mark.parametrize("parts", [{}, {"messages": 0}, {"corrections": 0}])
+def test_the_recipe_writes_weights_and_their_quality(tmp_path, monkeypatch, parts):
     monkeypatch.setattr(detection, "STREAMS", (1, 2))
     monkeypatch.setattr(detection, "ANTENNAS", 4)
     measured = detection.quality
     monkeypatch.setattr(detection, "quality", lambda *a: measured(*a, vectors=4))
-    RECIPES["amp-gnn-qpsk"].open()(tmp_path, steps=2, size=4, layers=2)
+    RECIPES["amp-gnn-qpsk"].open()(tmp_path, steps=2, size=4, layers=2, **parts)
     card = read_card(str(tmp_path / "amp-gnn-qpsk.npz"))
     assert card["quality"]["vectors"] == 4 and card["recipe"]["steps"] == 2
-    assert load_model(str(tmp_path / "amp-gnn-qpsk.npz")).layers == 2
+    network = load_model(str(tmp_path / "amp-gnn-qpsk.npz"))
+    assert network.layers == 2
+    assert network.messages == parts.get("messages", True)
+    assert network.corrections == parts.get("corrections", True)
