@@ -21,6 +21,7 @@ from link_sim.receivers.chain import (
     receive,
 )
 from link_sim.receivers.images.bits import image_from_levels
+from link_sim.receivers.names import parse_receiver
 from link_sim.scenarios.base import ScenarioError, batch_seed
 from link_sim.scenarios.link import LinkScenario
 from link_sim.scenarios.loading import parse_scenario
@@ -115,6 +116,7 @@ class Link(TrainableLink):
 
     def _build(self, receivers: list, names: list[str]) -> list[Receiver]:
         steps = self.scenario.sweep.num_steps
+        self._check_detectors(names)
         try:
             find = self.scenario.block_weights
             built = build_receivers(names, self.transmitter, steps, find)
@@ -122,6 +124,18 @@ class Link(TrainableLink):
             raise ScenarioError(str(error)) from None
         built = dict(zip(names, built, strict=True))
         return [r if isinstance(r, Receiver) else built[r] for r in receivers]
+
+    def _check_detectors(self, names: list[str]) -> None:
+        if self.scenario.direction == "uplink":
+            return
+        for name in names:
+            detector = parse_receiver(name)[1]
+            if detector not in ("linear", "sionna-linear"):
+                raise ScenarioError(
+                    f"the receiver '{name}' of a user of one antenna cannot tell "
+                    f"streams apart by {detector}: use linear where direction = "
+                    "'downlink'"
+                )
 
     def get_config(self):
         receivers = [
@@ -199,12 +213,12 @@ class Link(TrainableLink):
         """Sends images [batch, images_per_frame, ...]; returns b, c, x_rg, h and y."""
         b, c, x_rg = self.transmitter(image)
         if no.shape.rank == 1:
-            no = tf.repeat(no, self.transmitter.grids_per_frame)
+            no = tf.repeat(no, self.transmitter.received_per_frame)
         return b, c, x_rg, *self.propagate(x_rg, no)
 
     def propagate(self, x_rg, no):
         """A channel drawn at random, and what is received of grids over it."""
-        y, h = self._send_over(x_rg)
+        y, h = self._send_over(x_rg, no)
         return h, add_noise(y, no)
 
     def _bits(self, batch_size, ebno_db):
@@ -218,7 +232,7 @@ class Link(TrainableLink):
 
     def _counts(self, world: Frames) -> dict[str, dict]:
         receptions = self.receive(world)
-        h, grids = self._remove_nulled(world.h), self.transmitter.grids_per_frame
+        h, grids = self._remove_nulled(world.h), self.transmitter.received_per_frame
         judge, counts = None, {}
         if self._classifier:
             judge = class_counts(self._classifier, world.image)
@@ -235,6 +249,11 @@ class Link(TrainableLink):
 
     def _covariances(self):
         """Arguments of `LMMSEChannelEstimator`, estimated from the channel itself."""
+        if self.scenario.direction == "downlink":
+            raise ScenarioError(
+                "lmmse does not know channels behind a precoder: use ls or perfect-csi "
+                "where direction = 'downlink'"
+            )
         config.seed = batch_seed(self.scenario.seed, 0.0, 2**31 - 1)
         found = covariances(lambda n: self._remove_nulled(self._draw_channel(n)))
         powers = np.array(self.scenario.antennas.powers)

@@ -140,7 +140,7 @@ class TrainableLink(keras.Model):
         """Frames as sent, and what the first slots of a receiver made of them."""
         no, image = self._noise_at(ebno_db), self.draw_images(tf.shape(ebno_db)[0])
         b, c, x_rg, h, y = self.transmit(image, no)
-        no = tf.repeat(no, self.transmitter.grids_per_frame)
+        no = tf.repeat(no, self.transmitter.received_per_frame)
         made = Stages(self.receivers[0])(y, no, h, number=number, training=training)
         h = self._remove_nulled(h)
         return {"image": image, "b": b, "c": c, "x_rg": x_rg, "h": h, **made}
@@ -205,7 +205,7 @@ class TrainableLink(keras.Model):
     def _cut(self, slot: str, ebno_db) -> str:
         """The type of the block behind a slot that gradients do not pass."""
         receiver, number = self.receivers[0], TARGETS[self.target].stages
-        no = tf.repeat(self._noise_at(ebno_db), self.transmitter.grids_per_frame)
+        no = tf.repeat(self._noise_at(ebno_db), self.transmitter.received_per_frame)
         image = self.draw_images(tf.shape(ebno_db)[0])
         h, y = self.transmit(image, self._noise_at(ebno_db))[3:]
         with tf.GradientTape(persistent=True) as tape:

@@ -11,20 +11,28 @@ from link_sim.scenarios.users import UserAntennas
 
 
 class LinkScenario(OfdmScenario):
-    """A comparison of receivers of images over a link; see the sections."""
+    """A comparison of receivers of images over a link; see the sections.
+
+    direction: `uplink`, or `downlink`: the same channels the other way round
+    (reciprocity). The base station knows them, and sends to each user of one antenna a
+    stream of its own by `antennas.precoder`.
+    """
 
     opens: ClassVar = "link_sim.experiments.link:Link"
     levels: ClassVar = (("ebno_db", "esno_db"),)
     short_axes: ClassVar = "ebno_db", "esno_db", "num_steps", "pilot_spacing"
 
     kind: Literal["link"] = "link"
+    direction: Literal["uplink", "downlink"] = "uplink"
     code: Code = Code()
     antennas: UserAntennas = UserAntennas()
     channel: CellChannel = CellChannel()
 
     @property
     def networks(self) -> tuple[str, ...]:
-        return () if self.payload.source == "cifar10" else ("digit-classifier",)
+        judges = () if self.payload.source == "cifar10" else ("digit-classifier",)
+        precoder = self.antennas.precoder or ""
+        return judges + ((precoder,) if precoder.startswith("nc-") else ())
 
     def weights_name(self, role: str) -> str:
         return f"{role}-{QAM[self.code.bits_per_symbol]}" if role == "amp-gnn" else role
@@ -46,4 +54,35 @@ class LinkScenario(OfdmScenario):
                 "apart, and over channel.model = 'awgn' all are the same: use rayleigh "
                 "or another"
             )
+        self._check_direction()
         return self
+
+    def _check_direction(self) -> None:
+        antennas = self.antennas
+        if self.direction == "uplink":
+            if antennas.precoder is not None:
+                raise ValueError(
+                    f"antennas.precoder = '{antennas.precoder}' is for the downlink: "
+                    "set direction=downlink, or leave it out"
+                )
+            return
+        if antennas.transmit > 1:
+            raise ValueError(
+                f"antennas.transmit = {antennas.transmit} of each user is more than "
+                "precoders of the downlink serve: use 1, or direction = 'uplink'"
+            )
+        if self.channel.interferers:
+            raise ValueError(
+                "channel.interferers send to the base station: leave them out, or use "
+                "direction = 'uplink'"
+            )
+        if self.channel.domain == "time":
+            raise ValueError(
+                "direction = 'downlink' precodes each resource element: use "
+                "channel.domain = 'frequency'"
+            )
+        if self.level == "esno_db":
+            raise ValueError(
+                "direction = 'downlink' has no Es/N0, for what users receive is up to "
+                "the precoder: use ebno_db"
+            )

@@ -17,10 +17,13 @@ class UserAntennas(Antennas):
     with `transmit` antennas and `streams`, and over a channel of its own.
     power_offsets: of each user's energy [dB]; none for all 0. At 0 dB a user has a
     total transmit energy of 1 per resource element.
+    precoder: of the base station where the direction is `downlink`, a name as
+    scenarios of the kind `focusing` have it; none for `rzf`.
     """
 
     users: Annotated[int, Field(ge=1, le=MOST_USERS)] = 1
     power_offsets: tuple[Offset, ...] = ()
+    precoder: str | None = None
 
     @property
     def all_streams(self) -> int:

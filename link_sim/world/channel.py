@@ -96,8 +96,11 @@ class Channel:
             h = _scaled(h, tf.reduce_mean(energy, (2, 5, 6), True))
         return self._grids_apart(self._side_by_side(h), 5)
 
-    def send(self, x_rg):
-        """What is received without noise of grids x_rg, and the channel drawn."""
+    def send(self, x_rg, no=None):
+        """What is received without noise of grids x_rg, and the channel drawn.
+
+        no : of the receivers, for channels of which it is a part; see `PrecodedChannel`
+        """
         h = self._draw(tf.shape(x_rg)[0] // self._grids)
         return apply_channel(self._all_sent(x_rg), h), self._own(h)
 

@@ -8,6 +8,7 @@ from sionna.phy.ofdm import OFDMDemodulator, OFDMModulator
 from link_sim.scenarios.channel_file import excess_delay
 from link_sim.scenarios.link import LinkScenario
 from link_sim.world.channel import Channel
+from link_sim.world.precoded_channel import PrecodedChannel
 
 SHORTEST = 3e-6
 """Delays up to here [s], and ten times the delay spread, are always computed."""
@@ -46,7 +47,7 @@ class TimeChannel(Channel):
     def _draw(self, batch_size):
         return self._grids_apart(self._mean_response(self.draw_taps(batch_size)), 5)
 
-    def send(self, x_rg):
+    def send(self, x_rg, no=None):
         x_rg = self._all_sent(x_rg)
         streams = x_rg.shape[2]
         shape = [-1, self._grids, 1, streams, self._symbols, self._fft_size]
@@ -102,6 +103,8 @@ def _scaled_taps(taps, join):
 
 
 def open_channel(scenario: LinkScenario, grids_per_frame: int = 1) -> Channel:
-    """The channel in the domain that the scenario asks for."""
+    """The channel in the direction and the domain that the scenario asks for."""
+    if scenario.direction == "downlink":
+        return PrecodedChannel(scenario, grids_per_frame)
     chosen = TimeChannel if scenario.channel.domain == "time" else Channel
     return chosen(scenario, grids_per_frame)

@@ -102,6 +102,7 @@ class Transmitter:
         self.excess_delay = channel_file.excess_delay(scenario)
         self._parity_first = code.reliable_bits == "parity"
         self.users = self.spectra = scenario.antennas.users
+        self._downlink = scenario.direction == "downlink"
         self.coloured = scenario.antennas.receive if scenario.channel.others else 0
         self._streams = scenario.antennas.streams
         self.resource_grid = resource_grid(grid, self.users * self._streams)
@@ -210,11 +211,20 @@ class Transmitter:
             tf.reshape(x, [-1, 1, self.users * self._streams, symbols])
         )
 
+    @property
+    def received_per_frame(self) -> int:
+        """Grids received of a frame: in the downlink by each of the users."""
+        return self.grids_per_frame * (self.users if self._downlink else 1)
+
     def demodulate(self, llr, frame=0):
         """LLRs of the codewords from those of the grids.
 
-        llr : [batch * grids, 1, streams, data symbols * bits] -> [batch * blocks, n]
+        llr : [batch * grids, 1, streams, data symbols * bits] -> [batch * blocks, n];
+            in the downlink [batch * grids * users, 1, ...], of all streams at each user
         """
+        if self._downlink:  # the stream of a user is the one of its number
+            llr = tf.reshape(llr, [-1, self.users, self.users, llr.shape[-1]])
+            llr = tf.einsum("bkkd->bkd", llr)
         symbols, bits = self.resource_grid.num_data_symbols, self.num_bits_per_symbol
         shape = [-1, self.grids_per_frame, self.users, self._streams, symbols, bits]
         llr = tf.transpose(tf.reshape(llr, shape), [0, 2, 1, 4, 3, 5])
