@@ -7,6 +7,9 @@ from link_sim.receivers.detection.elements import GridElements, as_complex
 from link_sim.receivers.grid_config import grid_from_config, grid_to_config
 from link_sim.receivers.layer import ReceiverLayer
 
+NOTHING = 1 - 2**-20
+"""Relative error of a symbol of which nothing is heard: single precision says 1."""
+
 
 @keras.saving.register_keras_serializable("link_sim")
 class LMMSEEqualizer(ReceiverLayer):
@@ -59,7 +62,7 @@ class LMMSEEqualizer(ReceiverLayer):
             for i, w in enumerate(weighted)
         ]
         x, c = _solve(gram, matched)
-        c = tf.stack(c, 1)
+        c = tf.minimum(tf.stack(c, 1), NOTHING)
         x = tf.stack(x, 1) / as_complex(1 - c)
         x, no_eff = (
             tf.gather(z, self._elements.data, axis=-1) for z in (x, c / (1 - c))

@@ -106,6 +106,16 @@ def test_demaps_as_sionna_does_at_any_noise(no):
     assert np.allclose(llr, expected, rtol=1e-3, atol=1e-6 * np.abs(expected).max())
 
 
+@pytest.mark.parametrize("scale", [0.0, 1e-5, 1e-4])
+def test_a_stream_that_is_not_heard_is_not_known(scale):
+    rg = grid(2)
+    y, h = received(rg, 2, 1, 2, no=0.1)
+    h *= tf.constant([scale, 30.0], tf.complex64)[:, None, None]
+    llr = LinearDetector(rg, 2)(y, h, tf.zeros([1] * 7), 0.1)
+    assert np.all(np.isfinite(llr))
+    assert np.abs(llr[:, :, 0]).max() < 0.1 < np.abs(llr[:, :, 1]).max()
+
+
 def test_gradients_reach_the_channel_estimate():
     rg = grid(2)
     y, h = received(rg, 2, 4, 4, no=0.1)
