@@ -218,8 +218,13 @@ class Link(TrainableLink):
 
     def propagate(self, x_rg, no):
         """A channel drawn at random, and what is received of grids over it."""
-        y, h = self._send_over(x_rg, no)
-        return h, add_noise(y, no)
+        hardware = self.transmitter.hardware
+        if hardware is None:
+            y, h = self._send_over(x_rg, no)
+            return h, add_noise(y, no)
+        y, h = self._send_over(hardware.send(x_rg), no)
+        h = hardware.seen(h)
+        return h, hardware.receive(add_noise(y, no), h)
 
     def _bits(self, batch_size, ebno_db):
         """Information bits of random images, and the first receiver's decisions."""
@@ -255,6 +260,10 @@ class Link(TrainableLink):
                 "where direction = 'downlink'"
             )
         config.seed = batch_seed(self.scenario.seed, 0.0, 2**31 - 1)
-        found = covariances(lambda n: self._remove_nulled(self._draw_channel(n)))
+        found = covariances(lambda n: self._remove_nulled(self._drawn(n)))
         powers = np.array(self.scenario.antennas.powers)
         return *found, powers / powers.mean()
+
+    def _drawn(self, batch_size):
+        h, hardware = self._draw_channel(batch_size), self.transmitter.hardware
+        return h if hardware is None else hardware.seen(h)

@@ -92,6 +92,10 @@ RECIPES = {
         "focusing:train_published",
         "Calibration of the input of zero forcing, 1,024 antennas",
     ),
+    "measured-amplifiers": Recipe(
+        "amplifiers:fit_amplifiers",
+        "Memory polynomials of four measured power amplifiers",
+    ),
     "csi-cdl": Recipe(
         "channels:fit_cdl",
         "Spectra of CDL-A to D, 16 x 64 antennas: a mixture of fields",

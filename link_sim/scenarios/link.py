@@ -5,6 +5,7 @@ from typing import ClassVar, Literal
 from pydantic import model_validator
 
 from link_sim.scenarios.cells import CellChannel
+from link_sim.scenarios.hardware import Hardware
 from link_sim.scenarios.ofdm import OfdmScenario
 from link_sim.scenarios.sections import QAM, Code
 from link_sim.scenarios.users import UserAntennas
@@ -27,6 +28,7 @@ class LinkScenario(OfdmScenario):
     code: Code = Code()
     antennas: UserAntennas = UserAntennas()
     channel: CellChannel = CellChannel()
+    hardware: Hardware | None = None
 
     @property
     def networks(self) -> tuple[str, ...]:
@@ -55,6 +57,8 @@ class LinkScenario(OfdmScenario):
                 "or another"
             )
         self._check_direction()
+        if self.hardware is not None and self.hardware.amplifier is not None:
+            self.refuse_precoding()
         return self
 
     def _check_direction(self) -> None:
@@ -66,6 +70,11 @@ class LinkScenario(OfdmScenario):
                     "set direction=downlink, or leave it out"
                 )
             return
+        if self.hardware is not None:
+            raise ValueError(
+                "hardware is that of the uplink: leave it out, or use "
+                "direction = 'uplink'"
+            )
         if antennas.transmit > 1:
             raise ValueError(
                 f"antennas.transmit = {antennas.transmit} of each user is more than "
@@ -85,4 +94,12 @@ class LinkScenario(OfdmScenario):
             raise ValueError(
                 "direction = 'downlink' has no Es/N0, for what users receive is up to "
                 "the precoder: use ebno_db"
+            )
+
+    def refuse_precoding(self):
+        """Raises `ValueError` where antennas do not send one stream each."""
+        if self.antennas.transmit != self.antennas.streams:
+            raise ValueError(
+                "hardware.amplifier is that of an antenna with a stream of its own: "
+                f"set antennas.streams = antennas.transmit = {self.antennas.transmit}"
             )

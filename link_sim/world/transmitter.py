@@ -20,6 +20,7 @@ from link_sim.scenarios import channel_file
 from link_sim.scenarios.link import LinkScenario
 from link_sim.scenarios.loading import parse_scenario
 from link_sim.scenarios.sections import Code
+from link_sim.world.hardware.impairments import Impairments
 from link_sim.world.resource_grid import resource_grid
 
 CRC = "CRC24A"
@@ -129,6 +130,10 @@ class Transmitter:
         self.constellation = constellation
         self._mapper = constellation or Mapper("qam", self.num_bits_per_symbol)
         self._rg_mapper = ResourceGridMapper(self.resource_grid)
+        self.hardware = None
+        if scenario.hardware is not None:
+            points = np.asarray(self.points())
+            self.hardware = Impairments(scenario.hardware, grid, points)
 
     def get_config(self):
         return {

@@ -1,0 +1,1 @@
+"""Imperfect hardware: amplifiers, oscillators, converters, and their work on grids."""

@@ -1,0 +1,98 @@
+"""All hardware of a link: what it does to grids, and what a receiver may know of it."""
+
+import numpy as np
+import tensorflow as tf
+
+from link_sim.scenarios.hardware import Hardware
+from link_sim.scenarios.sections import Grid
+from link_sim.world.hardware.converters import branches, converter_share, image_share
+from link_sim.world.hardware.oscillators import (
+    SPECTRA,
+    intercarrier_share,
+    offset_share,
+)
+from link_sim.world.hardware.reception import ReceiveHardware, distortion
+from link_sim.world.hardware.transmission import TransmitHardware
+
+
+class Impairments:
+    """Hardware of both ends, and its description as a linear link with distortion.
+
+    What is received is y = sum_m h_m (x_m + e_m) + w + n, with h the channel and the
+    linear response of the hardware, e_m distortion of transmitter m and w that of the
+    receiver, both uncorrelated with x (Bussgang).
+
+    Parameters
+    ----------
+    hardware, grid : sections of a scenario
+    alphabet : points of the symbols, complex [number], of energy 1
+
+    Attributes
+    ----------
+    response : complex64 [fft_size], of the hardware's linear part
+    sent_share : variance of e, float32 [subcarriers in use]
+    """
+
+    def __init__(self, hardware: Hardware, grid: Grid, alphabet: np.ndarray):
+        self.hardware, self.grid = hardware, grid
+        self.transmitter = TransmitHardware(hardware, grid, alphabet)
+        self.receiver = ReceiveHardware(hardware, grid)
+        mu, _ = branches(hardware.receive_iq)
+        gain = self.transmitter.gain
+        self.response = np.complex64(mu) * gain
+        used = self.transmitter.wave.used
+        rest = self.transmitter.distortion[used] + np.float32(hardware.kappa_transmit)
+        self.sent_share = rest / np.abs(gain[used]) ** 2
+        self._spread, self._quantised = self._receive_shares()
+
+    def _receive_shares(self) -> tuple[float, float]:
+        """What goes to other subcarriers, over the signal; of conversion, over all."""
+        hardware, grid = self.hardware, self.grid
+        spread = image_share(hardware.receive_iq)
+        spread += offset_share(grid, hardware.carrier_offset)
+        if hardware.phase_noise is not None:
+            spectrum = SPECTRA[hardware.phase_noise]
+            spread += intercarrier_share(grid, spectrum, hardware.oscillator_frequency)
+        bits = hardware.converter_bits
+        return spread, 0.0 if bits is None else converter_share(bits)
+
+    def send(self, x_rg):
+        """Grids as the antennas send them."""
+        x = self.transmitter(x_rg)
+        if self.hardware.kappa_transmit:
+            used = np.zeros(self.grid.fft_size, "float32")
+            used[self.transmitter.wave.used] = self.hardware.kappa_transmit
+            x += distortion(tf.broadcast_to(used, tf.shape(x)))
+        return x
+
+    def receive(self, y, h):
+        """Noisy grids as the receiver has them; h as in `ReceiveHardware`."""
+        return self.receiver(y, h)
+
+    def seen(self, h):
+        """The channel with the linear part of the hardware, over all fft_size."""
+        return h * tf.constant(self.response)
+
+    def received_variance(self, h, no):
+        """Variance of w, [batch, 1, antennas, symbols, subcarriers in use].
+
+        h : [batch, 1, antennas, 1, streams, symbols, subcarriers in use]
+        no : scalar, [batch], [batch, 1] or [batch, 1, antennas]
+        """
+        local = tf.reduce_sum(tf.abs(h[:, :, :, 0]) ** 2, axis=3)
+        mean = tf.reduce_mean(local, axis=[3, 4], keepdims=True)
+        no = tf.cast(no, tf.float32)
+        no = tf.reshape(no, [-1, 1, no.shape[2] if no.shape.rank == 3 else 1, 1, 1])
+        share = h.shape[-1] / self.grid.fft_size
+        converted = self._quantised * (share * mean + no)
+        return self._spread * mean + converted + self.hardware.kappa_receive * local
+
+    def distortion_of(self, x_rg):
+        """What the transmitters add to grids, over the linear response: e, as `x_rg`.
+
+        Only what is a function of the grids; on subcarriers in use, in their order.
+        """
+        used, gain = self.transmitter.wave.used, self.transmitter.gain
+        gain = tf.constant(gain[used])
+        sent, x = (tf.gather(z, used, axis=-1) for z in (self.transmitter(x_rg), x_rg))
+        return sent / gain - x
