@@ -18,6 +18,7 @@ from link_sim.receivers.detection.amp import AMPDetector
 from link_sim.receivers.detection.amp_gnn import GraphAMPDetector
 from link_sim.receivers.detection.expectation_propagation import EPDetector
 from link_sim.receivers.detection.grid import GridDetector
+from link_sim.receivers.detection.hardware import HardwareDetector
 from link_sim.receivers.detection.langevin import LangevinDetector
 from link_sim.receivers.detection.linear import LinearDetector
 from link_sim.receivers.detection.sionna import (
@@ -79,6 +80,14 @@ def _of_sionna(detector, link: LinkContext):
 sionna_linear = partial(_of_sionna, SionnaLinearDetector)
 k_best = partial(_of_sionna, KBestDetector)
 sionna_ep = partial(_of_sionna, SionnaEPDetector)
+
+
+def cancelling(link: LinkContext, num_rounds: int = 4):
+    return HardwareDetector(link, num_rounds)
+
+
+def cancelling_ldpc(link: LinkContext, num_rounds: int = 3):
+    return HardwareDetector(link, num_rounds, decoding=True)
 
 
 def mimo_linear(symbols: SymbolContext):

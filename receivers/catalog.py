@@ -6,6 +6,7 @@ HISTOGRAMS = "pixel-bayes-mnist"
 """Of the levels of each pixel; restorers read the rate of wrong bits off them."""
 STEPS = Suffix("num_steps", "a number of steps", 1, 200)
 ITERATIONS = Suffix("iterations", "a number of iterations", 1, 10_000)
+ROUNDS = Suffix("num_rounds", "a number of rounds", 1, 20)
 DESIGN_DB = Suffix("design_db", "an Es/N0 in dB", -100, 200, required=True)
 
 ESTIMATORS: dict[str, Entry] = {
@@ -37,6 +38,20 @@ DETECTORS: dict[str, Entry] = {
         weights=("amp-gnn",),
     ),
     "langevin": Entry("builders:langevin", "annealed Langevin walks, very slow"),
+    "bussgang": Entry(
+        "detection.hardware:HardwareDetector",
+        "linear, with the distortion of the hardware counted as noise",
+    ),
+    "cancelling": Entry(
+        "builders:cancelling",
+        "the same, then 4 rounds of symbols decided and their distortion taken away",
+        ROUNDS,
+    ),
+    "cancelling-ldpc": Entry(
+        "builders:cancelling_ldpc",
+        "the same, 3 rounds with the channel decoder's decisions",
+        ROUNDS,
+    ),
 }
 """Built for a `LinkContext`: (y, h_hat, err_var, no) -> llr."""
 SYMBOL_DETECTORS: dict[str, Entry] = {

@@ -14,6 +14,7 @@ from sionna.phy.ofdm import RemoveNulledSubcarriers
 from link_sim.receivers.catalog import SLOTS, STEPS
 from link_sim.receivers.context import LinkContext
 from link_sim.receivers.decoding.ldpc import LDPCDecoder
+from link_sim.receivers.detection.hardware import HardwareDetector
 from link_sim.receivers.detection.linear import LinearDetector
 from link_sim.receivers.entries import parse_block
 from link_sim.receivers.images.bits import image_from_bits
@@ -111,7 +112,10 @@ class Receiver(ReceiverLayer):
 
     def detect(self, y, h_hat, err_var, no, frame=0):
         """LLRs of the codewords."""
-        llr = self.detector(y, h_hat, err_var, no)
+        if isinstance(self.detector, HardwareDetector):
+            llr = self.detector(y, h_hat, err_var, no, frame)
+        else:
+            llr = self.detector(y, h_hat, err_var, no)
         return self.transmitter.demodulate(llr, frame)
 
     def decode(self, llr, frame=0):

@@ -39,6 +39,8 @@ class LinkContext(GridContext, SymbolContext, Protocol):
     num_iter : iterations of belief propagation
     constellation : a `TrainableConstellation`, or None for QAM
     coloured : receive antennas over which interference colours the noise, else 0
+    hardware : what receivers may know of imperfect hardware, or None; see
+        `link_sim.receivers.detection.hardware`
     """
 
     stream_management: Any
@@ -46,6 +48,7 @@ class LinkContext(GridContext, SymbolContext, Protocol):
     num_iter: int
     constellation: Any
     coloured: int
+    hardware: Any
     k: int
     blocks_per_image: int
     images_per_frame: int
@@ -53,6 +56,12 @@ class LinkContext(GridContext, SymbolContext, Protocol):
 
     def demodulate(self, llr, frame=0):
         """LLRs of the codewords from those of the grids, from frame `frame` on."""
+
+    def grid_llr(self, llr, frame=0):
+        """The inverse of `demodulate`."""
+
+    def place(self, x):
+        """Grids with pilots of symbols [batch, 1, streams, data symbols]."""
 
     def check(self, llr, frame=0):
         """Image LLRs, hard bits and CRC results from LLRs of decoded blocks."""

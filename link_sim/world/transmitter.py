@@ -25,6 +25,8 @@ from link_sim.world.resource_grid import resource_grid
 
 CRC = "CRC24A"
 CRC_BITS = 24
+FILLER_LLR = 20.0
+"""Of the zeros that fill a frame."""
 LOWEST_RATE = 5
 """Coded bits for an information bit, at most (3GPP TS 38.212, section 5.3.2)."""
 
@@ -212,9 +214,11 @@ class Transmitter:
         symbols = self.resource_grid.num_data_symbols
         shape = [-1, self.users, self.grids_per_frame, symbols, self._streams]
         x = tf.transpose(tf.reshape(x, shape), [0, 2, 1, 4, 3])
-        return self._rg_mapper(
-            tf.reshape(x, [-1, 1, self.users * self._streams, symbols])
-        )
+        return self.place(tf.reshape(x, [-1, 1, self.users * self._streams, symbols]))
+
+    def place(self, x):
+        """Grids with pilots of symbols [batch * grids, 1, streams, data symbols]."""
+        return self._rg_mapper(x)
 
     @property
     def received_per_frame(self) -> int:
@@ -238,6 +242,21 @@ class Transmitter:
         llr = self._in_batch(self._descrambler, llr, first)[:, : self._used_bits]
         llr = self._symbol_order(llr)
         return self._combine(tf.reshape(llr, [-1, self._sent]))
+
+    def grid_llr(self, llr, frame=0):
+        """The inverse of `demodulate`, with what is known of the bits that fill frames.
+
+        llr : [batch * blocks, n] -> [batch * grids, 1, streams, data symbols * bits]
+        """
+        llr = self._symbol_order(self._repeat(llr))
+        llr = tf.reshape(llr, [-1, self._used_bits])
+        known = [[0, 0], [0, self.frame_bits - self._used_bits]]
+        llr = tf.pad(llr, known, constant_values=-FILLER_LLR)
+        llr = self._in_batch(self._descrambler, llr, frame * self.users)
+        symbols, bits = self.resource_grid.num_data_symbols, self.num_bits_per_symbol
+        shape = [-1, self.users, self.grids_per_frame, symbols, self._streams, bits]
+        llr = tf.transpose(tf.reshape(llr, shape), [0, 2, 1, 4, 3, 5])
+        return tf.reshape(llr, [-1, 1, self.users * self._streams, symbols * bits])
 
     def _repeat(self, c):
         """Codewords as they are sent: again from their start where the rate is low."""

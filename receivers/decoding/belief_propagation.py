@@ -92,6 +92,18 @@ class QuasiCyclicBP:
         llr = tf.reshape(llr, [blocks * self._z, -1])[: self.encoder.k]
         return tf.transpose(tf.clip_by_value(llr, -LLR_MAX, LLR_MAX))
 
+    def codeword(self, total):
+        """LLRs of the bits that are sent: [blocks, Z, batch] -> [batch, n]."""
+        code = self.encoder
+        llr = tf.gather(total, self._place)
+        llr = tf.transpose(tf.reshape(llr, [self._num_blocks * self._z, -1]))
+        after = code.k_ldpc + code.n + 2 * code.z - code.k
+        llr = tf.concat([llr[:, : code.k], llr[:, code.k_ldpc : after]], 1)
+        llr = llr[:, 2 * code.z :]
+        if code.num_bits_per_symbol is not None:
+            llr = tf.gather(llr, code.out_int, axis=-1)
+        return llr
+
     def no_messages(self, batch_size):
         """Messages before the first iteration: [edges, Z, batch]."""
         return tf.zeros([self._num_edges, self._z, batch_size])

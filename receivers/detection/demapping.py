@@ -62,6 +62,17 @@ class QAMDemapper(ReceiverLayer):
         bits = [y.shape[-1] * self.num_bits_per_symbol]
         return tf.reshape(llr, tf.concat([tf.shape(y)[:-1], bits], 0))
 
+    def soft_symbols(self, llr):
+        """Posterior means of symbols whose bits are independent.
+
+        llr : [..., symbols * num_bits_per_symbol] -> complex64 [..., symbols]
+        """
+        half = self.num_bits_per_symbol // 2
+        llr = tf.reshape(llr, tf.concat([tf.shape(llr)[:-1], [-1, half, 2]], 0))
+        weights = tf.einsum("...ba,lb->...al", llr, self._labels.astype("float32"))
+        means = tf.nn.softmax(weights) @ self._levels[:, None].astype("float32")
+        return tf.complex(means[..., 0, 0], means[..., 1, 0])
+
     def get_config(self):
         names = "demapping_method", "num_bits_per_symbol"
         return super().get_config() | {name: getattr(self, name) for name in names}

@@ -30,7 +30,9 @@ class Impairments:
     Attributes
     ----------
     response : complex64 [fft_size], of the hardware's linear part
-    sent_share : variance of e, float32 [subcarriers in use]
+    amplified_share : variance of what of e is a function of what is sent, and
+    white_share : of the rest, float32 [subcarriers in use]
+    turns : whether the phase of received symbols is random
     """
 
     def __init__(self, hardware: Hardware, grid: Grid, alphabet: np.ndarray):
@@ -41,8 +43,10 @@ class Impairments:
         gain = self.transmitter.gain
         self.response = np.complex64(mu) * gain
         used = self.transmitter.wave.used
-        rest = self.transmitter.distortion[used] + np.float32(hardware.kappa_transmit)
-        self.sent_share = rest / np.abs(gain[used]) ** 2
+        energy = np.abs(gain[used]) ** 2
+        self.amplified_share = self.transmitter.distortion[used] / energy
+        self.white_share = np.float32(hardware.kappa_transmit) / energy
+        self.turns = bool(hardware.phase_noise or hardware.carrier_offset)
         self._spread, self._quantised = self._receive_shares()
 
     def _receive_shares(self) -> tuple[float, float]:
@@ -88,11 +92,8 @@ class Impairments:
         return self._spread * mean + converted + self.hardware.kappa_receive * local
 
     def distortion_of(self, x_rg):
-        """What the transmitters add to grids, over the linear response: e, as `x_rg`.
-
-        Only what is a function of the grids; on subcarriers in use, in their order.
-        """
-        used, gain = self.transmitter.wave.used, self.transmitter.gain
-        gain = tf.constant(gain[used])
-        sent, x = (tf.gather(z, used, axis=-1) for z in (self.transmitter(x_rg), x_rg))
-        return sent / gain - x
+        """What of e is a function of the grids, like them; 0 where nothing is sent."""
+        gain = self.transmitter.gain
+        inverse = np.divide(1, gain, out=np.zeros_like(gain), where=gain != 0)
+        used = tf.constant((gain != 0).astype("complex64"))
+        return (self.transmitter(x_rg) * inverse - x_rg) * used

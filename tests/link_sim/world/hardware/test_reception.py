@@ -148,7 +148,8 @@ def test_the_floor_of_the_error_is_what_receivers_are_told(case):
     turn = np.mean((h * x).conj() * y, axis=-1, keepdims=True)
     turn /= np.abs(turn)
     error = np.mean(np.abs(y / turn - h * x) ** 2, axis=(1, 2))
-    stated = np.mean(np.abs(hardware.response[used]) ** 2 * hardware.sent_share)
+    share = hardware.amplified_share + hardware.white_share
+    stated = np.mean(np.abs(hardware.response[used]) ** 2 * share)
     h = tf.constant(h[:, None, None, None, None])
     stated += np.mean(hardware.received_variance(h, 0.0))
     # fitted to 56 symbols, the phase takes 1 / 112 of the error; what spreads over

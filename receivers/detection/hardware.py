@@ -1,0 +1,132 @@
+"""Detection that knows the hardware: its distortion as noise, or taken away."""
+
+import keras
+import numpy as np
+import tensorflow as tf
+
+from link_sim.receivers.decoding.belief_propagation import QuasiCyclicBP
+from link_sim.receivers.detection.cancellation import Residual
+from link_sim.receivers.detection.demapping import QAMDemapper
+from link_sim.receivers.detection.elements import GridElements, as_complex
+from link_sim.receivers.detection.equalization import LMMSEEqualizer
+from link_sim.receivers.layer import ReceiverLayer
+
+
+@keras.saving.register_keras_serializable("link_sim")
+class HardwareDetector(ReceiverLayer):
+    """LLRs by LMMSE equalisation that counts the distortion of the hardware as noise.
+
+    What is received is y = sum_m h_m (x_m + e_m) + w + n, with e and w uncorrelated
+    with x (Bussgang). As x + e is white, the LMMSE estimate of x is that of x + e, of
+    energy 1 + var(e), and var(e) adds to the variance of its error.
+
+    Each of `num_rounds` rounds then takes the symbols that the LLRs give, x' =
+    E[x | LLR], for what was sent: it turns the channel of each OFDM symbol by the phase
+    that they show, where an oscillator turns it, and takes away what the amplifiers
+    make of them, y - sum_m h_m beta e(x'_m), with what is left of e counted as noise
+    (Tellado, Hoo and Cioffi 2003; beta and the rest are measured, see `Residual`). With
+    `decoding`, LLRs go through belief propagation first.
+
+    Without hardware it is the detector `linear`.
+
+    Parameters
+    ----------
+    transmitter : the transmitter whose hardware is known, a `LinkContext`
+    num_rounds : of decisions
+    decoding : whether decisions are those of the channel decoder
+
+    Input
+    -----
+    y, h_hat, err_var, no : as in `LMMSEEqualizer`
+    frame : number of the first frame, where they are a part of a batch
+
+    Output
+    ------
+    llr : [batch, 1, streams, data symbols * num_bits_per_symbol], float
+
+    Raises `ValueError` for learned constellations.
+    """
+
+    def __init__(self, transmitter, num_rounds=0, decoding=False, **kwargs):
+        super().__init__(**kwargs)
+        if transmitter.constellation is not None:
+            raise ValueError(
+                "receivers that know the hardware know QAM alone: leave constellation "
+                "out, or use the detector linear"
+            )
+        self.transmitter = transmitter
+        self.num_rounds, self.decoding = num_rounds, decoding
+        grid = transmitter.resource_grid
+        self._data = GridElements(grid).data
+        self._used = np.asarray(grid.effective_subcarrier_ind)
+        self._equalise = LMMSEEqualizer(grid)
+        self._demap = QAMDemapper("app", transmitter.num_bits_per_symbol)
+        self._bp = QuasiCyclicBP(transmitter.encoder) if decoding else None
+        hardware = transmitter.hardware
+        self._residual = None
+        if hardware is not None and num_rounds and hardware.amplified_share.any():
+            self._residual = Residual(transmitter, self._demap)
+
+    def call(self, y, h_hat, err_var, no, frame=0):
+        hardware = self.transmitter.hardware
+        if hardware is None:
+            return self._demap(*self._equalise(y, h_hat, err_var, no))
+        noise = hardware.received_variance(h_hat, no)[:, :, :, None, None]
+        err_var += noise / h_hat.shape[4]
+        share = tf.constant(hardware.amplified_share + hardware.white_share)[None]
+        llr = self._detect(y, h_hat, err_var, no, share)
+        for _ in range(self.num_rounds):
+            x = self._demap.soft_symbols(self._decoded(llr, frame))
+            x_rg = self.transmitter.place(x)
+            h = self._turned(y, h_hat, x_rg) if hardware.turns else h_hat
+            y_left = y
+            if self._residual is not None:
+                e, share = self._residual(x, x_rg)
+                y_left = y - self._received(h, e)
+            llr = self._detect(y_left, h, err_var, no, share)
+        return llr
+
+    def get_config(self):
+        names = "num_rounds", "decoding"
+        options = {name: getattr(self, name) for name in names}
+        saved = keras.saving.serialize_keras_object(self.transmitter)
+        return super().get_config() | {"transmitter": saved} | options
+
+    def _detect(self, y, h, err_var, no, share):
+        """LLRs where var(e) is `share`, [batch or 1, subcarriers in use]."""
+        energy = 1 + share
+        scale = tf.sqrt(energy)[:, None, None, None, None, None]
+        x, no_eff = self._equalise(y, h * as_complex(scale), err_var, no)
+        symbols = h.shape[5]
+        energy = tf.tile(energy, [1, symbols])  # [batch or 1, elements]
+        energy = tf.gather(energy, self._data, axis=-1)[:, None, None]
+        x *= as_complex(tf.sqrt(energy))
+        return self._demap(x, no_eff * energy + energy - 1)
+
+    def _decoded(self, llr, frame):
+        """LLRs of the grid a posteriori of belief propagation, or as they are."""
+        if self._bp is None:
+            return llr
+        start = self._bp.start(self.transmitter.demodulate(llr, frame))
+        none = self._bp.no_messages(tf.shape(start)[-1])
+        total, _ = self._bp.run(start, none, self.transmitter.num_iter)
+        return self.transmitter.grid_llr(self._bp.codeword(total), frame)
+
+    def _turned(self, y, h, x_rg):
+        """The channel, each OFDM symbol with the phase that decisions show."""
+        x = tf.gather(x_rg[:, 0], self._used, axis=-1)
+        y = tf.gather(y[:, 0], self._used, axis=-1)
+        expected = tf.reduce_sum(h[:, 0, :, 0] * x[:, None], axis=2)
+        match = tf.reduce_sum(tf.math.conj(expected) * y, axis=[1, 3])
+        size = tf.maximum(tf.abs(match), np.finfo("float32").tiny)
+        return h * (match / as_complex(size))[:, None, None, None, None, :, None]
+
+    def _received(self, h, e):
+        """sum_m h_m e_m over all of fft_size, 0 where nothing is sent."""
+        e = tf.gather(e[:, 0], self._used, axis=-1)
+        received = tf.reduce_sum(h[:, 0, :, 0] * e[:, None], axis=2)
+        size = self.transmitter.resource_grid.fft_size
+        place = np.full(size, len(self._used))
+        place[self._used] = np.arange(len(self._used))
+        received = tf.pad(received, [[0, 0]] * 3 + [[0, 1]])
+        return tf.gather(received, place, axis=-1)[:, None]
