@@ -104,6 +104,13 @@ class SpectralDenoiser(keras.layers.Layer):
         variance = EXCESS * ops.maximum(misfit, 1.0) * variance
         return ops.cast(mean, "complex64"), ops.cast(variance, "float32")
 
+    def spectra(self, x, sigma, responses=None):
+        """Power spectra over the grids of both axes, [batch, points] each.
+
+        x, sigma, responses: As in a call.
+        """
+        return self._rounds(_field(x), _noise(x, sigma), responses)[-1][0]
+
     def get_config(self):
         config = {"lengths": self.lengths, "points": self.points}
         config |= {"rounds": self.rounds, "width": self.width}

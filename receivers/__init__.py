@@ -17,6 +17,7 @@ if TYPE_CHECKING:
         MimoContext,
         SymbolContext,
     )
+    from link_sim.receivers.decoding.iterative import IterativeReception
     from link_sim.receivers.decoding.joint import HistogramSource, JointDecoder
     from link_sim.receivers.decoding.ldpc import BPDecoder, LDPCDecoder
     from link_sim.receivers.detection.amp import AMPDetector
@@ -79,6 +80,7 @@ if TYPE_CHECKING:
 _MODULES = {
     "chain": ("Receiver", "Reception", "build_receivers", "draw_noise", "receive"),
     "context": ("GridContext", "LinkContext", "MimoContext", "SymbolContext"),
+    "decoding.iterative": ("IterativeReception",),
     "decoding.joint": ("HistogramSource", "JointDecoder"),
     "decoding.ldpc": ("BPDecoder", "LDPCDecoder"),
     "detection.amp": ("AMPDetector",),
@@ -123,6 +125,7 @@ __all__ = [
     "GridContext",
     "GridDetector",
     "HistogramSource",
+    "IterativeReception",
     "JointDecoder",
     "KBestDetector",
     "LDPCDecoder",

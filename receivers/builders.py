@@ -12,6 +12,7 @@ from link_sim.receivers.context import (
     MimoContext,
     SymbolContext,
 )
+from link_sim.receivers.decoding.iterative import IterativeReception
 from link_sim.receivers.decoding.joint import HistogramSource, JointDecoder
 from link_sim.receivers.decoding.ldpc import BPDecoder, LDPCDecoder
 from link_sim.receivers.detection.amp import AMPDetector
@@ -144,6 +145,33 @@ def turbo_histogram(link: LinkContext, preset: str):
 
 def turbo(link: LinkContext, preset: str):
     return JointDecoder(link, load_model(preset))
+
+
+def idd(link: LinkContext, _, detector, decoder, **options):
+    if link.coloured:
+        raise ValueError(
+            "idd and joint expect white noise: leave interferers out, or the loop"
+        )
+    if isinstance(detector, LinearDetector):
+        detector = GridDetector(link.resource_grid, mimo_linear(link))
+    if not isinstance(detector, GridDetector):
+        raise ValueError(
+            "idd and joint need a detector that takes a priori LLRs: use linear, ep, "
+            "amp or amp-gnn"
+        )
+    if not isinstance(decoder, LDPCDecoder | JointDecoder):
+        raise ValueError("idd and joint need soft belief propagation: use bp or turbo")
+    source = decoder if isinstance(decoder, JointDecoder) else None
+    return IterativeReception(link, detector, source=source, **options)
+
+
+def joint(link: LinkContext, estimator, detector, decoder, **options):
+    if not hasattr(estimator, "prior"):
+        raise ValueError(
+            "joint estimates the channel by what is known of it before: use score or "
+            "lmmse, or idd in its place"
+        )
+    return idd(link, None, detector, decoder, estimator=estimator, **options)
 
 
 def _restorer(preset: str, **options):

@@ -121,6 +121,19 @@ RESTORERS: dict[str, Entry] = {
     ),
 }
 """Built for nothing: (llr) -> image_hat."""
+LOOPS: dict[str, Entry] = {
+    "once": Entry(None, "every block once, in a row (the default)"),
+    "idd": Entry(
+        "builders:idd", "detector and decoder in turns, 5 rounds; idd-N", ROUNDS
+    ),
+    "joint": Entry(
+        "builders:joint",
+        "the same, and the channel estimated anew from the symbols; joint-N",
+        ROUNDS,
+    ),
+}
+"""Built for a `LinkContext`, an estimator, a detector and a decoder: an
+`IterativeReception` in place of detector and decoder."""
 SEMANTIC: dict[str, Entry] = {
     "ae": Entry("builders:semantic", "autoencoder", weights=("ae",)),
     "vae": Entry("builders:semantic", "variational autoencoder", weights=("vae",)),
@@ -234,8 +247,9 @@ SLOTS: dict[str, Table] = {
     "detector": DETECTORS,
     "decoder": DECODERS,
     "restorer": RESTORERS,
+    "loop": LOOPS,
 }
-"""Of a receiver, in order."""
+"""Of a receiver, in order; the loop says how often the first three work."""
 KINDS: dict[str, dict[str, Table]] = {
     "link": SLOTS,
     "semantic": {"estimator": ESTIMATORS, "decoder": SEMANTIC | SEPARATION},

@@ -1,7 +1,8 @@
 """Receivers: chains of interchangeable blocks, built by name and run side by side.
 
 A name joins blocks with `+`, such as `ls+ep+pixel-bayes`: a channel estimator, and
-where wanted a detector, a channel decoder and an image restorer.
+where wanted a detector, a channel decoder and an image restorer; and a loop, in which
+they work in turns.
 """
 
 from collections.abc import Callable
@@ -23,7 +24,7 @@ from link_sim.receivers.names import parse_receiver
 from link_sim.receivers.requests import draw_images_of_noise, num_draws, requested
 from link_sim.receivers.whitening import WhitenedDetector, WhitenedEstimator
 
-BLOCKS = "transmitter", "estimator", "detector", "decoder", "restorer"
+BLOCKS = "transmitter", "estimator", "detector", "decoder", "restorer", "loop"
 """Of a receiver, as its arguments are called."""
 
 
@@ -59,6 +60,8 @@ class Receiver(ReceiverLayer):
     detector : (y, h_hat, err_var, no) -> llr; `None` for LMMSE equalisation
     decoder : (llr) -> llr of the information bits; `None` for belief propagation
     restorer : (llr) -> image_hat; `None` for the image of the hard bits
+    loop : an `IterativeReception` that takes the place of detector and decoder; `None`
+        for each once
 
     Input
     -----
@@ -84,6 +87,7 @@ class Receiver(ReceiverLayer):
         detector=None,
         decoder=None,
         restorer=None,
+        loop=None,
         **kwargs,
     ):
         super().__init__(**kwargs)
@@ -95,7 +99,7 @@ class Receiver(ReceiverLayer):
             constellation=transmitter.constellation,
         )
         self.decoder = decoder or LDPCDecoder(transmitter.encoder, transmitter.num_iter)
-        self.restorer = restorer
+        self.restorer, self.loop = restorer, loop
         num_draws(restorer)  # refuses one that does not say
         self._remove_nulled = RemoveNulledSubcarriers(
             transmitter.resource_grid, precision="single"
@@ -122,6 +126,12 @@ class Receiver(ReceiverLayer):
         """LLRs of the image bits, hard information bits, and CRC results."""
         decoded = self.decoder(llr, **requested(self.decoder, frame=frame))
         return self.transmitter.check(decoded, frame)
+
+    def received(self, y, no, h, frame=0):
+        """What `estimate`, `detect` and `decode` give, by the loop."""
+        found = self.loop(y, no, *self.estimate(y, no, h), frame=frame)
+        h_hat, _, llr, llr_blocks = found
+        return h_hat, llr, self.transmitter.check(llr_blocks, frame)
 
     def restore(self, llr_image, noise=None):
         """Images in [0, 1]."""
@@ -161,29 +171,25 @@ def build_receivers(
     """
     blocks = {}
 
-    def block(slot, name):
-        if (slot, name) not in blocks:
+    def block(slot, name, *others):
+        key = slot, name, *map(id, others)
+        if key not in blocks:
             entry, number = parse_block(SLOTS[slot], name)
             if entry.suffix is STEPS and num_steps is not None:
                 number = num_steps
-            known = () if slot == "restorer" else (context,)
+            known = () if slot == "restorer" else (context, *others)
             made = entry.make(*known, number=number, find=find)
             if context.coloured and made is not None:
                 made = _whitened(slot, made, context)
-            blocks[slot, name] = made
-        return blocks[slot, name]
+            blocks[key] = made
+        return blocks[key]
 
-    return [
-        Receiver(
-            context,
-            *(
-                block(slot, part)
-                for slot, part in zip(SLOTS, parse_receiver(name), strict=True)
-            ),
-            name=name,
-        )
-        for name in names
-    ]
+    def chain(name):
+        *parts, loop = zip(SLOTS, parse_receiver(name), strict=True)
+        made = [block(*part) for part in parts]
+        return Receiver(context, *made, block(*loop, *made[:3]), name=name)
+
+    return [chain(name) for name in names]
 
 
 def _whitened(slot: str, block, context: LinkContext):
@@ -223,9 +229,14 @@ def receive(receivers, y, no, h=None, noise=None, frame=0) -> dict[str, Receptio
     receptions = {}
     for r in receivers:
         blocks = [r.estimator, r.detector, r.decoder, r.restorer]
-        h_hat, err_var = once(blocks[:1], r.estimate, y, no, h)
-        llr = once(blocks[:2], r.detect, y, h_hat, err_var, no, frame)
-        llr_image, b_hat, crc_ok = once(blocks[:3], r.decode, llr, frame)
+        if r.loop is not None:
+            blocks[1:3] = [r.loop]
+            h_hat, llr, decoded = once(blocks[:2], r.received, y, no, h, frame)
+        else:
+            h_hat, err_var = once(blocks[:1], r.estimate, y, no, h)
+            llr = once(blocks[:2], r.detect, y, h_hat, err_var, no, frame)
+            decoded = once(blocks[:3], r.decode, llr, frame)
+        llr_image, b_hat, crc_ok = decoded
         image_hat = once(blocks, r.restore, llr_image, noise)
         receptions[r.name] = Reception(h_hat, llr, b_hat, crc_ok, image_hat)
     return receptions

@@ -45,12 +45,12 @@ def check_receivers(kind: str, names: Iterable[str]) -> None:
             parse_block(table, part)
 
 
-def parse_receiver(name: str) -> tuple[str, str, str, str]:
-    """The names of estimator, detector, decoder and restorer in a receiver's name.
+def parse_receiver(name: str) -> tuple[str, ...]:
+    """The names of estimator, detector, decoder, restorer and loop in a name.
 
     Raises `ValueError` for a name that is no chain of known blocks.
     """
-    chosen = {"detector": "linear", "decoder": "bp", "restorer": "none"}
+    chosen = dict(detector="linear", decoder="bp", restorer="none", loop="once")
     taken = set()
     for part in name.split("+"):
         slots = [slot for slot, table in SLOTS.items() if find_block(table, part)]
@@ -58,7 +58,7 @@ def parse_receiver(name: str) -> tuple[str, str, str, str]:
             what = "repeats a kind of block" if slots else f"has no block '{part}'"
             raise ValueError(
                 f"the receiver '{name}' {what}: join one estimator and at most one "
-                f"detector, decoder and restorer of {', '.join(list_receivers())}"
+                "detector, decoder, restorer and loop of " + ", ".join(list_receivers())
             )
         parse_block(SLOTS[slots[0]], part)
         taken.add(slots[0])

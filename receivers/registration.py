@@ -28,6 +28,7 @@ CLASSES = {
     "link_sim.models.spectral": ("SpectralDenoiser", "SpectrumNetwork"),
     "link_sim.models.unet": ("UNet",),
     "link_sim.receivers.chain": ("Receiver",),
+    "link_sim.receivers.decoding.iterative": ("IterativeReception",),
     "link_sim.receivers.decoding.joint": ("HistogramSource", "JointDecoder"),
     "link_sim.receivers.decoding.ldpc": ("BPDecoder", "LDPCDecoder"),
     "link_sim.receivers.detection.amp": ("AMPDetector",),

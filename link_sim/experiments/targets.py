@@ -46,11 +46,25 @@ def stages(receiver: Receiver, y, no, h) -> Iterator[dict]:
     """What each slot of a receiver makes of grids in turn, by name."""
     sender = receiver.transmitter
     h_hat, err_var = receiver.estimate(y, no, h)
+    if receiver.loop is not None:
+        yield from _in_turns(receiver, y, no, h_hat, err_var)
+        return
     yield {"h_hat": h_hat}
     llr_grid = receiver.detector(y, h_hat, err_var, no)
     llr = sender.demodulate(llr_grid)
     yield {"llr_grid": llr_grid, "llr": llr}
     llr_blocks = receiver.decoder(llr)
+    yield {"llr_blocks": llr_blocks}
+    llr_image, b_hat, _ = sender.check(llr_blocks)
+    yield {"b_hat": b_hat, "image_hat": receiver.restore(llr_image)}
+
+
+def _in_turns(receiver: Receiver, y, no, h_hat, err_var) -> Iterator[dict]:
+    """The same of a receiver whose blocks work in turns: what the last round leaves."""
+    sender = receiver.transmitter
+    h_hat, _, llr, llr_blocks = receiver.loop(y, no, h_hat, err_var)
+    yield {"h_hat": h_hat}
+    yield {"llr_grid": sender.grid_llr(llr), "llr": llr}
     yield {"llr_blocks": llr_blocks}
     llr_image, b_hat, _ = sender.check(llr_blocks)
     yield {"b_hat": b_hat, "image_hat": receiver.restore(llr_image)}

@@ -151,6 +151,11 @@ class TrainableLink(keras.Model):
     def _learn(self, ebno_db):
         """Loss, what it compares, and its gradients, of frames at random."""
         target = TARGETS[self.target]
+        if self.receivers[0].loop is not None:
+            raise ValueError(
+                "receivers with idd or joint do not learn: train their blocks in a "
+                "receiver without it, and give them to one with it"
+            )
         with tf.GradientTape() as tape:
             y, y_pred = target.pair(
                 self, self._pass(ebno_db, target.stages, training=True)

@@ -104,6 +104,10 @@ class QuasiCyclicBP:
             llr = tf.gather(llr, code.out_int, axis=-1)
         return llr
 
+    def extrinsic(self, messages):
+        """What the code adds to the channel's LLRs of the bits sent, [batch, n]."""
+        return self.codeword(self._sum(messages))
+
     def no_messages(self, batch_size):
         """Messages before the first iteration: [edges, Z, batch]."""
         return tf.zeros([self._num_edges, self._z, batch_size])

@@ -6,21 +6,14 @@ information for the decoder, and the other way round (Hagenauer, "Source-control
 channel decoding", 1995; ten Brink, 2001, for the picture of convergence).
 """
 
-import functools
-
 import keras
 import numpy as np
 import tensorflow as tf
 
 from link_sim.models.bit_planes import CERTAIN, bit_posteriors
-from link_sim.receivers.decoding.belief_propagation import QuasiCyclicBP
+from link_sim.receivers.decoding.code_blocks import CodeBlocks, replace_rows
 from link_sim.receivers.images.pixel_bayes import log_histograms
 from link_sim.receivers.layer import ReceiverLayer
-
-CHUNK = 32
-"""Codewords that BP works on at a time: as many as the caches of a CPU hold."""
-SMALL_CHUNK = 8
-"""The same where no more are left."""
 
 
 @keras.saving.register_keras_serializable("link_sim")
@@ -94,7 +87,7 @@ class JointDecoder(ReceiverLayer):
         self.num_iter = num_iter
         self.damping = damping
         self.limit = limit
-        self._bp, self._iterate = _iterations(transmitter.encoder)
+        self.blocks = CodeBlocks(transmitter)
         self._decode = tf.function(self._decoded, autograph=False)
         self.supports_jit = False  # how many blocks are left is known when it runs
 
@@ -113,24 +106,19 @@ class JointDecoder(ReceiverLayer):
     def _decoded(self, llr, frame):
         every = tf.range(tf.shape(llr)[0])
         apriori = tf.zeros([tf.shape(llr)[0], self.transmitter.k])
-        posterior, messages = self._begin(llr, apriori, every, self.num_iter)
-        state = 0, apriori, posterior, messages, self._crc(posterior, frame)
+        posterior, messages = self.blocks.begin(llr, apriori, every, self.num_iter)
+        state = 0, apriori, posterior, messages, self.blocks.crc(posterior, frame)
 
         def unfinished(done_rounds, apriori, posterior, messages, done):
             return (done_rounds < self.num_rounds) & ~tf.reduce_all(done)
 
         def one_round(done_rounds, apriori, posterior, messages, done):
-            frozen = done[:, None]
-            certain = tf.where(posterior > 0, np.inf, -np.inf)
-            known = tf.where(frozen, certain, posterior - apriori)
-            told = self._told(known, done, frame)
-            told = self.damping * apriori + (1 - self.damping) * told
-            told = tf.ensure_shape(told, apriori.shape)  # lost for a single image
+            told = self.told(posterior, apriori, done, frame)
             blocks = tf.where(~done)[:, 0]
-            new, moved = self._advance(llr, messages, told, blocks, self.num_iter)
-            posterior = _replace(posterior, blocks, new)
-            messages = _replace(messages, blocks, moved)
-            done = self._crc(posterior, frame)
+            new, moved = self.blocks.advance(llr, messages, told, blocks, self.num_iter)
+            posterior = replace_rows(posterior, blocks, new)
+            messages = replace_rows(messages, blocks, moved)
+            done = self.blocks.crc(posterior, frame)
             return done_rounds + 1, told, posterior, messages, done
 
         _, apriori, posterior, _, done = tf.while_loop(unfinished, one_round, state)
@@ -143,47 +131,24 @@ class JointDecoder(ReceiverLayer):
     def _safeguard(self, llr, posterior, apriori, done, frame):
         """Plain BP for the blocks that are not done, where that serves them better."""
         blocks, none = tf.where(~done)[:, 0], tf.zeros_like(posterior)
-        plain = self._begin(llr, none, blocks, self.transmitter.num_iter)[0]
-        plain = _replace(posterior, blocks, plain)
-        trusted = evidence(apriori, self._bp.information(self._bp.start(llr))) > 0
-        better = ~done & (self._crc(plain, frame) | ~trusted)
+        plain = self.blocks.begin(llr, none, blocks, self.transmitter.num_iter)[0]
+        plain = replace_rows(posterior, blocks, plain)
+        trusted = evidence(apriori, self.blocks.of_channel(llr)) > 0
+        better = ~done & (self.blocks.crc(plain, frame) | ~trusted)
         return tf.where(better[:, None], plain, posterior)
 
-    def _begin(self, llr, apriori, blocks, num_iter):
-        """Iterations from the start; see `_advance`."""
-        silent = tf.transpose(self._bp.no_messages(tf.shape(llr)[0]), [2, 0, 1])
-        return self._advance(llr, silent, apriori, blocks, num_iter)
+    def told(self, posterior, apriori, done, frame):
+        """New a priori LLRs of the information bits: [blocks, k].
 
-    def _advance(self, llr, messages, apriori, blocks, num_iter):
-        """Iterations for some blocks, in chunks of two sizes: so few are compiled.
-
-        llr [all, n], messages [all, edges, Z], apriori [all, k], blocks [some]
-
-        Returns posterior LLRs [some, k] and messages [some, edges, Z].
+        posterior, apriori : [blocks, k]; done : bool [blocks], those that are certain
         """
-        count = tf.size(blocks)
-        size = tf.where(count > SMALL_CHUNK, CHUNK, SMALL_CHUNK)
-        size = tf.minimum(size, tf.shape(llr)[0])
-        chunks = -(-count // size)
-        filled = tf.pad(blocks, [[0, chunks * size - count]])
-        state = llr, messages, apriori
+        certain = tf.where(posterior > 0, np.inf, -np.inf)
+        known = tf.where(done[:, None], certain, posterior - apriori)
+        told = self._extrinsic(known, done, frame)
+        told = self.damping * apriori + (1 - self.damping) * told
+        return tf.ensure_shape(told, apriori.shape)  # lost for a single image
 
-        def chunk(rows):
-            state_of_rows = (tf.gather(x, rows) for x in state)
-            return self._iterate(*state_of_rows, tf.constant(num_iter))
-
-        parts = tf.map_fn(
-            chunk,
-            tf.reshape(filled, [chunks, size]),
-            fn_output_signature=(tf.float32, tf.float32),
-        )
-        shapes = (-1, self.transmitter.k), (-1, *messages.shape[1:])
-        return [
-            tf.reshape(part, shape)[:count]
-            for part, shape in zip(parts, shapes, strict=True)
-        ]
-
-    def _told(self, llr, done, frame):
+    def _extrinsic(self, llr, done, frame):
         """What the source says of the images that are not done: [blocks, k], else 0.
 
         llr : [blocks, k], what it is told
@@ -194,7 +159,7 @@ class JointDecoder(ReceiverLayer):
         waiting = tf.reduce_any(~tf.reshape(done, [-1, per_image]), axis=1)
         images = tf.where(waiting)[:, 0]
         told = self.extrinsic_of_source(tf.gather(flat, images))
-        told = _replace(tf.zeros_like(flat), images, told)
+        told = replace_rows(tf.zeros_like(flat), images, told)
         told = tf.reshape(told, tf.shape(llr_image))
         return self.transmitter.block_llr(told, frame)
 
@@ -204,7 +169,7 @@ class JointDecoder(ReceiverLayer):
         llr : [blocks, n], apriori : [blocks, k]; BP begins anew
         """
         every = tf.range(tf.shape(llr)[0])
-        posterior, _ = self._begin(llr, apriori, every, num_iter)
+        posterior, _ = self.blocks.begin(llr, apriori, every, num_iter)
         return posterior - apriori
 
     def extrinsic_of_source(self, llr_image):
@@ -213,27 +178,6 @@ class JointDecoder(ReceiverLayer):
         llr = tf.clip_by_value(llr, -CERTAIN, CERTAIN)
         extrinsic = tf.clip_by_value(self.source(llr) - llr, -self.limit, self.limit)
         return tf.reshape(extrinsic, tf.shape(llr_image))
-
-    def _crc(self, posterior, frame):
-        return tf.reshape(self.transmitter.check(posterior, frame)[2], [-1])
-
-
-@functools.lru_cache(maxsize=1)
-def _iterations(encoder):
-    """BP on a code, and a function compiled once for all decoders of this code.
-
-    (llr [batch, n], messages [batch, edges, Z], apriori [batch, k], num_iter) ->
-    posterior LLRs [batch, k], messages
-    """
-    bp = QuasiCyclicBP(encoder)
-
-    @functools.partial(tf.function, autograph=False, jit_compile=True)
-    def iterate(llr, messages, apriori, num_iter):
-        channel = bp.start(llr) + bp.spread(apriori)
-        total, messages = bp.run(channel, tf.transpose(messages, [1, 2, 0]), num_iter)
-        return bp.information(total), tf.transpose(messages, [2, 0, 1])
-
-    return bp, iterate
 
 
 def evidence(apriori, llr):
@@ -246,8 +190,3 @@ def evidence(apriori, llr):
     """
     agreement = tf.tanh(apriori / 2) * tf.tanh(llr / 2)
     return tf.reduce_sum(tf.math.log1p(agreement), axis=-1)
-
-
-def _replace(x, rows, values):
-    """`x` with other values in some of its rows."""
-    return tf.tensor_scatter_nd_update(x, rows[:, None], values)

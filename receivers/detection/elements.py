@@ -25,6 +25,12 @@ class GridElements:
         symbols = np.arange(resource_grid.num_ofdm_symbols)[:, None]
         self._used = (symbols * resource_grid.fft_size + carriers).ravel()
 
+    def received(self, y):
+        """The elements in use of y, as in `LMMSEEqualizer`: [batch, antennas, ...]."""
+        shape = tf.shape(y)
+        y = tf.reshape(y[:, 0], [shape[0], y.shape[2], -1])
+        return tf.gather(y, self._used, axis=-1)
+
     def flatten(self, y, h_hat, err_var, no):
         """What detectors are given, of the elements in use, pilots among them.
 
@@ -34,8 +40,7 @@ class GridElements:
         and the variance of noise and channel errors, like y.
         """
         shape, streams = tf.shape(y), h_hat.shape[4]
-        y = tf.reshape(y[:, 0], [shape[0], shape[2], -1])
-        y = tf.gather(y, self._used, axis=-1)
+        y = self.received(y)
         h = tf.reshape(h_hat, [shape[0], shape[2], streams, -1])
         errors = tf.shape(err_var)[:3], [1, streams], tf.shape(h_hat)[5:]
         error = tf.broadcast_to(err_var, tf.concat(errors, 0))

@@ -38,11 +38,16 @@ class GridDetector(ReceiverLayer):
     def __init__(self, resource_grid, detector, **kwargs):
         super().__init__(**kwargs)
         self.resource_grid, self.detector = resource_grid, detector
-        self._elements = GridElements(resource_grid)
+        self.elements = GridElements(resource_grid)
 
     def call(self, y, h_hat, err_var, no, prior=None):
-        flat = self._elements.flatten(y, h_hat, err_var, no)
-        y, h, variance = (tf.gather(a, self._elements.data, axis=-1) for a in flat)
+        return self.detect(*self.elements.flatten(y, h_hat, err_var, no), prior)
+
+    def detect(self, y, h, variance, prior=None):
+        """The same of what `GridElements.flatten` gives; antennas may be turned."""
+        y, h, variance = (
+            tf.gather(a, self.elements.data, axis=-1) for a in (y, h, variance)
+        )
         weight = as_complex(tf.math.rsqrt(variance))
         y = tf.transpose(y * weight, [0, 2, 1])
         h = tf.transpose(h * weight[:, :, None], [0, 3, 1, 2])

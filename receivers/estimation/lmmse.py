@@ -7,6 +7,7 @@ from sionna.phy.ofdm import (
     RemoveNulledSubcarriers,
 )
 
+from link_sim.receivers.estimation.data_aided import FieldPrior, field_prior
 from link_sim.receivers.estimation.soundings import lattices
 from link_sim.receivers.grid_config import (
     array_from_config,
@@ -85,6 +86,16 @@ class LMMSEChannelEstimator(ReceiverLayer):
         order = [0, 4, 1, 2, 3]  # [batch, antenna, stream, symbol, subcarrier]
         h_hat, err_var = (tf.transpose(z, order) for z in (h_hat, err_var))
         return h_hat[:, None, :, None], err_var[:, None, :, None]
+
+    def prior(self, y, no) -> FieldPrior:
+        """The channels as they are taken to be distributed, whatever is received."""
+        time, frequency, antennas = (
+            [z[None] for z in np.linalg.eigh(np.asarray(c, "complex128"))]
+            for c in self.covariances
+        )
+        energies = tf.constant(self.powers[None, :, None], tf.float32)
+        energies = tf.tile(energies, [tf.shape(y)[0], 1, 1])
+        return field_prior(antennas, time, frequency, energies)
 
     def get_config(self):
         names = "cov_time", "cov_freq", "cov_space"

@@ -7,9 +7,20 @@ from scipy.special import j0
 from sionna.phy.ofdm import RemoveNulledSubcarriers
 
 from link_sim.models import pretrained
-from link_sim.models.kronecker import as_complex, response
+from link_sim.models.kronecker import (
+    Response,
+    as_complex,
+    covariance,
+    modes,
+    response,
+)
 from link_sim.models.spectral import array_response
-from link_sim.receivers.estimation.delay_windows import DelayWindows, delay_windows
+from link_sim.receivers.estimation.data_aided import FieldPrior, field_prior
+from link_sim.receivers.estimation.delay_windows import (
+    DelayWindows,
+    delay_response,
+    delay_windows,
+)
 from link_sim.receivers.estimation.soundings import soundings
 from link_sim.receivers.grid_config import grid_from_config, grid_to_config
 from link_sim.receivers.layer import ReceiverLayer
@@ -118,13 +129,8 @@ class ScoreChannelEstimator(ReceiverLayer):
         return super().__call__(y, no, **kwargs)
 
     def call(self, y, no):
-        y = self._remove_nulled(y)
-        receivers, antennas = y.shape[1], y.shape[2]
-        no = tf.cast(no, tf.float32)
-        no = tf.reshape(no, tf.concat([tf.shape(no), [1] * (3 - no.shape.rank)], 0))
-        no = tf.broadcast_to(no, tf.shape(y)[:3])
-        no = tf.reshape(no, [-1, antennas])[:, :1]  # [batch * receivers, 1]
-        y = tf.reshape(y, [-1, *y.shape[2:]])
+        receivers, antennas = y.shape[1:3]
+        y, no = self._used(y, no)
         grid = self.resource_grid
         total = grid.num_tx * grid.num_streams_per_tx
         parts = [None] * total
@@ -140,6 +146,32 @@ class ScoreChannelEstimator(ReceiverLayer):
             for z in zip(*parts, strict=True)
         )
 
+    def prior(self, y, no) -> FieldPrior:
+        """The prior of the channels whose spectra these pilots tell.
+
+        y, no : as in a call, of one receiver. Raises `ValueError` for streams with
+        spectra of their own, or with pilots on lattices that differ.
+        """
+        if len(self._observed) > 1 or self.spectra > 1:
+            raise ValueError(
+                "symbols help to estimate channels if all streams share their spectra "
+                "and the lattice of their pilots: use one user, and pilots alike"
+            )
+        (times, _, windows), grid = self._observed[0], self.resource_grid
+        x, sigma, scale, _ = self._fields(*self._used(y, no), times, windows)
+        array = self._array(x)
+        spectra = self.denoiser.spectra(
+            *_snapshots(x, sigma, 1), (array, windows.observed)
+        )
+        strengths, rotation = modes(covariance(array.matrix, spectra[0]))
+        places = np.asarray(grid.effective_subcarrier_ind)
+        carriers = delay_response(places * grid.subcarrier_spacing, windows.delays)
+        frequency = modes(covariance(carriers, spectra[1]))
+        fading = self._correlation(np.arange(grid.num_ofdm_symbols))
+        time = [z[None] for z in np.linalg.eigh(fading)]
+        energies = tf.square(scale[:, :, 0, :, 0, 0, 0])
+        return field_prior((strengths, rotation), time, frequency, energies)
+
     def _number_of_groups(self, streams: list[int]) -> int:
         """Of streams with pilots on alike lattices, with spectra of their own."""
         total = self.resource_grid.num_tx * self.resource_grid.num_streams_per_tx
@@ -154,12 +186,43 @@ class ScoreChannelEstimator(ReceiverLayer):
 
     def _estimate(self, y, no, times: np.ndarray, windows: DelayWindows, groups: int):
         """Mean and variance [batch, antennas, streams, symbols, subcarriers]."""
+        x, sigma, scale, loads = self._fields(y, no, times, windows)
+        array = self._array(x)
+        mean, variance = self.denoiser.posterior(
+            *_snapshots(x, sigma, groups),
+            (array.matrix, windows.wanted),
+            (array, windows.observed),
+        )
+        shape = tf.concat([tf.shape(x)[:-1], [-1]], 0)
+        mean, variance = (
+            _pick(tf.reshape(z, shape), windows.picks) for z in (mean, variance)
+        )
+        scale = scale[..., 0]
+        return self._join(mean * as_complex(scale), variance * scale**2, loads, scale)
+
+    def _array(self, x) -> Response:
+        return response(array_response(x.shape[5], self.denoiser.points[0]))
+
+    def _used(self, y, no):
+        """y [batch, antennas, symbols, subcarriers] of all receivers, no [batch, 1]."""
+        y = self._remove_nulled(y)
+        no = tf.cast(no, tf.float32)
+        no = tf.reshape(no, tf.concat([tf.shape(no), [1] * (3 - no.shape.rank)], 0))
+        no = tf.broadcast_to(no, tf.shape(y)[:3])
+        return tf.reshape(y, [-1, *y.shape[2:]]), tf.reshape(no, [-1, y.shape[2]])[
+            :, :1
+        ]
+
+    def _fields(self, y, no, times: np.ndarray, windows: DelayWindows):
+        """Noisy channels of mean energy 1, [batch, streams, modes, polarisations,
+        windows, antennas, pilots]; their noise per real dimension, the amplitudes that
+        were divided out, and the loads of the modes."""
         h_ls, no = self._least_squares(y, no, times, windows)
-        modes, loads, powers = self._fading(times)
-        x = tf.einsum("baswnk,nm->bsmawk", h_ls, modes.conj() / np.sqrt(powers))
+        over_time, loads, powers = self._fading(times)
+        into = over_time.conj() / np.sqrt(powers)
+        x = tf.einsum("baswnk,nm->bsmawk", h_ls, into)
         no = no[:, :, None] / powers  # [batch, streams, modes]
-        x = self._split(x)  # [batch, streams, modes, polarisations, windows, antennas,
-        # pilots]
+        x = self._split(x)
         energy = tf.reduce_mean(tf.abs(x) ** 2, axis=(4, 5, 6)) - no[..., None]
         energy = tf.reduce_sum(tf.nn.relu(energy) * powers[:, None], 2, keepdims=True)
         energy = tf.maximum(energy / powers.sum(), 1e-3 * no[:, :, :1, None])
@@ -167,20 +230,7 @@ class ScoreChannelEstimator(ReceiverLayer):
         sigma = tf.sqrt(no[..., None, None] / 2) / scale[..., 0, 0]
         sigma = tf.broadcast_to(sigma, tf.shape(x)[:5])
         x = tf.tensordot(x / as_complex(scale), windows.into.astype("complex64"), 1)
-        shape, snapshots = tf.shape(x), int(np.prod(x.shape[1:5])) // groups
-        array = response(array_response(x.shape[5], self.denoiser.points[0]))
-        mean, variance = self.denoiser.posterior(
-            _real(tf.reshape(x, [-1, snapshots, *x.shape[5:]])),
-            tf.reshape(sigma, [-1, snapshots, 1, 1, 1]),
-            (array.matrix, windows.wanted),
-            (array, windows.observed),
-        )
-        shape = tf.concat([shape[:-1], [-1]], 0)
-        mean, variance = (
-            _pick(tf.reshape(z, shape), windows.picks) for z in (mean, variance)
-        )
-        scale = scale[..., 0]
-        return self._join(mean * as_complex(scale), variance * scale**2, loads, scale)
+        return x, sigma, scale, loads
 
     def _least_squares(self, y, no, times: np.ndarray, windows: DelayWindows):
         """Estimates [batch, antennas, streams, windows, times, pilots], their noise."""
@@ -197,15 +247,19 @@ class ScoreChannelEstimator(ReceiverLayer):
     def _fading(self, times: np.ndarray):
         """Modes of the fading at the pilot symbols, [times, modes]; their loads on all
         symbols, [symbols, modes]; and their powers, [modes]."""
+        fading = self._correlation(times)
+        powers, vectors = np.linalg.eigh(fading[times])
+        kept = powers > SLOW * powers[-1]
+        powers, vectors = powers[kept].astype("float32"), vectors[:, kept]
+        loads = (fading @ vectors / np.sqrt(powers)).astype("float32")
+        return vectors.astype("complex64"), loads, powers
+
+    def _correlation(self, times: np.ndarray) -> np.ndarray:
+        """Of the fading on all symbols with that at some: [symbols, times]."""
         grid = self.resource_grid
         period = (grid.fft_size + grid.cyclic_prefix_length) / grid.bandwidth
         gaps = np.subtract.outer(np.arange(grid.num_ofdm_symbols), times) * period
-        covariance = j0(2 * np.pi * self.doppler * gaps)
-        powers, modes = np.linalg.eigh(covariance[times])
-        kept = powers > SLOW * powers[-1]
-        powers, modes = powers[kept].astype("float32"), modes[:, kept]
-        loads = (covariance @ modes / np.sqrt(powers)).astype("float32")
-        return modes.astype("complex64"), loads, powers
+        return j0(2 * np.pi * self.doppler * gaps)
 
     def _split(self, x):
         """Splits the antennas, the fourth axis, into polarisations and antennas."""
@@ -250,6 +304,13 @@ def _pick(z, picks: np.ndarray):
     z = tf.reshape(z, tf.concat([tf.shape(z)[:5], [-1]], 0))
     parts = [tf.gather(z[:, i], own, axis=-1) for i, own in enumerate(picks)]
     return tf.stack(parts, 1)
+
+
+def _snapshots(x, sigma, groups: int):
+    """Noisy channels that share spectra as the denoiser takes them, and their noise."""
+    snapshots = int(np.prod(x.shape[1:5])) // groups
+    fields = _real(tf.reshape(x, [-1, snapshots, *x.shape[5:]]))
+    return fields, tf.reshape(sigma, [-1, snapshots, 1, 1, 1])
 
 
 def _has_values(x) -> bool:

@@ -154,6 +154,7 @@ def assert_close(found, expected, tolerance):
 
 def test_the_contract_covers_the_catalog():
     tables = catalog.SLOTS | {"semantic": catalog.SEMANTIC}
+    del tables["loop"]  # made of blocks of the other slots
     listed = [name for table in tables.values() for name in table]
     bases = {name.removesuffix("-2") for name in NAMES}
     assert bases | {"perfect-csi", "none", *ALIKE} == set(listed)

@@ -71,9 +71,9 @@ def test_some_blocks_can_be_continued_alone(transmitter, received):
     joint = JointDecoder(transmitter, lambda llr: llr)
     apriori = tf.random.stateless_normal([len(llr), transmitter.k], [3, 4])
     every, some = tf.range(len(llr)), tf.range(3, len(llr), 4)
-    _, messages = joint._begin(llr, apriori, every, 3)
-    posterior, _ = joint._advance(llr, messages, apriori, some, 4)
-    expected, _ = joint._begin(llr, apriori, every, 7)
+    _, messages = joint.blocks.begin(llr, apriori, every, 3)
+    posterior, _ = joint.blocks.advance(llr, messages, apriori, some, 4)
+    expected, _ = joint.blocks.begin(llr, apriori, every, 7)
     assert np.allclose(posterior, tf.gather(expected, some), atol=1e-3)
 
 

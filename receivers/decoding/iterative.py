@@ -1,0 +1,204 @@
+"""Iterative reception: detector, code, image model and channel estimator in turns."""
+
+from functools import partial
+from typing import NamedTuple
+
+import keras
+import numpy as np
+import tensorflow as tf
+
+from link_sim.models.approximate_messages import moments
+from link_sim.receivers.decoding.code_blocks import CodeBlocks, replace_rows
+from link_sim.receivers.detection.symbols import level_logits
+from link_sim.receivers.estimation import data_aided
+from link_sim.receivers.estimation.data_aided import Symbols
+from link_sim.receivers.layer import ReceiverLayer
+
+CODE, SOURCE = (10,), (8, 8)
+"""Iterations of belief propagation of each part of a round, by the code alone, and with
+the source after each part but the last."""
+CERTAIN = 20.0
+"""LLRs of the bits of blocks whose CRC holds."""
+
+
+class State(NamedTuple):
+    """Of a batch between rounds.
+
+    llr : [blocks, n], what the detector says of the coded bits
+    apriori : [blocks, k], what the source says of the information bits
+    posterior : [blocks, k]; messages : of belief propagation; done : CRC, bool [blocks]
+    """
+
+    llr: tf.Tensor
+    apriori: tf.Tensor
+    posterior: tf.Tensor
+    messages: tf.Tensor
+    done: tf.Tensor
+
+
+@keras.saving.register_keras_serializable("link_sim")
+class IterativeReception(ReceiverLayer):
+    """Posterior LLRs of the information bits by all parts of a receiver in turns.
+
+    Each round detects anew with what the code says of the coded bits as a priori LLRs,
+    and continues belief propagation on what the detector adds (Wang and Poor 1999,
+    section III; the messages are kept). With an `estimator`, the symbols as they are
+    then known help the pilots to estimate the channel; each element is detected by the
+    channel that all others tell (see `data_aided`). With a `source`, what it says of
+    the images enters belief propagation, as in `JointDecoder`. Blocks whose CRC holds
+    stay as they are, and their symbols are pilots from then on. Before the first round
+    stands the plain receiver, so that no block is lost that it decodes.
+
+    Parameters
+    ----------
+    transmitter : whose code, bit order and grid are undone, a `LinkContext`
+    detector : GridDetector, that takes a priori LLRs
+    estimator : (y, no) -> prior, by its method of that name: a `ScoreChannelEstimator`
+        or `LMMSEChannelEstimator`; `None` if the first channel estimate stays
+    source : JointDecoder, whose source is heard; `None` for none
+    num_rounds : int, rounds at most
+
+    Input
+    -----
+    y, no : as in `Receiver`
+    h_hat, err_var : the first channel estimate
+    frame : number of the first frame, where `y` is a part of a batch
+
+    Output
+    ------
+    h_hat : like the first
+    err_var : variance of its errors
+    llr : [batch * blocks, n], of the coded bits, without what is known a priori
+    llr_blocks : [batch * blocks, k], of the information bits
+    """
+
+    def __init__(
+        self, transmitter, detector, estimator=None, source=None, num_rounds=5, **kwargs
+    ):
+        super().__init__(**kwargs)
+        self.transmitter, self.detector = transmitter, detector
+        self.estimator, self.source = estimator, source
+        self.num_rounds = num_rounds
+        self.blocks = CodeBlocks(transmitter)
+        self._pilots, self._place = _pilots(transmitter.resource_grid)
+        self._receive = tf.function(self._received, autograph=False)
+        self.supports_jit = False  # how many blocks are left is known when it runs
+
+    def call(self, y, no, h_hat, err_var, frame=0):
+        no = tf.reshape(tf.cast(no, tf.float32), [-1]) + tf.zeros([tf.shape(y)[0]])
+        return self._receive(y, no, h_hat, err_var, tf.convert_to_tensor(frame))
+
+    def get_config(self):
+        names = "transmitter", "detector", "estimator", "source"
+        blocks = {
+            name: keras.saving.serialize_keras_object(getattr(self, name))
+            for name in names
+        }
+        return super().get_config() | blocks | {"num_rounds": self.num_rounds}
+
+    def _received(self, y, no, h_hat, err_var, frame):
+        elements = self.detector.elements
+        seen = elements.flatten(y, h_hat, err_var, no[:, None, None])
+        state, hear = self._begin(seen, frame), partial(self._known, seen)
+        if self.estimator is not None:
+            prior = self.estimator.prior(y, no[:, None, None])
+            turned = data_aided.turned(prior, elements.received(y))
+            hear = partial(self._estimated, (prior, turned, no))
+
+        def unfinished(rounds, state):
+            return (rounds < self.num_rounds) & ~tf.reduce_all(state.done)
+
+        def one_round(rounds, state):
+            state = state._replace(llr=self._heard(hear, state, frame))
+            return rounds + 1, self._decoded(state, frame)
+
+        _, state = tf.while_loop(unfinished, one_round, (0, state))
+        if self.estimator is not None:
+            known = self.transmitter.grid_llr(self._spoken(state)[1], frame)
+            found = data_aided.estimate(prior, turned, self._symbols(known), no)
+            h_hat, err_var = (tf.reshape(z, tf.shape(h_hat)) for z in found)
+        return h_hat, err_var, state.llr, state.posterior
+
+    def _begin(self, seen, frame) -> State:
+        """After the plain receiver."""
+        sender = self.transmitter
+        llr = sender.demodulate(self.detector.detect(*seen), frame)
+        blocks = tf.range(tf.shape(llr)[0])
+        apriori = tf.zeros([tf.shape(llr)[0], sender.k])
+        begun = self.blocks.begin(llr, apriori, blocks, sender.num_iter)
+        return State(llr, apriori, *begun, self.blocks.crc(begun[0], frame))
+
+    def _heard(self, hear, state: State, frame):
+        """LLRs that the detector adds to what the code says: [blocks, n]."""
+        sender = self.transmitter
+        told, known = (sender.grid_llr(z, frame) for z in self._spoken(state))
+        left = self._grids_left(state.done)
+        own = tf.gather(told, left)
+        added = hear(left, own, tf.gather(known, left)) - own
+        added = replace_rows(tf.zeros_like(told), left, added)
+        waiting = ~state.done[:, None]
+        return tf.where(waiting, sender.demodulate(added, frame), state.llr)
+
+    def _known(self, seen, left, told, _):
+        """A posteriori LLRs of the grids that are left, the channel given."""
+        return self.detector.detect(*(tf.gather(z, left) for z in seen), told)
+
+    def _estimated(self, seen, left, told, known):
+        """The same, the channel of each element as the others tell it."""
+        prior, y, no = tf.nest.map_structure(lambda z: tf.gather(z, left), seen)
+        symbols, sent = self._symbols(known), self._symbols(told)
+        found = data_aided.predict(prior, y, symbols, sent, no)
+        return self.detector.detect(y, *found, told)
+
+    def _decoded(self, state: State, frame) -> State:
+        """Belief propagation, and the source, for the blocks that are left."""
+        llr, apriori, posterior, messages, done = state
+        for num_iter in SOURCE if self.source else CODE:
+            if self.source:
+                apriori = self.source.told(posterior, apriori, done, frame)
+            blocks = tf.where(~done)[:, 0]
+            new, moved = self.blocks.advance(llr, messages, apriori, blocks, num_iter)
+            posterior = replace_rows(posterior, blocks, new)
+            messages = replace_rows(messages, blocks, moved)
+            done = self.blocks.crc(posterior, frame)
+        return State(llr, apriori, posterior, messages, done)
+
+    def _spoken(self, state: State):
+        """LLRs of coded bits without those of the channel, and with: [blocks, n]."""
+        code = self.blocks.of_code(state.messages, state.apriori)
+        sent = self.blocks.encode(tf.cast(state.posterior > 0, tf.float32))
+        certain, done = CERTAIN * (2 * sent - 1), state.done[:, None]
+        return tuple(tf.where(done, certain, z) for z in (code, code + state.llr))
+
+    def _grids_left(self, done):
+        """Indices of the grids of frames with blocks that are not done."""
+        sender = self.transmitter
+        blocks = sender.images_per_frame * sender.blocks_per_image
+        waiting = tf.reduce_any(tf.reshape(~done, [-1, blocks]), 1)
+        return tf.where(tf.repeat(waiting, sender.grids_per_frame))[:, 0]
+
+    def _symbols(self, llr) -> Symbols:
+        """Of all elements in use, from LLRs of the data: pilots are certain."""
+        mapping, streams = self.detector.detector, llr.shape[2]
+        shape = [tf.shape(llr)[0], streams, -1, mapping.num_bits_per_symbol]
+        llr = tf.transpose(tf.reshape(llr[:, 0], shape), [0, 2, 1, 3])
+        found = moments(level_logits(llr, mapping.labels), mapping.levels)
+        (real, imag), variances = (tf.split(z, 2, axis=-1) for z in found)
+        mean = self._placed(tf.complex(real, imag)) + self._pilots
+        return Symbols(mean, self._placed(tf.add_n(variances)))
+
+    def _placed(self, data):
+        """[grids, data, streams] -> [grids, streams, elements], zero at pilots."""
+        data = tf.transpose(tf.pad(data, [[0, 0], [0, 1], [0, 0]]), [0, 2, 1])
+        return tf.gather(data, self._place, axis=2)
+
+
+def _pilots(grid):
+    """Pilots on the elements in use, [streams, elements], and where among the data the
+    others are; there are as many data as the places of pilots say."""
+    mask = np.asarray(grid.pilot_pattern.mask)[0].astype(bool)
+    mask = mask.reshape(mask.shape[0], -1)
+    pilots = np.zeros(mask.shape, "complex64")
+    pilots[mask] = np.asarray(grid.pilot_pattern.pilots)[0].ravel()
+    place = np.where(mask[0], np.sum(~mask[0]), np.cumsum(~mask[0]) - 1)
+    return pilots, place

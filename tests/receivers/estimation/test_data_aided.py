@@ -1,0 +1,126 @@
+import numpy as np
+import pytest
+import tensorflow as tf
+
+from link_sim.experiments.link import Link
+from link_sim.receivers.decoding.iterative import IterativeReception
+from link_sim.receivers.detection.expectation_propagation import EPDetector
+from link_sim.receivers.detection.grid import GridDetector
+from link_sim.receivers.estimation import data_aided
+from link_sim.receivers.estimation.data_aided import Symbols, field_prior
+from link_sim.receivers.estimation.lmmse import LMMSEChannelEstimator
+from link_sim.scenarios.loading import load_scenario
+
+pytestmark = pytest.mark.usefixtures("eager")
+
+SYMBOLS, CARRIERS, ANTENNAS, STREAMS, NO = 3, 5, 4, 2, 0.3
+
+
+def covariance(rng, size):
+    root = rng.standard_normal((size, 2 * size)) + 1j * rng.standard_normal(
+        (size, 2 * size)
+    )
+    return root @ root.conj().T / (4 * size)
+
+
+@pytest.fixture(scope="module")
+def field():
+    """A prior, its covariances of antennas and of elements, and what is received."""
+    rng = np.random.default_rng(1)
+    cs, ct, cf = (covariance(rng, n) for n in (ANTENNAS, SYMBOLS, CARRIERS))
+    axes = [[z[None] for z in np.linalg.eigh(c)] for c in (cs, ct, cf)]
+    energies = tf.constant([[[0.7], [1.4]]], tf.float32)
+    prior = field_prior(*axes, energies)
+    shape = STREAMS, SYMBOLS * CARRIERS
+    x = rng.standard_normal(shape) + 1j * rng.standard_normal(shape)
+    v = rng.uniform(0, 1, shape)
+    y = rng.standard_normal((ANTENNAS, shape[1])) * (1 + 1j)
+    symbols = Symbols(
+        tf.constant(x[None], tf.complex64), tf.constant(v[None], "float32")
+    )
+    return prior, cs, np.kron(ct, cf), symbols, tf.constant(y[None], tf.complex64)
+
+
+def conditional(prior, space, elements, symbols, y, left_out=None):
+    """Mean and covariance of all channels [streams * antennas * elements], directly."""
+    x, v = (np.asarray(z)[0].astype("complex128") for z in symbols)
+    energies = np.diag(np.asarray(prior.energies)[0])
+    c = np.kron(energies, np.kron(space, elements))
+    own = np.diag(elements).real * np.trace(space).real / ANTENNAS
+    noise = NO + own * (np.diag(energies) @ v.real)
+    keep = np.ones(len(noise), bool)
+    if left_out is not None:
+        keep[left_out] = False
+    observe = np.concatenate(
+        [np.kron(np.eye(ANTENNAS), np.diag(row)[keep]) for row in x], axis=1
+    )
+    seen = observe @ c @ observe.conj().T + np.diag(np.tile(noise[keep], ANTENNAS))
+    gain = c @ observe.conj().T @ np.linalg.inv(seen)
+    return gain @ np.asarray(y)[0][:, keep].ravel(), c - gain @ observe @ c
+
+
+def test_the_estimate_is_the_conditional_mean_of_the_gaussian_field(field):
+    prior, space, elements, symbols, y = field
+    turned = data_aided.turned(prior, y)
+    mean, variance = data_aided.estimate(prior, turned, symbols, tf.constant([NO]))
+    expected, covariance = conditional(*field)
+    shape = STREAMS, ANTENNAS, SYMBOLS * CARRIERS
+    expected = expected.reshape(shape).transpose(1, 0, 2)
+    np.testing.assert_allclose(mean[0], expected, atol=1e-5)
+    errors = np.diag(covariance).real.reshape(shape).transpose(1, 0, 2)
+    np.testing.assert_allclose(variance[0], errors, atol=1e-5)
+
+
+@pytest.mark.parametrize("element", [0, 7])
+def test_an_element_is_predicted_by_all_others(field, element):
+    prior, space, elements, symbols, y = field
+    sent = Symbols(symbols.mean * 0.3, 0.5 * tf.ones_like(symbols.variance))
+    turned = data_aided.turned(prior, y)
+    found = data_aided.predict(prior, turned, symbols, sent, tf.constant([NO]))
+    expected, covariance = conditional(*field, left_out=element)
+    shape = STREAMS, ANTENNAS, SYMBOLS * CARRIERS
+    expected = expected.reshape(shape)[:, :, element]
+    rotation = np.asarray(prior.rotation)[0]
+    mean = np.asarray(found[0])[0, :, :, element]
+    np.testing.assert_allclose(mean, (expected @ rotation.conj()).T, atol=2e-5)
+    m = np.asarray(sent.mean)[0, :, element]
+    moments = np.outer(m, m.conj()) + 0.5 * np.eye(STREAMS)
+    errors = covariance.reshape(*shape, *shape)[:, :, element, :, :, element]
+    errors = np.einsum("st,satb->ab", moments, errors)
+    errors = np.diag(rotation.conj().T @ errors @ rotation).real
+    np.testing.assert_allclose(found[1][0, :, element], NO + errors, rtol=1e-4)
+
+
+@pytest.fixture(scope="module")
+def link():
+    """One antenna pair, QPSK, and channels whose covariances are known."""
+    settings = [
+        "grid.fft_size=24", "grid.symbols=6", "grid.pilot_symbols=[1,4]",
+        "code.bits_per_symbol=2", "code.iterations=3", "batch_size=2",
+        "receivers=['lmmse','score']",
+    ]  # fmt: skip
+    return Link(load_scenario("csi-link", settings))
+
+
+def test_by_pilots_alone_it_is_the_plain_estimate(link):
+    world = link.draw(link.scenario.at(3.0), 0)
+    sender = link.transmitter
+    detector = GridDetector(sender.resource_grid, EPDetector(2, num_iter=1))
+    for receiver, tolerance in zip(link.receivers, (1e-3, 2e-2), strict=True):
+        estimator = receiver.estimator
+        assert isinstance(estimator, LMMSEChannelEstimator) == (
+            receiver.name == "lmmse"
+        )
+        loop = IterativeReception(sender, detector, estimator)
+        bits = 2 * int(sender.resource_grid.num_data_symbols)
+        silent = loop._symbols(tf.zeros([len(world.y), 1, 2, bits]))
+        unknown = tf.where(silent.variance > 0, 1e9, 0.0)  # as if nothing were sent
+        prior = estimator.prior(world.y, world.no)
+        y = data_aided.turned(prior, detector.elements.received(world.y))
+        no = tf.fill([len(world.y)], world.no)
+        found = data_aided.estimate(prior, y, Symbols(silent.mean, unknown), no)
+        h_hat, err_var = estimator(world.y, world.no)
+        shape = found[0].shape
+        expected = np.reshape(h_hat, shape)
+        scale = np.sqrt(np.mean(np.abs(expected) ** 2))
+        np.testing.assert_allclose(found[0], expected, atol=tolerance * scale)
