@@ -24,7 +24,7 @@ def sent():
 
 def test_names_choose_blocks_in_any_order():
     assert parse_receiver("ls") == ("ls", "linear", "bp", "none", "once")
-    expected = ("lmmse", "ep", "bp", "pixel-bayes")
+    expected = ("lmmse", "ep", "bp", "pixel-bayes", "once")
     assert parse_receiver("lmmse+ep+pixel-bayes") == expected
     assert parse_receiver("pixel-bayes+ep+lmmse") == expected
 
