@@ -52,6 +52,7 @@ if TYPE_CHECKING:
     from link_sim.receivers.images.restoration import ConditionalDDPM
     from link_sim.receivers.layer import ReceiverLayer
     from link_sim.receivers.names import list_receivers, parse_receiver
+    from link_sim.receivers.pilots import TrainablePilots
     from link_sim.receivers.precoding.calibrated import (
         CalibratedInputZF as CalibratedInputZF,
     )
@@ -104,6 +105,7 @@ _MODULES = {
     "images.restoration": ("ConditionalDDPM",),
     "layer": ("ReceiverLayer",),
     "names": ("list_receivers", "parse_receiver"),
+    "pilots": ("TrainablePilots",),
     "precoding.calibrated": ("CalibratedInputZF", "CalibratedZF"),
     "precoding.linear": ("MRT", "RZF", "ZF"),
     "precoding.wmmse": ("WMMSE", "ReducedWMMSE"),
@@ -150,6 +152,7 @@ __all__ = [
     "SymbolContext",
     "SymbolEncoder",
     "TrainableConstellation",
+    "TrainablePilots",
     "VerifiedDetector",
     "WhitenedDetector",
     "WhitenedEstimator",

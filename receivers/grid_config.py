@@ -3,6 +3,8 @@
 import numpy as np
 from sionna.phy.ofdm import PilotPattern, ResourceGrid
 
+from link_sim.receivers.pilots import LearnedPattern
+
 OPTIONS = (
     "num_ofdm_symbols",
     "fft_size",
@@ -34,6 +36,8 @@ def grid_from_config(config: dict) -> ResourceGrid:
 
 def in_single_precision(grid: ResourceGrid) -> ResourceGrid:
     """The same grid with pilots in single precision, whatever Sionna is set to."""
+    if isinstance(grid.pilot_pattern, LearnedPattern):
+        return grid
     return grid_from_config(grid_to_config(grid))
 
 

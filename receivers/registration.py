@@ -51,6 +51,7 @@ CLASSES = {
     "link_sim.receivers.estimation.ofdm": ("ScoreChannelEstimator",),
     "link_sim.receivers.images.pixel_bayes": ("PixelBayes",),
     "link_sim.receivers.images.restoration": ("ConditionalDDPM",),
+    "link_sim.receivers.pilots": ("TrainablePilots",),
     "link_sim.receivers.precoding.calibrated": ("CalibratedInputZF", "CalibratedZF"),
     "link_sim.receivers.precoding.linear": ("MRT", "RZF", "ZF"),
     "link_sim.receivers.precoding.wmmse": ("ReducedWMMSE", "WMMSE"),

@@ -62,6 +62,7 @@ class Link(TrainableLink):
     receivers : names (see `receivers.catalog`) or `Receiver` objects;
         those of the scenario if not given
     constellation : a `TrainableConstellation` to send and to learn, in place of QAM
+    pilots : a `TrainablePilots` to send and to learn, in place of QPSK at random
 
     Input
     -----
@@ -81,16 +82,18 @@ class Link(TrainableLink):
     Raises `ScenarioError` if Sionna cannot do what the scenario asks for.
     """
 
-    def __init__(self, scenario: LinkScenario, receivers=None, constellation=None):
+    def __init__(
+        self, scenario: LinkScenario, receivers=None, constellation=None, pilots=None
+    ):
         super().__init__(name=scenario.name)
         self._allow_non_tensor_positional_args = True  # as Sionna's blocks do
         self.scenario = scenario
         _ = config.tf_rng  # made now: a graph that makes it is traced twice
         self._images = load_images(scenario.payload)
         shape = self._images.shape[1:]
-        self.constellation = constellation
+        self.constellation, self.pilots = constellation, pilots
         self.transmitter = Transmitter(
-            scenario, shape, self._covariances, constellation
+            scenario, shape, self._covariances, constellation, pilots
         )
         self.channel = open_channel(scenario, self.transmitter.grids_per_frame)
         self._draw_channel = tf.function(self.channel, autograph=False)
@@ -146,14 +149,15 @@ class Link(TrainableLink):
             "scenario": self.scenario.to_toml(),
             "receivers": receivers,
             "constellation": keras.saving.serialize_keras_object(self.constellation),
+            "pilots": keras.saving.serialize_keras_object(self.pilots),
         }
 
     @classmethod
     def from_config(cls, config):
         read = keras.saving.deserialize_keras_object
-        points = read(config["constellation"])
+        learned = read(config["constellation"]), read(config.get("pilots"))
         receivers = [r if isinstance(r, str) else read(r) for r in config["receivers"]]
-        return cls(parse_scenario(config["scenario"]), receivers, points)
+        return cls(parse_scenario(config["scenario"]), receivers, *learned)
 
     def get_build_config(self):
         """None: the link builds itself."""

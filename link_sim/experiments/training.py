@@ -169,7 +169,9 @@ class TrainableLink(keras.Model):
         """The blocks that act on the target, by their slots."""
         slots = SLOTS[: TARGETS[self.target].stages]
         blocks = {slot: getattr(self.receivers[0], slot) for slot in slots}
-        return {"constellation": self.transmitter.constellation, **blocks}
+        sender = self.transmitter
+        sent = {"constellation": sender.constellation, "pilots": sender.pilots}
+        return sent | blocks
 
     def _note(self, loss, ebno_db):
         for metric in self.metrics:

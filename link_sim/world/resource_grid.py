@@ -6,8 +6,12 @@ from sionna.phy.ofdm import PilotPattern, ResourceGrid
 from link_sim.scenarios.sections import Grid
 
 
-def resource_grid(grid: Grid, streams: int) -> ResourceGrid:
-    """The grid of one transmitter with so many streams."""
+def resource_grid(grid: Grid, streams: int, pilots=None) -> ResourceGrid:
+    """The grid of one transmitter with so many streams.
+
+    pilots : a `TrainablePilots` in place of those drawn at random
+    """
+    pattern = pilot_pattern(grid, streams)
     return ResourceGrid(
         num_ofdm_symbols=grid.symbols,
         fft_size=grid.fft_size,
@@ -17,7 +21,7 @@ def resource_grid(grid: Grid, streams: int) -> ResourceGrid:
         cyclic_prefix_length=grid.cyclic_prefix,
         num_guard_carriers=grid.guard_carriers,
         dc_null=grid.dc_null,
-        pilot_pattern=pilot_pattern(grid, streams),
+        pilot_pattern=pattern if pilots is None else pilots.on(pattern),
     )
 
 

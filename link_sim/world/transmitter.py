@@ -67,6 +67,7 @@ class Transmitter:
     covariances : function that returns the arguments of `LMMSEChannelEstimator` after
         the grid, for the estimator that needs them
     constellation : a `TrainableConstellation` in place of QAM
+    pilots : a `TrainablePilots` in place of those of the scenario
 
     Input
     -----
@@ -89,6 +90,7 @@ class Transmitter:
         image_shape: tuple[int, int, int],
         covariances: Callable | None = None,
         constellation=None,
+        pilots=None,
     ):
         if config.precision != "single":
             raise ValueError(
@@ -108,7 +110,8 @@ class Transmitter:
         self._downlink = scenario.direction == "downlink"
         self.coloured = scenario.antennas.receive if scenario.channel.others else 0
         self._streams = scenario.antennas.streams
-        self.resource_grid = resource_grid(grid, self.users * self._streams)
+        self.resource_grid = resource_grid(grid, self.users * self._streams, pilots)
+        self.pilots = pilots
         self.stream_management = StreamManagement(
             np.ones([1, 1], int), self.users * self._streams
         )
@@ -142,13 +145,16 @@ class Transmitter:
             "scenario": self._scenario.to_toml(),
             "image_shape": list(self.image_shape),
             "constellation": keras.saving.serialize_keras_object(self.constellation),
+            "pilots": keras.saving.serialize_keras_object(self.pilots),
         }
 
     @classmethod
     def from_config(cls, settings):
-        points = keras.saving.deserialize_keras_object(settings.get("constellation"))
+        names = "constellation", "pilots"
+        read = keras.saving.deserialize_keras_object
+        learned = {name: read(settings.get(name)) for name in names}
         scenario = parse_scenario(settings["scenario"])
-        return cls(scenario, settings["image_shape"], constellation=points)
+        return cls(scenario, settings["image_shape"], **learned)
 
     def points(self):
         """Symbols by their labels, [2**num_bits_per_symbol], complex."""

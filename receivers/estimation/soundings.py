@@ -4,6 +4,8 @@ from typing import NamedTuple
 
 import numpy as np
 
+from link_sim.receivers.pilots import refuse_learned
+
 
 class Sounding(NamedTuple):
     """How streams are observed that send pilots on alike lattices.
@@ -25,9 +27,10 @@ class Sounding(NamedTuple):
 def soundings(resource_grid) -> list[Sounding]:
     """Streams grouped by the lattice that their pilots form, up to a shift.
 
-    Raises `ValueError` if pilots leave a stream unobserved.
+    Raises `ValueError` if pilots leave a stream unobserved, or learn.
     """
     pattern = resource_grid.pilot_pattern
+    refuse_learned(pattern)
     mask, pilots = np.asarray(pattern.mask), np.asarray(pattern.pilots)
     sent = np.zeros(mask.shape, "complex64")
     sent[mask.astype(bool)] = pilots.reshape(-1)
