@@ -22,6 +22,16 @@ def received_llr(rng: np.random.Generator, images: np.ndarray, rate: float):
     return np.float32(s) * ((2.0 * bits - 1) * s / 2 + noise).astype("float32")
 
 
+def flipped_llr(rng: np.random.Generator, images: np.ndarray, rate: float):
+    """LLRs of hard bits of 8-bit images, each wrong with a probability that they know.
+
+    [..., 8], +-log(1 / rate - 1), most significant bit first.
+    """
+    bits = np.unpackbits(images[..., None], axis=-1)
+    found = bits ^ (rng.random(bits.shape) < rate)
+    return ((2.0 * found - 1) * np.log(1 / rate - 1)).astype("float32")
+
+
 def hard_bits(rng: np.random.Generator, bits: np.ndarray) -> np.ndarray:
     """Bits as -1 and 1 with unknown flips: at one rate, or at two in two stretches.
 
