@@ -39,17 +39,17 @@ from link_sim.receivers.semantic import SemanticDecoder
 
 
 def least_squares(grid: GridContext):
-    return LSChannelEstimator(grid.resource_grid)
+    return LSChannelEstimator(grid.sounding_grid)
 
 
 def lmmse(grid: GridContext):
-    return LMMSEChannelEstimator(grid.resource_grid, *grid.covariances())
+    return LMMSEChannelEstimator(grid.sounding_grid, *grid.covariances())
 
 
 def score(grid: GridContext, preset: str):
     estimator = ScoreChannelEstimator.from_preset(
         preset,
-        grid.resource_grid,
+        grid.sounding_grid,
         polarisations=grid.polarisations,
         doppler=grid.doppler,
         spectra=grid.spectra,

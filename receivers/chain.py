@@ -197,7 +197,7 @@ def _whitened(slot: str, block, context: LinkContext):
     kinds = {"estimator": WhitenedEstimator, "detector": WhitenedDetector}
     if slot not in kinds:
         return block
-    return kinds[slot](block, context.resource_grid, context.coloured)
+    return kinds[slot](block, context.sounding_grid, context.coloured)
 
 
 def draw_noise(receivers, num_images: int, seed: int):

@@ -10,6 +10,7 @@ class GridContext(Protocol):
     """A resource grid and its channels: what estimators are built for.
 
     resource_grid : sionna.phy.ofdm.ResourceGrid
+    sounding_grid : the same with the pilots alone by which channels are estimated
     polarisations : 2 if the receive antennas alternate between two, else 1
     doppler : largest Doppler shift [Hz]
     excess_delay : of the last path that matters after the first [s]; 0 if not known
@@ -17,6 +18,7 @@ class GridContext(Protocol):
     """
 
     resource_grid: Any
+    sounding_grid: Any
     polarisations: int
     doppler: float
     excess_delay: float

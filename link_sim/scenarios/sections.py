@@ -76,6 +76,8 @@ class Grid(Section):
     at the lower and upper edge; pilot_symbols: indices of the OFDM symbols with pilots;
     pilot_spacing: each stream sends pilots there on every so-manyth of the subcarriers
     that are its own, the others carry data.
+    phase_pilots: in the other symbols, each stream sends pilots on so many of the
+    subcarriers that are its own, evenly spread, by which receivers follow the phase.
     """
 
     symbols: Annotated[int, Field(ge=1, le=1000)] = 14
@@ -86,6 +88,7 @@ class Grid(Section):
     dc_null: bool = True
     pilot_symbols: tuple[Annotated[int, Field(ge=0)], ...] = (2, 11)
     pilot_spacing: Annotated[int, Field(ge=1, le=256)] = 1
+    phase_pilots: Annotated[int, Field(ge=1, le=1024)] | None = None
 
     @property
     def effective_subcarriers(self) -> int:

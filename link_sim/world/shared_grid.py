@@ -9,7 +9,7 @@ from sionna.phy.ofdm import RemoveNulledSubcarriers, ResourceGridMapper
 from link_sim.receivers.detection.equalization import LMMSEEqualizer
 from link_sim.scenarios import channel_file
 from link_sim.world.channel import Channel, add_noise, apply_channel, covariances
-from link_sim.world.resource_grid import resource_grid
+from link_sim.world.resource_grid import resource_grid, sounding_grid
 
 
 class SharedGrid:
@@ -34,6 +34,7 @@ class SharedGrid:
         self.excess_delay = channel_file.excess_delay(scenario)
         self.spectra = 1
         self.resource_grid = resource_grid(grid, self.users * self._streams)
+        self.sounding_grid = sounding_grid(grid, self.users * self._streams)
         self._places = int(self.resource_grid.num_data_symbols)
         self.grids = math.ceil(count / (self._places * self._streams))
         channel = Channel(scenario, self.grids)

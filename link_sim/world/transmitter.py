@@ -21,7 +21,7 @@ from link_sim.scenarios.link import LinkScenario
 from link_sim.scenarios.loading import parse_scenario
 from link_sim.scenarios.sections import Code
 from link_sim.world.hardware.impairments import Impairments
-from link_sim.world.resource_grid import resource_grid
+from link_sim.world.resource_grid import resource_grid, sounding_grid
 
 CRC = "CRC24A"
 CRC_BITS = 24
@@ -110,7 +110,9 @@ class Transmitter:
         self._downlink = scenario.direction == "downlink"
         self.coloured = scenario.antennas.receive if scenario.channel.others else 0
         self._streams = scenario.antennas.streams
-        self.resource_grid = resource_grid(grid, self.users * self._streams, pilots)
+        streams = self.users * self._streams
+        self.resource_grid = resource_grid(grid, streams, pilots)
+        self.sounding_grid = sounding_grid(grid, streams, pilots)
         self.pilots = pilots
         self.stream_management = StreamManagement(
             np.ones([1, 1], int), self.users * self._streams

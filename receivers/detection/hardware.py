@@ -20,12 +20,14 @@ class HardwareDetector(ReceiverLayer):
     with x (Bussgang). As x + e is white, the LMMSE estimate of x is that of x + e, of
     energy 1 + var(e), and var(e) adds to the variance of its error.
 
+    Where an oscillator turns received symbols, the channel of each OFDM symbol is
+    turned by the phase that its pilots show.
+
     Each of `num_rounds` rounds then takes the symbols that the LLRs give, x' =
-    E[x | LLR], for what was sent: it turns the channel of each OFDM symbol by the phase
-    that they show, where an oscillator turns it, and takes away what the amplifiers
-    make of them, y - sum_m h_m beta e(x'_m), with what is left of e counted as noise
-    (Tellado, Hoo and Cioffi 2003; beta and the rest are measured, see `Residual`). With
-    `decoding`, LLRs go through belief propagation first.
+    E[x | LLR], for what was sent: it reads the phase off them too, and takes away what
+    the amplifiers make of them, y - sum_m h_m beta e(x'_m), with what is left of e
+    counted as noise (Tellado, Hoo and Cioffi 2003; beta and the rest are measured, see
+    `Residual`). With `decoding`, LLRs go through belief propagation first.
 
     Without hardware it is the detector `linear`.
 
@@ -74,11 +76,16 @@ class HardwareDetector(ReceiverLayer):
         noise = hardware.received_variance(h_hat, no)[:, :, :, None, None]
         err_var += noise / h_hat.shape[4]
         share = tf.constant(hardware.amplified_share + hardware.white_share)[None]
-        llr = self._detect(y, h_hat, err_var, no, share)
+        h = h_hat
+        if hardware.turns:
+            shape = tf.shape(y)[0], 1, h_hat.shape[4], len(self._data)
+            pilots = self.transmitter.place(tf.zeros(shape, tf.complex64))
+            h = self._turned(y, h_hat, pilots)
+        llr = self._detect(y, h, err_var, no, share)
         for _ in range(self.num_rounds):
             x = self._demap.soft_symbols(self._decoded(llr, frame))
             x_rg = self.transmitter.place(x)
-            h = self._turned(y, h_hat, x_rg) if hardware.turns else h_hat
+            h = self._turned(y, h_hat, x_rg) if hardware.turns else h
             y_left = y
             if self._residual is not None:
                 e, share = self._residual(x, x_rg)
@@ -113,13 +120,14 @@ class HardwareDetector(ReceiverLayer):
         return self.transmitter.grid_llr(self._bp.codeword(total), frame)
 
     def _turned(self, y, h, x_rg):
-        """The channel, each OFDM symbol with the phase that decisions show."""
+        """The channel, each OFDM symbol with the phase that known symbols show."""
         x = tf.gather(x_rg[:, 0], self._used, axis=-1)
         y = tf.gather(y[:, 0], self._used, axis=-1)
         expected = tf.reduce_sum(h[:, 0, :, 0] * x[:, None], axis=2)
         match = tf.reduce_sum(tf.math.conj(expected) * y, axis=[1, 3])
-        size = tf.maximum(tf.abs(match), np.finfo("float32").tiny)
-        return h * (match / as_complex(size))[:, None, None, None, None, :, None]
+        match = tf.where(tf.abs(match) > 0, match, 1)
+        turn = match / as_complex(tf.abs(match))
+        return h * turn[:, None, None, None, None, :, None]
 
     def _received(self, h, e):
         """sum_m h_m e_m over all of fft_size, 0 where nothing is sent."""

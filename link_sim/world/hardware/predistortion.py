@@ -3,7 +3,11 @@
 import numpy as np
 import tensorflow as tf
 
-from link_sim.world.hardware.amplifiers import clipped, memory_polynomial
+from link_sim.world.hardware.amplifiers import (
+    clipped,
+    memory_polynomial,
+    saturation,
+)
 
 ORDERS, TAPS, ROUNDS = 7, 3, 3
 """Of the polynomial, and of its fits, each with what the former lets out."""
@@ -41,7 +45,7 @@ class Predistorter:
     def __init__(self, amplify, samples):
         samples = samples[: max(1, SAMPLES // samples.shape[-1])]
         wanted = _gain(samples, amplify(samples))
-        self._loudest, largest = _saturation(amplify)
+        self._loudest, largest = saturation(amplify)
         self._peak = min(PEAK, SAFETY * largest / abs(wanted))
         z = clipped(samples, self._loudest)
         for _ in range(ROUNDS):
@@ -55,15 +59,6 @@ class Predistorter:
 
 def _gain(x, y) -> complex:
     return complex(np.vdot(x, y) / np.vdot(x, x))
-
-
-def _saturation(amplify) -> tuple[float, float]:
-    """The least steady amplitude that gives the largest amplitude, and this."""
-    levels = np.geomspace(0.1, 2 * PEAK, 200).astype("float32")
-    steady = tf.constant(levels[:, None] * np.ones([1, 64]), tf.complex64)
-    given = np.abs(amplify(steady)[:, -1])
-    most = np.argmax(given > given.max() * (1 - 1e-4))
-    return float(levels[most]), float(given[most])
 
 
 def _inverse(y, z) -> np.ndarray:

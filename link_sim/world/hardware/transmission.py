@@ -49,8 +49,15 @@ class TransmitHardware:
             back_off = 10 ** (-hardware.back_off_db / 10)
             self._drive = float(np.sqrt(self.amplifier.reference * back_off))
             self._refuse_long_memory()
-        x = self._typical(alphabet)
-        if hardware.predistortion:
+        self.gain = np.zeros(grid.fft_size, "complex64")
+        self.gain[self.wave.used] = 1
+        self.distortion = np.zeros(grid.fft_size, "float32")
+        if not self.linear:
+            self._measure(self._typical(alphabet))
+
+    def _measure(self, x):
+        """Fits the predistorter, the scale and the linear part to typical grids."""
+        if self.hardware.predistortion:
             self.predistorter = Predistorter(self.amplify, self.wave.samples(x))
         y = self(x)
         used = tf.gather(y, self.wave.used, axis=-1)

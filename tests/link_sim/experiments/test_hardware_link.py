@@ -47,6 +47,7 @@ def test_perfect_hardware_changes_nothing(small):
         assert found[key] == pytest.approx(expected[key], rel=1e-3)
 
 
+@pytest.mark.slow
 def test_a_link_with_hardware_is_saved_and_read(small):
     link = Link(load_scenario("image", [*small, *HARDWARE]), ["ls"])
     again = keras.saving.deserialize_keras_object(

@@ -69,7 +69,9 @@ def test_distortion_is_counted_as_noise_exactly():
     np.testing.assert_allclose(llr[:, 0, 0], expected, rtol=1e-3, atol=1e-2)
 
 
-@pytest.mark.parametrize("decoding", [False, True])
+@pytest.mark.parametrize(
+    "decoding", [False, pytest.param(True, marks=pytest.mark.slow)]
+)
 def test_what_amplifiers_make_of_right_decisions_is_taken_away(decoding):
     link = transmitter(RAPP, "code.bits_per_symbol=8")
     c, x_rg = sent(link)
@@ -90,6 +92,29 @@ def test_the_phase_of_symbols_is_followed():
         HardwareDetector(link, rounds)(y, h, tf.zeros([1] * 7), no) for rounds in (0, 2)
     )
     assert wrong(link, c, turned) < wrong(link, c, still) / 2
+
+
+def test_phase_pilots_show_larger_phases():
+    """300 Hz: 36 degrees at the first and last symbol, too much for decisions."""
+    noisy = "hardware={carrier_offset=300}"
+    without, with_pilots = (
+        transmitter(noisy, *more) for more in ((), ("grid.phase_pilots=4",))
+    )
+    errors = []
+    for link in (without, with_pilots):
+        c, x_rg = sent(link)
+        y, h, no = received(link, x_rg, 1e-3)
+        llr = HardwareDetector(link)(y, h, tf.zeros([1] * 7), no)
+        errors.append(wrong(link, c, llr))
+    assert errors[0] > 0.05 and errors[1] < errors[0] / 20
+    places = np.asarray(with_pilots.resource_grid.pilot_pattern.mask)[0, 0].sum(axis=1)
+    assert list(places) == [18 if s in (2, 11) else 4 for s in range(14)]
+    # estimators see the others only
+    both = (
+        g.pilot_pattern.pilots
+        for g in (with_pilots.sounding_grid, without.resource_grid)
+    )
+    np.testing.assert_allclose(*both)
 
 
 def test_certain_decisions_leave_nothing():

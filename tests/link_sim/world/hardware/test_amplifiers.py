@@ -141,6 +141,7 @@ def test_more_memory_than_the_prefix_is_refused():
         TransmitHardware(Hardware(amplifier="apa-200mhz"), grid, QPSK)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("name", ["apa-200mhz-b", "rapp"])
 def test_predistortion_lowers_distortion(name):
     grid = Grid(fft_size=64)
