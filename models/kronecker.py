@@ -5,37 +5,46 @@ per element, [batch, snapshots, 1, 1]. All of it in double precision: a covarian
 few directions is singular to single precision long before the noise vanishes.
 """
 
-from typing import NamedTuple
+from dataclasses import dataclass
 
 import numpy as np
 from keras import ops
 
 
-class Response(NamedTuple):
+@dataclass(frozen=True)
+class Response:
     """How one axis of a field responds to its spectrum.
 
     matrix : [length, points] or [batch, length, points], complex
-    modes : eigenvalues and eigenvectors of its covariance under a flat spectrum of
-        power one, found once where the matrix is known beforehand
+    start : spectrum of power one that is expected before anything is seen, [1, points]
+    modes : eigenvalues and eigenvectors of its covariance under `start`, found once
+        where the matrix is known beforehand
     """
 
     matrix: np.ndarray
+    start: np.ndarray
     modes: tuple
 
 
-def response(matrix) -> Response:
-    """Of a matrix, or of one that is a `Response` already."""
+def response(matrix, start=None) -> Response:
+    """Of a matrix, or of one that is a `Response` already; `start` is flat if None."""
     if isinstance(matrix, Response):
         return matrix
     points = matrix.shape[-1]
+    start = np.full(points, 1 / points) if start is None else np.asarray(start)
+    loads = np.sqrt(start)
     if isinstance(matrix, np.ndarray):
         matrix = matrix.astype("complex128")
-        flat = matrix @ np.conj(np.swapaxes(matrix, -1, -2)) / points
-        values, vectors = np.linalg.eigh(flat.reshape(-1, *flat.shape[-2:]))
-        return Response(matrix, (np.maximum(values, 0.0), vectors))
-    matrix = double(matrix)
-    flat = (matrix @ adjoint(matrix)) / points
-    return Response(matrix, modes(ops.reshape(flat, (-1, *flat.shape[-2:]))))
+        root = matrix * loads
+        expected = root @ np.conj(np.swapaxes(root, -1, -2))
+        values, vectors = np.linalg.eigh(expected.reshape(-1, *expected.shape[-2:]))
+        found = np.maximum(values, 0.0), vectors
+    else:
+        matrix = double(matrix)
+        root = matrix * loads.astype("complex128")
+        expected = root @ adjoint(root)
+        found = modes(ops.reshape(expected, (-1, *expected.shape[-2:])))
+    return Response(matrix, start.astype("float32")[None], found)
 
 
 def covariance(matrix, spectrum):

@@ -48,7 +48,7 @@ class SpectralDenoiser(keras.layers.Layer):
             snapshots share their spectra and are otherwise independent.
         sigma: Noise per real dimension; broadcasts to [batch, snapshots, 1, 1, 1].
         responses: Of both axes, complex [axis length, points] or [batch, axis length,
-            points]; those of the arrays if not given.
+            points] or both `Response`s; those of the arrays if not given.
 
     Returns `x0_hat` like x; in training the estimates after each round, [batch,
     rounds, snapshots, length_1, length_2, 2], so that every round learns.
@@ -77,7 +77,7 @@ class SpectralDenoiser(keras.layers.Layer):
     def __call__(self, x, sigma, responses=None, **kwargs):
         if isinstance(sigma, float | np.floating):  # Keras takes tensors only
             sigma = ops.convert_to_tensor(sigma, "float32")
-        return super().__call__(x, sigma, responses, **kwargs)
+        return super().__call__(x, sigma, responses=responses, **kwargs)
 
     def call(self, x, sigma, responses=None, training=False):
         y, no = _field(x), _noise(x, sigma)
@@ -121,7 +121,7 @@ class SpectralDenoiser(keras.layers.Layer):
         """Spectra, covariances and their modes of both axes, after each round."""
         responses = [response(f) for f in responses or self.responses]
         sizes = [own.matrix.shape[-1] for own in responses]
-        spectra = [ops.ones((1, size), "float32") / size for size in sizes]
+        spectra = [ops.convert_to_tensor(own.start) for own in responses]
         modes, rounds = [own.modes for own in responses], []
         seen = ops.maximum(no, self.least_noise)
         level = -ops.log(ops.mean(1 / seen[:, :, 0], axis=1))

@@ -71,6 +71,7 @@ def train_spectral(
     batch: Callable,
     measure: Callable,
     layer: Callable,
+    loss: Callable = log_error,
     start: str | None = None,
     card: dict | None = None,
     steps: int = 600,
@@ -82,7 +83,8 @@ def train_spectral(
     """Trains and measures a denoiser that estimates spectra.
 
     batch : (step, seed, size) -> inputs, target, None. layer : the function of those
-    inputs around the denoiser. measure : denoiser -> quality. start : weights to begin
+    inputs around the denoiser. loss : between the target and what that returns.
+    measure : denoiser -> quality. start : weights to begin
     with, instead of random ones. card : what it says beside.
     """
     keras.utils.set_random_seed(seed)
@@ -95,7 +97,7 @@ def train_spectral(
         layer(denoiser),
         denoiser,
         batch,
-        log_error,
+        loss,
         lambda path: measure(pretrained.load_model(path)),
         {"data": data, **(card or {})},
         steps,

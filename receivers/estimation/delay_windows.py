@@ -16,6 +16,9 @@ FINENESS = 2
 MODES = 320
 """Most delays that the pilots of one window can tell apart, so that time and memory
 grow as the number of windows; a window is as wide as 50 MHz."""
+NEAR = 1e-7
+"""Delay [s] at which a quarter of the power is expected that is at zero, before
+anything is seen: beyond, it falls with the square, as the mean of UMi drops does."""
 RANK = 1e-6
 """Responses weaker than this, relative to the strongest, are left out."""
 
@@ -29,7 +32,8 @@ class DelayWindows(NamedTuple):
     carriers : of each stream and window, [streams, windows, pilots, carriers each]
     pilots : [streams, times, windows, pilots, carriers each]
     into : to an orthonormal basis of the responses, conjugate, [pilots, modes]
-    observed : response of the modes to the delays, [modes, points]
+    observed : response of the modes to the delays, [modes, points], and the powers that
+        these are expected to have
     wanted : response of the carriers near a window, [nearby, points]
     picks : where each stream's carriers are among those of all windows one after the
         other, [streams, carriers]
@@ -70,8 +74,7 @@ def delay_windows(sounding: Sounding, places, spacing: float) -> list:
     offsets = places[carriers[0, 0]] - origins[0, 0]
     delays = delay_grid(offsets.mean(axis=-1) * spacing)
     f = np.mean(delay_response(offsets * spacing, delays), axis=1)
-    left, values, right = np.linalg.svd(f, full_matrices=False)
-    kept = values > RANK * values[0]
+    into, observed = delay_modes(f, delays)
     nearby, picks = _nearest(places, origins, offsets[-1, -1])
     return [
         (
@@ -79,8 +82,8 @@ def delay_windows(sounding: Sounding, places, spacing: float) -> list:
             DelayWindows(
                 carriers,
                 np.moveaxis(pilots[:, seen], 3, 1),
-                left[:, kept].conj(),
-                response(values[kept, None] * right[kept]),
+                into,
+                observed,
                 delay_response(nearby * spacing, delays),
                 picks,
                 delays,
@@ -101,6 +104,15 @@ def delay_grid(frequencies: np.ndarray) -> np.ndarray:
     step = min(span / POINTS, 1 / (FINENESS * band))
     points = int(span / step + 1e-6)
     return step * (np.arange(points) - points // 16)
+
+
+def delay_modes(f: np.ndarray, delays: np.ndarray) -> tuple[np.ndarray, Response]:
+    """`into` and `observed` of `DelayWindows`, of responses f [pilots, delays]."""
+    left, values, right = np.linalg.svd(f, full_matrices=False)
+    kept = values > RANK * values[0]
+    powers = 1 / (1 + np.abs(delays) / NEAR) ** 2
+    observed = response(values[kept, None] * right[kept], powers / powers.sum())
+    return left[:, kept].conj(), observed
 
 
 def delay_response(frequencies: np.ndarray, delays: np.ndarray) -> np.ndarray:

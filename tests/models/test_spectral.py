@@ -5,6 +5,7 @@ import numpy as np
 import pytest
 from keras import ops
 
+from link_sim.models import kronecker
 from link_sim.models.spectral import EXCESS, SpectralDenoiser, array_response
 
 LENGTHS, POINTS, SNAPSHOTS, BATCH = (3, 4), (12, 16), 2, 5
@@ -127,6 +128,21 @@ def test_gradient_of_the_estimate_is_that_of_its_covariance():
         ends.append(float(loss()))
     slope = (ends[0] - ends[1]) / (2 * step)
     assert slope == pytest.approx(float(np.sum(gradient * direction)), rel=2e-2)
+
+
+def test_what_is_expected_beforehand_is_where_rounds_begin():
+    """The same of arrays and of tensors, which may differ between examples."""
+    matrix, start = RNG.standard_normal((5, 9, 2)) @ [1, 1j], RNG.random(9)
+    start /= start.sum()
+    known = kronecker.response(matrix, start)
+    found = kronecker.response(ops.convert_to_tensor(matrix[None]), start)
+    for own in (known, found):
+        values, vectors = (np.asarray(z)[0] for z in own.modes)
+        covariance = (vectors * values) @ vectors.conj().T
+        expected = (matrix * start) @ matrix.conj().T
+        np.testing.assert_allclose(covariance, expected, atol=1e-12)
+        np.testing.assert_allclose(own.start, start[None], rtol=1e-6)
+    assert np.ptp(kronecker.response(matrix).start) == 0
 
 
 def test_serialises():

@@ -11,8 +11,11 @@ from sionna.phy.ofdm import LSChannelEstimator, RemoveNulledSubcarriers, Resourc
 
 from link_sim.models.pretrained import load_model
 from link_sim.receivers.estimation import delay_windows
+from link_sim.receivers.estimation.delay_windows import delay_response
 from link_sim.receivers.estimation.lmmse import LMMSEChannelEstimator
 from link_sim.receivers.estimation.ofdm import ScoreChannelEstimator
+from link_sim.recipes.channels import TEST_SEED
+from link_sim.recipes.ofdm_channels import fields, ofdm_quality, umi_paths
 from link_sim.scenarios.loading import load_scenario
 from link_sim.world.channel import Channel, covariances
 from link_sim.world.resource_grid import pilot_pattern
@@ -171,6 +174,38 @@ def test_better_than_lmmse_over_umi(mhz, denoiser):
         ours, theirs = (nmse_db(f(y, no)[0].numpy(), h) for f in (score, lmmse))
         wanted = {0: 5, 10: 3, 20: 2}[db] if mhz >= 10 else 0
         assert ours < theirs - wanted, f"{ours:.2f} and {theirs:.2f} dB at {db} dB"
+
+
+def known_nmse_db(a, tau, f, db):
+    """NMSE [dB] of estimates that know the delays and powers of all paths, the power of
+    each snapshot and the covariance of the antennas, of each drop."""
+    h, powers = fields(a, tau, f), np.mean(np.abs(a) ** 2, axis=(1, 2))
+    turns = delay_response(f, tau[:, None])
+    first = np.einsum("bsap,bscp->bac", a, a.conj()) / a.shape[1]
+    first /= np.sum(powers, axis=1)[:, None, None]
+    second = (turns * powers[:, None]) @ turns.conj().swapaxes(1, 2)
+    (along, left), (across, right) = np.linalg.eigh(first), np.linalg.eigh(second)
+    shares = np.mean(np.abs(a) ** 2, axis=2).sum(axis=2) / powers.sum(axis=1)[:, None]
+    power = shares[..., None, None] * along[:, None, :, None] * across[:, None, None]
+    no = 10 ** (-db / 10) * np.mean(np.abs(h) ** 2, axis=(1, 2, 3), keepdims=True)
+    noise = np.random.default_rng(1).standard_normal((*h.shape, 2)) @ [1, 1j]
+    into = "bax,bsaf,bfk->bsxk", left.conj(), right.conj()
+    h, y = (
+        np.einsum(into[0], into[1], z, into[2], optimize=True)
+        for z in (h, h + np.sqrt(no / 2) * noise)
+    )
+    scale = np.sum(np.abs(h) ** 2, axis=(1, 2, 3), keepdims=True)
+    return nmse_db(y * power / (power + no) / np.sqrt(scale), h / np.sqrt(scale))
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("pilots, gap", [(5, 30e3), (82, 120e3), (166, 240e3)])
+def test_near_what_knows_delays_powers_and_angles(pilots, gap, denoiser):
+    """At 3 dB, which the test above has at the pilots where its axis says 0 dB."""
+    a, tau = umi_paths(TEST_SEED, 128)
+    f = gap * np.arange(pilots)
+    found = ofdm_quality(denoiser, fields(a, tau, f), f, (3,))["nmse_db_at_3_db"]
+    assert found < known_nmse_db(a, tau, f, 3) + 1
 
 
 def test_error_never_rises_with_snr(denoiser):

@@ -10,9 +10,14 @@ from sionna.phy.channel.tr38901 import TDL
 from sionna.phy.nr import PUSCHConfig, PUSCHReceiver, PUSCHTransmitter
 from sionna.phy.ofdm import PilotPattern, ResourceGrid
 
+from link_sim.models.kronecker import response
 from link_sim.models.pretrained import load_model
 from link_sim.models.spectral import EXCESS, SpectralDenoiser, array_response
-from link_sim.receivers.estimation.delay_windows import delay_grid, delay_response
+from link_sim.receivers.estimation.delay_windows import (
+    delay_grid,
+    delay_modes,
+    delay_response,
+)
 from link_sim.receivers.estimation.ofdm import ScoreChannelEstimator
 from link_sim.receivers.estimation.soundings import soundings
 
@@ -73,14 +78,16 @@ def test_error_variance_is_calibrated_on_the_default_link(no, denoiser):
     from link_sim.recipes import ofdm_channels
     from link_sim.recipes.channels import TEST_SEED, noisy
 
-    h = ofdm_channels.umi_fields(TEST_SEED, 256)
+    frequencies = ofdm_channels.default_frequencies()
+    h = ofdm_channels.fields(*ofdm_channels.umi_paths(TEST_SEED, 256), frequencies)
     h = h / np.sqrt(np.mean(np.abs(h) ** 2, axis=(1, 2, 3), keepdims=True))
     (x, sigma), x0 = noisy(
         np.random.default_rng(1), h, -10 * np.log10(no), -10 * np.log10(no)
     )
-    frequencies = ofdm_channels.default_frequencies()
-    own = ofdm_channels.responses(denoiser, 4, frequencies)
-    mean, variance = denoiser.posterior(x, sigma, own, own)
+    delays = delay_response(frequencies, delay_grid(frequencies))
+    _, observed = delay_modes(delays, delay_grid(frequencies))
+    own = response(array_response(4, denoiser.points[0]))
+    mean, variance = denoiser.posterior(x, sigma, (own.matrix, delays), (own, observed))
     error = np.abs(mean - (x0[..., 0] + 1j * x0[..., 1])) ** 2
     assert np.mean(error) == pytest.approx(np.mean(variance), rel=0.1)
 
