@@ -44,13 +44,13 @@ def test_a_batch_is_what_the_estimator_makes_of_noisy_pilots():
 
 
 def test_the_loss_is_that_of_each_band():
-    denoiser = SpectralDenoiser((2, 6), (8, 64))
+    denoiser = SpectralDenoiser((2, 6), (16, 64))
     bases, observed = zip(*map(modes_of, BANDS), strict=True)
     inputs, *_ = ofdm_batch(0, 1, 8, drawn, bases)
     errors = np.asarray(over_bands(denoiser, 2, observed)(*inputs))
     assert errors.shape == (4, 2)
     x, sigma, x0 = inputs[3:]
-    array = response(array_response(2, 8))
+    array = response(array_response(2, 16))
     expected = log_error(x0, denoiser(x, sigma, (array, observed[1]), training=True))
     np.testing.assert_allclose(errors[:, 1], expected, rtol=1e-5)
     mean = ofdm_channels.mean_of_bands(None, errors)
