@@ -8,9 +8,12 @@ from link_sim.models.kronecker import Response, response
 from link_sim.receivers.estimation.soundings import Sounding
 
 SPAN = 6.4e-6
-"""Of the grid of delays [s], a sixteenth of it before zero: as UMi drops need it."""
+"""Of the grid of delays [s] at least, a sixteenth of it before zero."""
+LONGEST = 2 * SPAN
+"""Of the grid where `MODES` allow for it: one drop of UMi in 300 has more than a
+hundredth of its power beyond `SPAN`."""
 POINTS = 64
-"""Least number of its points."""
+"""Least number of points in `SPAN`."""
 FINENESS = 2
 """Points of it per resolution of the band, 1 / bandwidth, at least."""
 MODES = 320
@@ -95,15 +98,18 @@ def delay_windows(sounding: Sounding, places, spacing: float) -> list:
 def delay_grid(frequencies: np.ndarray) -> np.ndarray:
     """Delays [s] that pilots at increasing `frequencies` [Hz] can tell apart.
 
-    As fine as their band resolves, and at most one period of their spacing long.
+    As fine as their band resolves, and as long as their number and the period of their
+    spacing allow.
     """
     if len(frequencies) < 2:
         return SPAN / POINTS * (np.arange(POINTS) - POINTS // 16)
     gap = np.diff(frequencies).min()
-    band, span = np.ptp(frequencies) + gap, min(SPAN, 1 / gap)
-    step = min(span / POINTS, 1 / (FINENESS * band))
-    points = int(span / step + 1e-6)
-    return step * (np.arange(points) - points // 16)
+    band = np.ptp(frequencies) + gap
+    span = min(np.clip(MODES / band, SPAN, LONGEST), 1 / gap)
+    usual = min(SPAN, span)
+    step = min(usual / POINTS, 1 / (FINENESS * band))
+    points, before = (int(length / step + 1e-6) for length in (span, usual / 16))
+    return step * (np.arange(points) - before)
 
 
 def delay_modes(f: np.ndarray, delays: np.ndarray) -> tuple[np.ndarray, Response]:

@@ -40,11 +40,12 @@ class ScoreChannelEstimator(ReceiverLayer):
     the spectrum of Clarke and Jakes up to `doppler`: the pilot symbols enter as the
     uncorrelated modes of that process.
 
-    The grid of delays is as fine as the band resolves and spans -0.4 to 5.9
-    microseconds, or one period of what the pilots can tell: paths later than
-    `largest_delay` are taken for earlier ones. A band above 50 MHz is cut into windows
-    of one spectrum, so that time and memory grow as its width. It computes in single
-    precision, covariances in double, and answers in the precision of `y`.
+    The grid of delays is as fine as the band resolves and spans -0.4 to 12.3
+    microseconds, 5.9 in bands of 50 MHz and more, or one period of what the pilots can
+    tell: paths later than `largest_delay` are taken for earlier ones or for noise. A
+    band above 50 MHz is cut into windows of one spectrum, so that time and memory grow
+    as its width. It computes in single precision, covariances in double, and answers in
+    the precision of `y`.
 
     Parameters
     ----------

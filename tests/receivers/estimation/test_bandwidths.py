@@ -131,9 +131,8 @@ UMI = {  # spacing [Hz], fft_size
 
 
 MISSED = {
-    0.2: "1.1 [0.9, 1.3] dB worse at 0 dB: the spectra of so few carriers are misread",
-    10: "3.4 [2.8, 3.9] dB better at 0 dB, 4.0 dB if all paths are known",
-    19: "4.9 dB better at 0 dB", 40: "4.9 [4.3, 5.6] dB better at 0 dB",
+    0.2: "0.7 dB worse at 0 dB: the spectra of so few carriers are misread",
+    10: "3.5 dB better at 0 dB, 4.0 dB if all paths are known",
 }  # fmt: skip
 """Bars that are not reached yet: over 64 frames, with 95 % intervals."""
 
@@ -254,7 +253,20 @@ def test_carriers_lie_where_they_are_beside_a_nulled_one(denoiser):
         y, h = observe(rng, resource_grid, h, 1e-6)
         estimator = ScoreChannelEstimator(resource_grid, denoiser, doppler=0.0)
         assert nmse_db(estimator(y, 1e-6)[0].numpy(), h) < -50
-        assert estimator.largest_delay == pytest.approx(5.9e-6)
+        assert estimator.largest_delay == pytest.approx(12.3e-6)
+
+
+def test_late_paths_are_followed(denoiser):
+    """As strong as the first: at 6.3 microseconds, as in a few drops of UMi, and 10."""
+    resource_grid, rng = grid(96), np.random.default_rng(6)
+    estimator = ScoreChannelEstimator(resource_grid, denoiser, doppler=0.0)
+    first, late = (waves(rng, resource_grid, 4, 0.0, paths=1) for _ in range(2))
+    places = np.arange(resource_grid.fft_size) - resource_grid.fft_size // 2
+    for delay in (6.3e-6, 1e-5):
+        turns = np.exp(-2j * np.pi * delay * resource_grid.subcarrier_spacing * places)
+        both = (first + late * turns).astype("complex64")
+        y, h = observe(rng, resource_grid, both, 0.1)
+        assert nmse_db(estimator(y, 0.1)[0].numpy(), h) < -19
 
 
 def test_works_in_double_and_under_half_precision():

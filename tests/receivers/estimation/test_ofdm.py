@@ -107,16 +107,16 @@ def test_known_spectrum_gives_the_lmmse_estimate():
     resource_grid = ResourceGrid(
         14, 24, 30e3, 1, 1, pilot_pattern="kronecker", pilot_ofdm_symbol_indices=[3]
     )
-    spectra = [RNG.random(16) + 0.01, RNG.random(64) ** 8]
+    frequencies = 30e3 * np.arange(24)
+    delays = delay_grid(frequencies)
+    spectra = [RNG.random(16) + 0.01, RNG.random(len(delays)) ** 8]
     spectra[0] /= spectra[0].sum()
     spectra[1] *= 1 / spectra[1].sum()
     prior = SpectralDenoiser((4, 24), (16, 64), rounds=1)
-    prior.networks = [Known(spectra[0]), Known(spectra[1] * 64)]
+    prior.networks = [Known(spectra[0]), Known(spectra[1] * len(delays))]
     estimator = ScoreChannelEstimator(resource_grid, prior, doppler=0.0)
     y = received(resource_grid, waves(3, 4, 1, 24), 0.2)
     h_hat, err_var = estimator(y, 0.2)
-    frequencies = 30e3 * np.arange(24)
-    delays = delay_grid(frequencies)
     f = np.kron(array_response(4, 16), delay_response(frequencies, delays))
     c = (f * np.kron(*spectra)) @ f.conj().T
     pilots = np.asarray(resource_grid.pilot_pattern.pilots)[0, 0]
