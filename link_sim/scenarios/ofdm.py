@@ -7,6 +7,7 @@ from pydantic import model_validator
 from link_sim.scenarios.base import Scenario
 from link_sim.scenarios.channel_file import check_steps
 from link_sim.scenarios.interference import interference_remark
+from link_sim.scenarios.late_paths import late_remark
 from link_sim.scenarios.radio import Channel, Payload
 from link_sim.scenarios.sections import Antennas, Grid
 
@@ -33,4 +34,5 @@ class OfdmScenario(Scenario):
 
     @property
     def remark(self) -> str | None:
-        return interference_remark(self)
+        found = interference_remark(self), late_remark(self)
+        return "\n".join(filter(None, found)) or None
