@@ -66,7 +66,7 @@ class IterativeReception(ReceiverLayer):
 
     Output
     ------
-    h_hat : like the first
+    h_hat : like the first; by pilots, and symbols of blocks whose CRC holds
     err_var : variance of its errors
     llr : [batch * blocks, n], of the coded bits, without what is known a priori
     llr_blocks : [batch * blocks, k], of the information bits
@@ -114,8 +114,8 @@ class IterativeReception(ReceiverLayer):
 
         _, state = tf.while_loop(unfinished, one_round, (0, state))
         if self.estimator is not None:
-            known = self.transmitter.grid_llr(self._spoken(state)[1], frame)
-            found = data_aided.estimate(prior, turned, self._symbols(known), no)
+            sent = self.transmitter.grid_llr(self._certain(state), frame)
+            found = data_aided.estimate(prior, turned, self._symbols(sent), no)
             h_hat, err_var = (tf.reshape(z, tf.shape(h_hat)) for z in found)
         return h_hat, err_var, state.llr, state.posterior
 
@@ -166,9 +166,13 @@ class IterativeReception(ReceiverLayer):
     def _spoken(self, state: State):
         """LLRs of coded bits without those of the channel, and with: [blocks, n]."""
         code = self.blocks.of_code(state.messages, state.apriori)
-        sent = self.blocks.encode(tf.cast(state.posterior > 0, tf.float32))
-        certain, done = CERTAIN * (2 * sent - 1), state.done[:, None]
+        certain, done = self._certain(state), state.done[:, None]
         return tuple(tf.where(done, certain, z) for z in (code, code + state.llr))
+
+    def _certain(self, state: State):
+        """LLRs of coded bits, 0 unless their CRC holds: wrong blocks seem too sure."""
+        sent = self.blocks.encode(tf.cast(state.posterior > 0, tf.float32))
+        return CERTAIN * (2 * sent - 1) * tf.cast(state.done, tf.float32)[:, None]
 
     def _grids_left(self, done):
         """Indices of the grids of frames with blocks that are not done."""

@@ -93,11 +93,12 @@ def test_an_element_is_predicted_by_all_others(field, element):
 
 @pytest.fixture(scope="module")
 def link():
-    """One antenna pair, QPSK, and channels whose covariances are known."""
+    """Few elements, QPSK, and channels whose covariances are known."""
     settings = [
         "grid.fft_size=24", "grid.symbols=6", "grid.pilot_symbols=[1,4]",
         "code.bits_per_symbol=2", "code.iterations=3", "batch_size=2",
-        "receivers=['lmmse','score']",
+        "receivers=['lmmse','score']", "channel.model=tdl-a", "antennas.receive=4",
+        "antennas.polarisation=single",
     ]  # fmt: skip
     return Link(load_scenario("csi-link", settings))
 
