@@ -51,14 +51,14 @@ class LiveExperiment:
         """The first images of batch 0, as sent (`image`) and by receiver."""
         return self._within_memory(at, lambda: self._images(at, number))
 
-    def _count(self, at, batch_index) -> dict[str, dict[str, float]]:
+    def _count(self, at: Scenario, batch_index: int) -> dict[str, dict[str, float]]:
         world = self.experiment.draw(at, batch_index)
         total: dict[str, dict[str, float]] = {}
         for part in parts(world, at.batch_size, self.frames_at_once):
             add_all(total, plain(self.experiment.count(part)))
         return total
 
-    def _images(self, at, number) -> dict[str, np.ndarray] | None:
+    def _images(self, at: Scenario, number: int) -> dict[str, np.ndarray] | None:
         frames = min(number, at.batch_size)
         world = cut(self.experiment.draw(at, 0), at.batch_size, 0, frames)
         found: dict[str, list[np.ndarray]] = {}
@@ -146,7 +146,7 @@ def parts(world: World, frames: int, at_once: int) -> Iterator[World]:
 def cut(world: World, frames: int, first: int, last: int) -> World:
     """Frames `first` to `last - 1` of a world of so many frames."""
 
-    def inside(x):
+    def inside(x: Any) -> Any:
         if isinstance(x, dict):
             return {key: inside(value) for key, value in x.items()}
         if isinstance(x, tuple):

@@ -15,13 +15,14 @@ from concurrent.futures import (
 )
 from contextlib import AbstractContextManager, contextmanager
 from multiprocessing.context import SpawnContext, SpawnProcess
+from typing import Any
 
 FIRST_WORKER = 60
 """How long to wait for the first worker of a Dask cluster, in seconds."""
 _one_batch = threading.Lock()
 
 
-def run_alone(run_batch: Callable[..., dict], *batch):
+def run_alone(run_batch: Callable[..., dict], *batch: Any) -> dict:
     """`run_batch(*batch)` while no other thread of this process runs a batch.
 
     The random numbers of a batch come from one generator per process, and the threads
@@ -34,7 +35,7 @@ def run_alone(run_batch: Callable[..., dict], *batch):
 class InProcessExecutor(Executor):
     """Runs each call at once, where it is submitted."""
 
-    def submit(self, fn, /, *args, **kwargs) -> Future:
+    def submit(self, fn: Callable, /, *args: Any, **kwargs: Any) -> Future:
         """Calls `fn` and returns a future that is done. Ctrl-C goes through."""
         future: Future = Future()
         try:

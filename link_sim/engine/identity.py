@@ -8,6 +8,7 @@ import hashlib
 import operator
 import re
 from pathlib import Path
+from typing import Any
 
 from link_sim.engine.count_lines import ResultsError
 from link_sim.scenarios.base import Scenario, ScenarioError
@@ -88,13 +89,13 @@ def _identity(toml: str) -> dict:
     return {key: _content(value) for key, value in flat.items()}
 
 
-def _content(value):
+def _content(value: Any) -> Any:
     """Of a file, what it holds: it may lie elsewhere."""
     known = isinstance(value, dict) and value.get("sha256")
     return known or value
 
 
-def _agree(one, other) -> bool:
+def _agree(one: Any, other: Any) -> bool:
     """Whether two folders of weights agree, on files that both runs use."""
     if isinstance(one, dict) and isinstance(other, dict):
         return all(one[name] == other[name] for name in one.keys() & other.keys())

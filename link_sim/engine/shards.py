@@ -53,7 +53,9 @@ class Shard(NamedTuple):
         """A line of the shard in the numbers of the run."""
         return line | {"batch": self._number(line["batch"])}
 
-    def run(self, run_batch: Callable, point: float, batch: int, *receivers) -> dict:
+    def run(
+        self, run_batch: Callable, point: float, batch: int, *receivers: tuple[str, ...]
+    ) -> dict:
         """`run_batch` for a batch in the shard's numbers."""
         return run_batch(point, self._number(batch), *receivers)
 

@@ -1,6 +1,6 @@
 """Interference from other cells."""
 
-from typing import Annotated
+from typing import Annotated, Self
 
 from pydantic import Field, model_validator
 
@@ -28,7 +28,7 @@ class CellChannel(Channel):
         return (10 ** (-self.sir_db / 10) / self.interferers,) * self.interferers
 
     @model_validator(mode="after")
-    def check_interferers(self):
+    def check_interferers(self) -> Self:
         if (self.interferers > 0) != (self.sir_db is not None):
             raise ValueError(
                 "interferers go with a level and only with it: set channel.interferers "

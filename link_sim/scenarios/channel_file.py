@@ -174,7 +174,9 @@ def _read(channel: Channel, antennas: Antennas, grid: Grid) -> Responses:
     return Responses(a.astype("complex128") / largest, tau)
 
 
-def _check_gains(path, name: str, a, antennas: Antennas, axes: str) -> None:
+def _check_gains(
+    path: str, name: str, a: np.ndarray, antennas: Antennas, axes: str
+) -> None:
     expected = (antennas.receive, antennas.transmit)
     if a.ndim != 5 or a.shape[1:3] != expected or not np.iscomplexobj(a) or not a.size:
         raise ScenarioError(
@@ -186,7 +188,7 @@ def _check_gains(path, name: str, a, antennas: Antennas, axes: str) -> None:
         raise ScenarioError(f"{path} holds NaN or infinite values: remove them")
 
 
-def _delays(path, grid: Grid, a: np.ndarray, tau: np.ndarray) -> np.ndarray:
+def _delays(path: str, grid: Grid, a: np.ndarray, tau: np.ndarray) -> np.ndarray:
     """Delays from 0 in each example; those of paths without energy are 0."""
     if tau.shape != (a.shape[0], a.shape[3]) or tau.dtype.kind not in "fiu":
         raise ScenarioError(
@@ -211,7 +213,7 @@ def _delays(path, grid: Grid, a: np.ndarray, tau: np.ndarray) -> np.ndarray:
     return delays
 
 
-def _on_grid(path, grid: Grid, h: np.ndarray, spacing: np.ndarray) -> np.ndarray:
+def _on_grid(path: str, grid: Grid, h: np.ndarray, spacing: np.ndarray) -> np.ndarray:
     """Responses at all subcarriers, those that are not used being like the next."""
     if spacing.size != 1 or not np.isclose(spacing, grid.subcarrier_spacing, 1e-6):
         raise ScenarioError(

@@ -1,6 +1,6 @@
 """The kind `csi`: channel estimation by itself, on an ensemble of channels."""
 
-from typing import Annotated, Any, ClassVar, Literal
+from typing import Annotated, Any, ClassVar, Literal, Self
 
 from pydantic import Field, model_validator
 
@@ -35,7 +35,7 @@ class Estimation(Section):
         return {"trained_on": ["file"]} | data if own else data
 
     @model_validator(mode="after")
-    def check(self):
+    def check(self) -> Self:
         if (self.ensemble == "file") != (self.file is not None):
             raise ValueError(
                 "ensemble = 'file' and a file go together: set estimation.file, or "
@@ -84,7 +84,7 @@ class CsiScenario(Scenario):
         return ("csi-scm",) if scm else ("csi-cdl", "csi-clusters")
 
     @model_validator(mode="after")
-    def check(self):
+    def check(self) -> Self:
         self.stop.refuse_blocks()
         return self
 

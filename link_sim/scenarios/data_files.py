@@ -93,7 +93,7 @@ def _named(data: dict, model: type[Section]) -> Iterator[tuple[str, dict, str, t
             yield key, section, last, DataFile if DataFile in kinds else DataFolder
 
 
-def _file_keys(data: dict, model: type[Section], prefix: str):
+def _file_keys(data: dict, model: type[Section], prefix: str) -> Iterator[tuple]:
     for name, field in model.model_fields.items():
         kinds = get_args(field.annotation) or (field.annotation,)
         if DataFile in kinds or DataFolder in kinds:

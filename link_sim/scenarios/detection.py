@@ -1,6 +1,6 @@
 """The kind `detection`: detectors of MIMO symbols by themselves, without a code."""
 
-from typing import Annotated, ClassVar, Literal
+from typing import Annotated, ClassVar, Literal, Self
 
 from pydantic import Field, model_validator
 
@@ -40,6 +40,6 @@ class DetectionScenario(Scenario):
         return f"{role}-{QAM[self.mimo.bits_per_symbol]}"
 
     @model_validator(mode="after")
-    def check(self):
+    def check(self) -> Self:
         self.stop.refuse_blocks()
         return self

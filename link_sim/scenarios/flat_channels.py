@@ -1,7 +1,7 @@
 """Narrowband channels in the user's file, for channel estimation by itself."""
 
 from functools import lru_cache
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import numpy as np
 
@@ -27,7 +27,7 @@ class FlatChannels(NamedTuple):
     h: np.ndarray
     covariances: tuple[np.ndarray, np.ndarray] | None
 
-    def at(self, places) -> "FlatChannels":
+    def at(self, places: Any) -> "FlatChannels":
         """Some of the examples."""
         ends = self.covariances
         return FlatChannels(self.h[places], ends and tuple(c[places] for c in ends))
@@ -95,7 +95,7 @@ def flat_channels(file: DataFile) -> FlatChannels:
     return FlatChannels(h, _covariances(path, h, ends, energy))
 
 
-def _covariances(path: str, h: np.ndarray, ends: list, energy: float):
+def _covariances(path: str, h: np.ndarray, ends: list, energy: float) -> Any:
     if not ends:
         return None
     wanted = [(len(h), n, n) for n in h.shape[1:]]

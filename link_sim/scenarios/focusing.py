@@ -1,6 +1,6 @@
 """The kind `focusing`: precoders of one large array for many users near it."""
 
-from typing import Annotated, ClassVar, Literal
+from typing import Annotated, ClassVar, Literal, Self
 
 from pydantic import Field, model_validator
 
@@ -26,7 +26,7 @@ class Downlink(Section):
     err_var: Annotated[float, Field(ge=0, le=100)] = 0.0
 
     @model_validator(mode="after")
-    def check(self):
+    def check(self) -> Self:
         if self.antennas % self.subarray:
             raise ValueError(
                 f"subarray = {self.subarray} does not divide antennas = "
@@ -61,7 +61,7 @@ class FocusingScenario(Scenario):
     downlink: Downlink = Downlink()
 
     @model_validator(mode="after")
-    def check(self):
+    def check(self) -> Self:
         self.stop.refuse_blocks()
         snr_db = self.sweep.snr_db
         if snr_db is not None and not LOWEST_DB <= snr_db <= HIGHEST_DB:

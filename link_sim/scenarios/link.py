@@ -1,6 +1,6 @@
 """The kind `link`: images as coded bits over a MIMO-OFDM link."""
 
-from typing import ClassVar, Literal
+from typing import ClassVar, Literal, Self
 
 from pydantic import model_validator
 
@@ -40,7 +40,7 @@ class LinkScenario(OfdmScenario):
         return f"{role}-{QAM[self.code.bits_per_symbol]}" if role == "amp-gnn" else role
 
     @model_validator(mode="after")
-    def check(self):
+    def check(self) -> Self:
         antennas, carriers = self.antennas, self.grid.effective_subcarriers
         if carriers % antennas.all_streams:
             users = f" of each of {antennas.users} users" if antennas.users > 1 else ""

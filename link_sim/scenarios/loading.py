@@ -123,7 +123,7 @@ def _shipped() -> dict[str, Path]:
     return {path.stem: path for path in folder.glob("*.toml")}
 
 
-def _override(data: dict, override: str):
+def _override(data: dict, override: str) -> None:
     key, equals, text = override.partition("=")
     if not equals or not key.strip():
         raise ScenarioError(f"the override '{override}' needs the form key=value")

@@ -1,6 +1,6 @@
 """What the kinds ask that send images over an OFDM grid: `link` and `semantic`."""
 
-from typing import ClassVar
+from typing import ClassVar, Self
 
 from pydantic import model_validator
 
@@ -23,7 +23,7 @@ class OfdmScenario(Scenario):
     channel: Channel = Channel()
 
     @model_validator(mode="after")
-    def check_channel(self):
+    def check_channel(self) -> Self:
         self.channel.check_level(self.level)
         return self
 

@@ -1,6 +1,6 @@
 """The sections that name what is sent and the channel, files of the user included."""
 
-from typing import Annotated, Literal
+from typing import Annotated, Literal, Self
 
 from pydantic import Field, model_validator
 
@@ -80,7 +80,7 @@ class Channel(Section):
         return self.speed * self.carrier_frequency / SPEED_OF_LIGHT
 
     @model_validator(mode="after")
-    def check(self):
+    def check(self) -> Self:
         if (self.model in ("cir", "cfr")) != (self.file is not None):
             raise ValueError(
                 "a file goes with the models cir and cfr and only with them: set "

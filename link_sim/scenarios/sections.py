@@ -1,6 +1,6 @@
 """The sections of a scenario: strict models of what can be chosen, with units."""
 
-from typing import Annotated, Any, Literal
+from typing import Annotated, Any, Literal, Self
 
 from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
 
@@ -17,7 +17,7 @@ Sha256 = Annotated[str, Field(pattern=r"^[0-9a-f]{64}$")]
 class OneSentence(type(BaseModel)):  # type: ignore[misc]
     """Of classes whose construction answers mistakes by `ScenarioError`."""
 
-    def __call__(cls, **values):
+    def __call__(cls, **values: Any) -> Any:
         try:
             return super().__call__(**values)
         except ValidationError as error:
@@ -95,7 +95,7 @@ class Grid(Section):
         return self.fft_size - sum(self.guard_carriers) - self.dc_null
 
     @model_validator(mode="after")
-    def check(self):
+    def check(self) -> Self:
         if min(self.guard_carriers) < 0 or self.effective_subcarriers < 1:
             raise ValueError(
                 f"guard_carriers {list(self.guard_carriers)} leave no subcarrier of "
@@ -137,7 +137,7 @@ class Antennas(Section):
         return (1.0,) * self.streams
 
     @model_validator(mode="after")
-    def check(self):
+    def check(self) -> Self:
         if self.streams > self.receive:
             raise ValueError(
                 f"streams = {self.streams} exceed receive = {self.receive} antennas: "
@@ -182,7 +182,7 @@ class Sweep(Section):
     bandwidth_ratio: Annotated[float, Field(gt=0, le=1)] | None = None
 
     @model_validator(mode="after")
-    def check(self):
+    def check(self) -> Self:
         if len(set(self.points)) != len(self.points):
             raise ValueError("points repeat a value: list each once")
         return self

@@ -1,6 +1,6 @@
 """The kind `semantic`: images sent as analog symbols, not as bits."""
 
-from typing import ClassVar, Literal
+from typing import ClassVar, Literal, Self
 
 from pydantic import Field, model_validator
 
@@ -35,7 +35,7 @@ class SemanticScenario(OfdmScenario):
     lpips: DataFile | None = None
 
     @model_validator(mode="after")
-    def check(self):
+    def check(self) -> Self:
         if self.channel.domain == "time":
             raise ValueError(
                 "channel.domain = 'time' is for links of bits: use frequency here"

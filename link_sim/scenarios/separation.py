@@ -1,7 +1,7 @@
 """The kind `separation`: images of any size by image codec, LDPC code and QAM."""
 
 from pathlib import Path
-from typing import ClassVar, Literal
+from typing import Any, ClassVar, Literal
 
 from pydantic import field_validator
 
@@ -20,7 +20,7 @@ class Pictures(Section):
 
     @field_validator("source")
     @classmethod
-    def know_content(cls, source):
+    def know_content(cls, source: Any) -> Any:
         """The folder with the SHA-256 of its images, by their names."""
         if not isinstance(source, DataFolder) or source.sha256:
             return source

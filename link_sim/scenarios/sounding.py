@@ -1,6 +1,6 @@
 """The kind `sounding`: large arrays behind few receive chains, y = M h + n."""
 
-from typing import Annotated, ClassVar, Literal
+from typing import Annotated, ClassVar, Literal, Self
 
 from pydantic import Field, model_validator
 
@@ -27,7 +27,7 @@ class Array(Section):
         return self.antennas[0] * self.antennas[-1] ** (len(self.antennas) - 1)
 
     @model_validator(mode="after")
-    def check(self):
+    def check(self) -> Self:
         if not 2 <= self.size <= LARGEST or min(self.antennas) < 2:
             raise ValueError(
                 f"antennas = {list(self.antennas)} is not possible: use 2 to {LARGEST} "
@@ -59,7 +59,7 @@ class Waves(Section):
     squint: bool = False
 
     @model_validator(mode="after")
-    def check(self):
+    def check(self) -> Self:
         for name in ("ranges", "visible"):
             pair = getattr(self, name)
             if pair and pair[0] > pair[1]:
@@ -111,7 +111,7 @@ class SoundingScenario(Scenario):
     prior: Prior = Prior()
 
     @model_validator(mode="after")
-    def check(self):
+    def check(self) -> Self:
         self.stop.refuse_blocks()
         m = self.combiner.measurements
         few = self.combiner.kind == "none" or m <= self.array.size
@@ -122,6 +122,6 @@ class SoundingScenario(Scenario):
             )
         return self
 
-    def built_for(self, point: float):
+    def built_for(self, point: float) -> Self:
         """Priors are learned at the SNR of the point."""
         return self.at(point).model_copy(update={"stop": type(self.stop)()})

@@ -1,6 +1,6 @@
 """Users that share the resource elements of a link."""
 
-from typing import Annotated
+from typing import Annotated, Self
 
 from pydantic import Field, model_validator
 
@@ -37,7 +37,7 @@ class UserAntennas(Antennas):
         return tuple(10 ** (o / 10) for o in offsets for _ in range(self.streams))
 
     @model_validator(mode="after")
-    def check_users(self):
+    def check_users(self) -> Self:
         if self.all_streams > self.receive:
             raise ValueError(
                 f"users = {self.users} with streams = {self.streams} each exceed "
