@@ -105,6 +105,16 @@ def test_links_lead_to_files(page):
         assert link.startswith("https://") or (page.parent / link).exists(), link
 
 
+@pytest.mark.parametrize("page", GUIDES, ids=lambda path: path.name)
+def test_examples_import_link_sim_before_keras(page):
+    """Then TensorFlow, which Keras loads, writes no log."""
+    for code in re.findall(r"^```python\n(.*?)^```$", GUIDES[page], re.M | re.S):
+        order = re.findall(r"^(?:import|from) (\w+)", code, re.M)
+        others = [order.index(x) for x in ("keras", "tensorflow") if x in order]
+        if "link_sim" in order and others:
+            assert order.index("link_sim") < min(others)
+
+
 @pytest.mark.slow
 def test_receiver_of_the_readme_works(monkeypatch):
     readme = (DOCS.parent / "README.md").read_text()
