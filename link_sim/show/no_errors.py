@@ -6,6 +6,8 @@ from matplotlib.patches import Rectangle
 from matplotlib.text import Text
 from matplotlib.transforms import ScaledTranslation
 
+from link_sim.show.styles import typeset
+
 NONE_SEEN = 0.13
 """Share of the height of the axes where points without errors are, below all values."""
 
@@ -38,12 +40,19 @@ def draw_unseen(ax: Axes, unseen: list[tuple], seen: np.ndarray) -> None:
         )
         height = 0.08 * NONE_SEEN
         texts.append(
-            ax.text(point, height, text, transform=across, ha="center", fontsize=5.5)
+            ax.text(
+                point,
+                height,
+                typeset(text),
+                transform=across,
+                ha="center",
+                fontsize=5.5,
+            )
         )
         if _overlap(texts[-2:]):
             texts.pop().remove()
     label = "no error seen; below: 95 % limit\nby frames, as bits are not independent"
-    ax.plot([], [], "o", color="black", fillstyle="none", label=label)
+    ax.plot([], [], "o", color="black", fillstyle="none", label=typeset(label))
 
 
 def _overlap(texts: list[Text]) -> bool:

@@ -18,7 +18,7 @@ from link_sim.metrics.rates import METRICS
 from link_sim.scenarios.axes import axis_label, point_value
 from link_sim.show.end_labels import label_ends
 from link_sim.show.no_errors import NONE_SEEN, draw_unseen
-from link_sim.show.styles import COLOURS, COLUMN, STYLE, receiver_styles
+from link_sim.show.styles import COLOURS, COLUMN, STYLE, receiver_styles, typeset
 
 MOST_TICKS = 10
 """Up to so many points stand at the axis each."""
@@ -54,7 +54,7 @@ def plot_metric(ax: Axes, rows: Iterable[dict], metric: str) -> Axes:
         empty = (ends[:, 0] == 0) & (scale == "log")
         value, low, high = np.where(empty[:, None], np.nan, ends).T
         label = "\n".join(styles[sharer]["label"] for sharer in sharers)
-        lines += ax.plot(points, value, **style | {"label": label})
+        lines += ax.plot(points, value, **style | {"label": typeset(label)})
         alpha = 0.15 if len(curves) <= CROWD else 0.08
         colour = style["color"]
         ax.fill_between(points, low, high, color=colour, alpha=alpha, linewidth=0)
@@ -64,7 +64,7 @@ def plot_metric(ax: Axes, rows: Iterable[dict], metric: str) -> Axes:
     ax.update_datalim([(point, 1.0) for point in points], updatey=False)
     ax.autoscale_view()
     _set_labels(ax, rows, points)
-    ax.set_ylabel(METRICS[metric].label)
+    ax.set_ylabel(typeset(METRICS[metric].label))
     if unseen:
         values = (r["value"] for r in own)
         draw_unseen(ax, unseen, np.array([x for x in values if x]))
@@ -82,11 +82,13 @@ def plot_difference(ax: Axes, rows: Iterable[dict], metric: str, reference: str)
     for name in dict.fromkeys(row["receiver"] for row in own):
         value, low, high = _curve(own, name, points).T
         half = np.nan_to_num(high - low) / 2
-        ax.errorbar(points, value, half, capsize=1.5, elinewidth=0.6, **styles[name])
+        style = styles[name] | {"label": typeset(styles[name]["label"])}
+        ax.errorbar(points, value, half, capsize=1.5, elinewidth=0.6, **style)
     ax.axhline(0, color="black", linewidth=0.8)
     _set_labels(ax, rows, points)
     label, better = METRICS[metric].label, METRICS[metric].better
-    ax.set_ylabel(f"{label},\nminus that of {reference} ({better} is better)")
+    text = f"{label},\nminus that of {reference} ({better} is better)"
+    ax.set_ylabel(typeset(text))
     _add_legend(ax)
     return ax
 
@@ -111,9 +113,9 @@ def _set_labels(ax: Axes, rows: list[dict], points: list[float]) -> None:
     if axis == "bandwidth_ratio" or len(points) <= MOST_TICKS:
         ax.set_xticks(points, [point_value(axis, point) for point in points])
         ax.xaxis.set_minor_locator(NullLocator())
-    ax.set_xlabel(axis_label(axis))
+    ax.set_xlabel(typeset(axis_label(axis)))
     scenarios = ", ".join(dict.fromkeys(row["scenario"] for row in rows))
-    ax.set_title(f"{scenarios}, with 95 % intervals")
+    ax.set_title(typeset(f"{scenarios}, with 95 % intervals"))
 
 
 def _add_legend(ax: Axes, named: Sequence[Line2D] = ()) -> None:
@@ -175,11 +177,11 @@ def plot_strip(
     ax.set_xticks([(width + gap) * i + width / 2 for i in range(len(points))])
     ax.set_xticklabels([point_value(axis, point) for point in points])
     ax.set_yticks([(height + 2) * i + height / 2 for i in range(len(grid))])
-    ax.set_yticklabels(["sent", *receivers])
+    ax.set_yticklabels(["sent", *map(typeset, receivers)])
     ax.tick_params(length=0)
     ax.grid(False)
     ax.spines[:].set_visible(False)
-    ax.set_xlabel(axis_label(axis))
+    ax.set_xlabel(typeset(axis_label(axis)))
     return ax
 
 

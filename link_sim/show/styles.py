@@ -4,6 +4,8 @@ import os
 from collections.abc import Iterable
 from typing import Any
 
+import matplotlib
+
 COLUMN = 3.5  # inch: the width of a column of a two-column page
 STYLE: dict[Any, Any] = {
     "font.size": 8,
@@ -36,6 +38,14 @@ COLOURS = (
 )  # fmt: skip
 MARKERS = "osD^<P*Xhd>p"
 LINES = "-", ":", "-.", (0, (5, 1, 1, 1, 1, 1)), (0, (1, 2.5))
+
+LATEX = str.maketrans({x: rf"\{x}" for x in "%_&#$"} | {x: f"${x}$" for x in "<>"})
+"""Characters that LaTeX reads as something else than themselves."""
+
+
+def typeset(text: str) -> str:
+    """A text for matplotlib, also where LaTeX sets it (`text.usetex`)."""
+    return text.translate(LATEX) if matplotlib.rcParams["text.usetex"] else text
 
 
 def receiver_styles(names: Iterable[str]) -> dict[str, dict]:

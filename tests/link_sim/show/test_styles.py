@@ -1,4 +1,6 @@
-from link_sim.show.styles import receiver_styles
+import matplotlib
+
+from link_sim.show.styles import receiver_styles, typeset
 
 IMAGE = (
     "perfect-csi", "perfect-csi+pixel-bayes", "perfect-csi+turbo",
@@ -14,6 +16,12 @@ def test_colours_are_those_of_estimators_and_markers_of_the_rest():
         (head, *tail), (other, *rest) = (name.split("+") for name in (x, y))
         assert (styles[x]["color"] == styles[y]["color"]) == (head == other)
         assert (styles[x]["marker"] == styles[y]["marker"]) == (tail == rest)
+
+
+def test_latex_reads_labels_as_they_are_meant():
+    assert typeset("a_b <1 %") == "a_b <1 %"
+    with matplotlib.rc_context({"text.usetex": True}):
+        assert typeset("a_b <1 %") == r"a\_b $<$1 \%"
 
 
 def test_bounds_are_dashed_beside_others_only():
