@@ -79,6 +79,19 @@ def test_spectra_have_the_values_of_their_formula():
     assert double[0] == pytest.approx(4 * at[0])
 
 
+@pytest.mark.parametrize(
+    ("name", "expected_db"), [("tr38803-30ghz", -28.6), ("tr38803-45ghz", -23.3)]
+)
+def test_what_spreads_is_about_the_spectrum_beyond_half_a_spacing(name, expected_db):
+    """Both sides of 60 kHz to 61.44 MHz, 1,024 subcarriers of 120 kHz."""
+    grid = Grid(fft_size=1024, subcarrier_spacing=120e3)
+    f = np.geomspace(60e3, 61.44e6, 10_000)
+    beyond = 2 * np.trapezoid(SPECTRA[name].density(f), f)
+    assert 10 * np.log10(beyond) == pytest.approx(expected_db, abs=0.1)
+    share = intercarrier_share(grid, SPECTRA[name])
+    assert share == pytest.approx(beyond, rel=0.1)
+
+
 @pytest.mark.parametrize("name", SPECTRA)
 def test_the_phase_has_the_variance_of_its_spectrum(name):
     """Within symbols, as the integral over 1 - sinc^2 has it; 14 x 400 of them."""
