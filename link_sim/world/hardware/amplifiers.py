@@ -11,7 +11,7 @@ import tensorflow as tf
 
 COMPRESSION = 10 ** (-1 / 20)
 """Of the gain at the drive from which back-off counts: 1 dB below its largest."""
-LOUDEST = 6.4
+LOUDEST = 1000.0
 """Amplitude up to which saturation is looked for, of samples of mean power 1."""
 POLYNOMIAL_RANGE = -35.0, 10.0
 """Input [dBm] for which the polynomials of R4-163314 are given."""
@@ -145,9 +145,9 @@ def compression_point(curve) -> float:
 
 
 def saturation(amplify) -> tuple[float, float]:
-    """The least steady amplitude that gives the largest amplitude, and this."""
-    levels = np.geomspace(0.1, LOUDEST, 200).astype("float32")
+    """The least steady amplitude that gives 99 % of the largest, and the largest."""
+    levels = np.geomspace(0.1, LOUDEST, 800).astype("float32")
     steady = tf.constant(levels[:, None] * np.ones([1, 64]), tf.complex64)
     given = np.abs(amplify(steady)[:, -1])
-    most = np.argmax(given > given.max() * (1 - 1e-4))
-    return float(levels[most]), float(given[most])
+    nearly = np.argmax(given >= 0.99 * given.max())
+    return float(levels[nearly]), float(given.max())

@@ -17,8 +17,9 @@ def describe(scenario) -> dict[str, float]:
 
     EVM: of what is sent and, without noise, of what is received over a channel of unit
     gain, as energies of distortion over those of the linear part. ACLR: over channels
-    as wide as the used subcarriers, a grid's bandwidth apart. PAPR: that 1 % of OFDM
-    symbols exceed. Output back-off: of the mean output below the largest steady one.
+    as wide as the used subcarriers, a grid's bandwidth apart, of windows of OFDM
+    symbols: without the sidelobes that a filter has to take from these. PAPR: that 1 %
+    of OFDM symbols exceed. Output back-off: of the mean output below the largest.
     What there is not, is left out.
     """
     hardware, grid = scenario.hardware, scenario.grid
@@ -51,8 +52,8 @@ def _waveform(transmitter, grid, points) -> dict[str, float]:
         "output back-off": _db(largest**2 / mean),
     }
     if wave.oversampling >= 3:  # fewer samples do not hold the neighbours
-        line = wave.continuous(sent).numpy()
-        found["ACLR"] = aclr_db(line, 1 / wave.oversampling, width)
+        spectra = sent.numpy().reshape(flat.shape)
+        found["ACLR"] = aclr_db(spectra, 1 / wave.oversampling, width)
     return found
 
 

@@ -41,10 +41,3 @@ class Waveform:
         """The inverse of `samples`; what lies outside the grid's bandwidth is lost."""
         x = tf.signal.fftshift(tf.signal.fft(samples / self._scale), axes=-1)
         return x[..., self._first : self._first + self.grid.fft_size]
-
-    def continuous(self, samples):
-        """Windows with their cyclic prefixes, one after the other: [..., samples]."""
-        prefix = self.grid.cyclic_prefix * self.oversampling
-        whole = tf.concat([samples[..., self._size - prefix :], samples], axis=-1)
-        shape = tf.concat([tf.shape(whole)[:-2], [-1]], 0)
-        return tf.reshape(whole, shape)

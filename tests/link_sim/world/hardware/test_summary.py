@@ -11,7 +11,8 @@ GRID = "grid={fft_size=64, symbols=4, pilot_symbols=[1]}"
 
 
 def test_a_deeper_back_off_is_cleaner_and_weaker():
-    settings = GRID, "hardware.amplifier=rapp"
+    sweep = "sweep={axis='hardware.back_off_db', points=[0, 8], ebno_db=2}"
+    settings = GRID, "hardware.amplifier=rapp", sweep
     scenario = load_scenario("hardware", settings)
     loud, quiet = (describe(scenario.at(back_off)) for back_off in (0, 8))
     for name in ("EVM sent", "output back-off", "ACLR"):
@@ -30,7 +31,7 @@ def test_the_floor_of_kappa_is_kappa():
 
 
 def test_the_command_shows_a_row_a_point():
-    sweep = "sweep.points=[0, 3]"
+    sweep = "sweep={axis='hardware.back_off_db', points=[0, 3], ebno_db=2}"
     arguments = ["hardware", "hardware", "--set", GRID, "--set", sweep, "--json"]
     ended = CliRunner().invoke(cli.app, arguments)
     rows = json.loads(ended.stdout.splitlines()[-1])
