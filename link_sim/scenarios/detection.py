@@ -12,12 +12,12 @@ class Mimo(Section):
     """What is sent over what.
 
     antennas: at the receiver. load: streams per antenna. bits_per_symbol: 2 (QPSK), 4,
-    6, 8. correlation: rho, of receive antennas i and j it is rho^|i - j|.
+    6, 8, 10. correlation: rho, of receive antennas i and j it is rho^|i - j|.
     """
 
     antennas: Annotated[int, Field(ge=1, le=1024)] = 32
     load: Annotated[float, Field(gt=0, le=4)] = 0.75
-    bits_per_symbol: Literal[2, 4, 6, 8] = 4
+    bits_per_symbol: Literal[2, 4, 6, 8, 10] = 4
     correlation: Annotated[float, Field(ge=0, lt=1)] = 0.0
 
     @property

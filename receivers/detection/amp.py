@@ -23,7 +23,7 @@ class AMPDetector(MIMODetector):
 
     Parameters
     ----------
-    num_bits_per_symbol : 2, 4, 6 or 8
+    num_bits_per_symbol : 2, 4, 6, 8 or 10
     num_iter : int
     keep : share of the former messages that is kept, from 0 to below 1
 

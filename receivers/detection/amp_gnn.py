@@ -22,7 +22,7 @@ class GraphAMPDetector(MIMODetector):
 
     Parameters
     ----------
-    num_bits_per_symbol : 2, 4, 6 or 8
+    num_bits_per_symbol : 2, 4, 6, 8 or 10
     network : GraphAMP, trained for the levels of these symbols; its weights serve any
         number of streams and antennas
 

@@ -26,7 +26,7 @@ class EPDetector(MIMODetector):
 
     Parameters
     ----------
-    num_bits_per_symbol : 2, 4, 6 or 8
+    num_bits_per_symbol : 2, 4, 6, 8 or 10
     num_iter : int
     step : share of the new factors that is taken, 0 to 1
 

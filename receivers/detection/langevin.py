@@ -26,7 +26,7 @@ class LangevinDetector(MIMODetector):
 
     Parameters
     ----------
-    num_bits_per_symbol : 2, 4, 6 or 8
+    num_bits_per_symbol : 2, 4, 6, 8 or 10
     num_sigmas, num_steps : noise levels, and steps at each
     num_walks : for each vector
     seed : of the walks, which are the same for all vectors

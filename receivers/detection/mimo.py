@@ -17,7 +17,7 @@ class MIMODetector(ReceiverLayer):
 
     Parameters
     ----------
-    num_bits_per_symbol : 2, 4, 6 or 8, of square QAM
+    num_bits_per_symbol : 2, 4, 6, 8 or 10, of square QAM
 
     Input
     -----

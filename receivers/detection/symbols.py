@@ -13,12 +13,12 @@ def pam(num_bits_per_symbol: int) -> tuple[np.ndarray, np.ndarray]:
     """Levels of one axis of square QAM, ascending, and the bits that choose them.
 
     Returns float32 [levels] and int [levels, num_bits_per_symbol / 2]. Raises
-    `ValueError` for what is no square QAM of at most 8 bits.
+    `ValueError` for what is no square QAM of at most 10 bits.
     """
-    if num_bits_per_symbol not in (2, 4, 6, 8):
+    if num_bits_per_symbol not in (2, 4, 6, 8, 10):
         raise ValueError(
             f"num_bits_per_symbol = {num_bits_per_symbol} is no square QAM that this "
-            "detector knows: use 2, 4, 6 or 8"
+            "detector knows: use 2, 4, 6, 8 or 10"
         )
     points = Constellation("qam", num_bits_per_symbol).points.numpy()
     shifts = np.arange(num_bits_per_symbol)[::-1]
