@@ -94,11 +94,14 @@ def _lmmse(y, pilots, no, covariances):
     for c in covariances:
         cross, inner = seen(c)
         least = ROUNDING * np.trace(inner).real / size
-        noise = max(no, least) * np.eye(size, dtype=inner.dtype)
+        assumed = max(no, least)
+        noise = assumed * np.eye(size, dtype=inner.dtype)
         factor = cho_factor(inner + noise, lower=True)
         weights = cho_solve(factor, y.reshape(-1))
         means.append(cross @ weights)
-        explained = np.trace(cho_solve(factor, cross.conj().T @ cross)).real
+        gains = cho_solve(factor, cross.conj().T)
+        explained = np.vdot(cross.conj().T, gains).real
+        explained += (assumed - no) * np.sum(np.abs(gains) ** 2)  # that is not there
         variances.append((np.trace(c).real - explained) / len(c))
         logdet = 2 * np.sum(np.log(np.diag(factor[0]).real))
         likelihoods.append(-np.vdot(y.reshape(-1), weights).real - logdet)

@@ -71,6 +71,16 @@ def test_white_prior_gives_the_exact_estimate(name):
         assert float(ops.mean(err_var)) == pytest.approx(expected, rel=0.07)
 
 
+@pytest.mark.parametrize("db", [40, 60, 80, 100])
+def test_lmmse_states_its_error_where_it_assumes_more_noise(db):
+    h, y, pilots, no = observe(0.5, 10 ** (-db / 10))
+    h_hat, err_var = mimo_baselines.lmmse(y, pilots, no, [C])
+    assert np.mean(np.abs(h_hat - h) ** 2) == pytest.approx(np.mean(err_var), rel=0.2)
+    h, y, pilots, no = observe(1, 10 ** (-db / 10))
+    h_hat, err_var = mimo_baselines.lmmse(y, pilots, no, [C])
+    assert np.mean(np.abs(h_hat - h) ** 2) == pytest.approx(np.mean(err_var), rel=0.2)
+
+
 def test_mixture_baseline_is_bayes_rule():
     """Two components in one dimension of antenna, against numerical integration."""
     covariances = [np.array([[0.2]]), np.array([[3.0]])]
