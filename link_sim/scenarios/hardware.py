@@ -1,6 +1,6 @@
 """The section `hardware`: imperfections of transmitter and receiver, with units."""
 
-from typing import Annotated, Literal
+from typing import Annotated, Literal, Self
 
 from pydantic import Field, model_validator
 
@@ -55,7 +55,7 @@ class Hardware(Section):
     kappa_receive: Variance = 0.0
 
     @model_validator(mode="after")
-    def check(self):
+    def check(self) -> Self:
         if self.amplifier is None and (self.back_off_db or self.predistortion):
             raise ValueError(
                 "back_off_db and predistortion belong to an amplifier: set "

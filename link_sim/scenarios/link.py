@@ -96,7 +96,7 @@ class LinkScenario(OfdmScenario):
                 "the precoder: use ebno_db"
             )
 
-    def refuse_precoding(self):
+    def refuse_precoding(self) -> None:
         """Raises `ValueError` where antennas do not send one stream each."""
         if self.antennas.transmit != self.antennas.streams:
             raise ValueError(
