@@ -56,7 +56,7 @@ def test_responses_are_seen_over_their_whole_band(tmp_path):
     [
         (1, {"examples": 9}, "has 9 examples: supply 10"),
         (3, {}, "do not split into 3 polarisations"),
-        (1, {"latest": 7e-6}, "paths 7e-06 s after the first"),
+        (1, {"latest": 1.4e-5}, "paths 1.4e-05 s after the first"),
     ],
 )
 def test_a_file_that_does_not_serve_is_refused(tmp_path, polarisations, options, words):
