@@ -40,7 +40,7 @@ class CodeBlocks:
         count = tf.size(blocks)
         size = tf.where(count > SMALL_CHUNK, CHUNK, SMALL_CHUNK)
         size = tf.minimum(size, tf.shape(llr)[0])
-        chunks = -(-count // size)
+        chunks = tf.maximum(-(-count // size), 1)  # one even where none is left
         filled = tf.pad(blocks, [[0, chunks * size - count]])
         state = llr, messages, apriori
 
