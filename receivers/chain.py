@@ -15,7 +15,6 @@ from sionna.phy.ofdm import RemoveNulledSubcarriers
 from link_sim.receivers.catalog import SLOTS, STEPS
 from link_sim.receivers.context import LinkContext
 from link_sim.receivers.decoding.ldpc import LDPCDecoder
-from link_sim.receivers.detection.hardware import HardwareDetector
 from link_sim.receivers.detection.linear import LinearDetector
 from link_sim.receivers.entries import parse_block
 from link_sim.receivers.images.bits import image_from_bits
@@ -49,9 +48,9 @@ class Reception(NamedTuple):
 class Receiver(ReceiverLayer):
     """Estimator, detector, decoder and restorer in a row.
 
-    Each block may be one of Sionna's or any layer called like it. A decoder whose
-    `call` has an argument `frame`, and a restorer whose `call` has one `noise`, get
-    them; see `link_sim.receivers.requests`.
+    Each block may be one of Sionna's or any layer called like it. A detector or decoder
+    whose `call` has an argument `frame`, and a restorer whose `call` has one `noise`,
+    get them; see `link_sim.receivers.requests`.
 
     Parameters
     ----------
@@ -116,10 +115,8 @@ class Receiver(ReceiverLayer):
 
     def detect(self, y, h_hat, err_var, no, frame=0):
         """LLRs of the codewords."""
-        if isinstance(self.detector, HardwareDetector):
-            llr = self.detector(y, h_hat, err_var, no, frame)
-        else:
-            llr = self.detector(y, h_hat, err_var, no)
+        asked = requested(self.detector, frame=frame)
+        llr = self.detector(y, h_hat, err_var, no, **asked)
         return self.transmitter.demodulate(llr, frame)
 
     def decode(self, llr, frame=0):
