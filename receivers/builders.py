@@ -121,6 +121,11 @@ def mimo_amp_gnn(symbols: SymbolContext, preset: str):
 
 
 def _on_grid(detector, link: LinkContext, **options):
+    if link.constellation is not None:
+        raise ValueError(
+            "this detector knows QAM alone: leave constellation out, or use the "
+            "detector linear, each block once"
+        )
     return GridDetector(link.resource_grid, detector(link, **options))
 
 
@@ -153,7 +158,7 @@ def idd(link: LinkContext, _, detector, decoder, **options):
             "idd and joint expect white noise: leave interferers out, or the loop"
         )
     if isinstance(detector, LinearDetector):
-        detector = GridDetector(link.resource_grid, mimo_linear(link))
+        detector = _on_grid(mimo_linear, link)
     if not isinstance(detector, GridDetector):
         raise ValueError(
             "idd and joint need a detector that takes a priori LLRs: use linear, ep, "
@@ -170,6 +175,11 @@ def joint(link: LinkContext, estimator, detector, decoder, **options):
         raise ValueError(
             "joint estimates the channel by what is known of it before: use score or "
             "lmmse, or idd in its place"
+        )
+    if isinstance(estimator, ScoreChannelEstimator) and not estimator.shared:
+        raise ValueError(
+            "score+joint serves streams that share their spectra and the lattice of "
+            "their pilots: use one user, score+idd, or lmmse+joint"
         )
     return idd(link, None, detector, decoder, estimator=estimator, **options)
 

@@ -132,7 +132,13 @@ class Link(TrainableLink):
         if self.scenario.direction == "uplink":
             return
         for name in names:
-            detector = parse_receiver(name)[1]
+            _, detector, *_, loop = parse_receiver(name)
+            if loop != "once":
+                raise ScenarioError(
+                    f"the receiver '{name}' takes turns over streams that no user of "
+                    f"the downlink hears alone: leave {loop} out, or use direction = "
+                    "'uplink'"
+                )
             if detector not in ("linear", "sionna-linear"):
                 raise ScenarioError(
                     f"the receiver '{name}' of a user of one antenna cannot tell "

@@ -110,6 +110,11 @@ class ScoreChannelEstimator(ReceiverLayer):
         """Largest delay [s] that the estimate can follow, of paths beside the first."""
         return min(float(windows.delays[-1]) for *_, windows in self._observed)
 
+    @property
+    def shared(self) -> bool:
+        """Whether the streams share their spectra and the lattice of their pilots."""
+        return len(self._observed) == self.spectra == 1
+
     @classmethod
     def from_preset(cls, name: str, resource_grid, **kwargs):
         """The estimator with the shipped weights `name`, or those in an `.npz` file."""
@@ -150,14 +155,8 @@ class ScoreChannelEstimator(ReceiverLayer):
     def prior(self, y, no) -> FieldPrior:
         """The prior of the channels whose spectra these pilots tell.
 
-        y, no : as in a call, of one receiver. Raises `ValueError` for streams with
-        spectra of their own, or with pilots on lattices that differ.
+        y, no : as in a call, of one receiver; the streams must be `shared`.
         """
-        if len(self._observed) > 1 or self.spectra > 1:
-            raise ValueError(
-                "symbols help to estimate channels if all streams share their spectra "
-                "and the lattice of their pilots: use one user, and pilots alike"
-            )
         (times, _, windows), grid = self._observed[0], self.resource_grid
         x, sigma, scale, _ = self._fields(*self._used(y, no), times, windows)
         array = self._array(x)

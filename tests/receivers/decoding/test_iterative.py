@@ -3,6 +3,7 @@ import pytest
 import tensorflow as tf
 
 from link_sim.receivers.chain import build_receivers
+from link_sim.receivers.detection.constellation import TrainableConstellation
 from link_sim.scenarios.loading import load_scenario
 from link_sim.world.transmitter import Transmitter
 
@@ -33,3 +34,17 @@ def test_what_cannot_work_in_turns_is_refused(name, remedy):
     sender = Transmitter(load_scenario("image-awgn"), (4, 4, 1))
     with pytest.raises(ValueError, match=remedy):
         build_receivers([name], sender)
+
+
+def test_users_with_spectra_of_their_own_are_not_told_by_symbols():
+    sender = Transmitter(load_scenario("link-users"), (28, 28, 1))
+    with pytest.raises(ValueError, match="use one user"):
+        build_receivers(["score+joint"], sender)
+
+
+def test_a_learned_constellation_is_refused():
+    scenario, points = load_scenario("image-awgn"), TrainableConstellation(6)
+    sender = Transmitter(scenario, (4, 4, 1), constellation=points)
+    for name in ("perfect-csi+ep", "perfect-csi+idd"):
+        with pytest.raises(ValueError, match="QAM alone"):
+            build_receivers([name], sender)
