@@ -68,6 +68,7 @@ def test_what_cannot_be_is_answered_in_one_sentence(overrides, said):
         ("antennas.precoder=nc-published", "ls", "weights"),
         ("antennas.precoder=zf", "ls+ep", "'ls\\+ep' of a user of one antenna"),
         ("antennas.precoder=zf", "lmmse", "lmmse does not know channels behind"),
+        ("antennas.precoder=zf", "ls+idd", "leave idd out"),
     ],
 )
 def test_blocks_that_do_not_suit_are_answered_in_one_sentence(override, receiver, said):
