@@ -40,6 +40,7 @@ CLASSES = {
     "link_sim.receivers.detection.equalization": ("LMMSEEqualizer",),
     "link_sim.receivers.detection.expectation_propagation": ("EPDetector",),
     "link_sim.receivers.detection.grid": ("GridDetector",),
+    "link_sim.receivers.detection.hardware": ("HardwareDetector",),
     "link_sim.receivers.detection.langevin": ("LangevinDetector",),
     "link_sim.receivers.detection.linear": ("LinearDetector",),
     "link_sim.receivers.detection.sionna": (

@@ -34,7 +34,10 @@ from link_sim.world import ensembles
 
 pytestmark = [pytest.mark.slow, pytest.mark.usefixtures("eager")]
 
-ORDER = "lpips channels train run merge show list bench --version --install-completion"
+ORDER = (
+    "lpips channels train run merge show list bench hardware --version "
+    "--install-completion"
+)
 NAMED = {("merge",), ("lpips", "convert"), ("show",), ("train",)}
 """Commands that a text names without what they need."""
 PLACES = {"DIR": "results/smoke", "RECEIVER": "ls", "FILE": "measured.npz"}
