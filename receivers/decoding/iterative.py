@@ -16,7 +16,7 @@ from link_sim.receivers.layer import ReceiverLayer
 
 CODE, SOURCE = (10,), (8, 8)
 """Iterations of belief propagation of each part of a round, by the code alone, and with
-the source after each part but the last."""
+the source before each part."""
 CERTAIN = 20.0
 """LLRs of the bits of blocks whose CRC holds."""
 
