@@ -4,6 +4,7 @@ A frame (one channel realisation) is the unit: bits and blocks inside it are not
 independent. `q` is the sum over frames of a frame's value, `q_sq` that of its square.
 """
 
+from collections.abc import Callable
 from typing import Any
 
 import numpy as np
@@ -17,7 +18,9 @@ MS_SSIM_POWERS = [0.0448, 0.2856, 0.3001, 0.2363, 0.1333]
 """Exponents of the five scales."""
 
 
-def image_counts(b, image, reception, users: int = 1) -> dict[str, tf.Tensor]:
+def image_counts(
+    b: tf.Tensor, image: tf.Tensor, reception: Any, users: int = 1
+) -> dict[str, tf.Tensor]:
     """Counts of bits, blocks and images of one receiver (names as in `Transmitter`).
 
     They are NaN where LLRs or decisions are. Of several users, each with as many images
@@ -40,7 +43,9 @@ def image_counts(b, image, reception, users: int = 1) -> dict[str, tf.Tensor]:
     }
 
 
-def _user_counts(wrong, block_wrong, users: int) -> dict[str, tf.Tensor]:
+def _user_counts(
+    wrong: tf.Tensor, block_wrong: tf.Tensor, users: int
+) -> dict[str, tf.Tensor]:
     """Of wrong bits [frame, image, block, k] and blocks [frame, image, block]."""
     bits, blocks = tf.size(wrong) // users, tf.size(block_wrong) // users
     per_image = tf.reduce_sum(wrong, [2, 3]), tf.reduce_sum(block_wrong, 2)
@@ -55,7 +60,7 @@ def _user_counts(wrong, block_wrong, users: int) -> dict[str, tf.Tensor]:
     return counts
 
 
-def picture_counts(image, image_hat) -> dict[str, tf.Tensor]:
+def picture_counts(image: tf.Tensor, image_hat: tf.Tensor) -> dict[str, tf.Tensor]:
     """Counts of pixel errors, [frame, image, height, width, channels] in [0, 1]."""
     error = tf.cast(tf.square(image_hat - image), tf.float64)
     error = tf.reduce_mean(error, axis=[2, 3, 4])  # [frame, image]
@@ -71,7 +76,9 @@ def picture_counts(image, image_hat) -> dict[str, tf.Tensor]:
     return counts
 
 
-def detection_counts(wrong, llr, b) -> dict[str, tf.Tensor]:
+def detection_counts(
+    wrong: tf.Tensor, llr: tf.Tensor, b: tf.Tensor
+) -> dict[str, tf.Tensor]:
     """Counts of uncoded symbols and of their soft bits; a frame is a vector.
 
     `information_…` is 1 - E log2(1 + exp(-s l)) for the LLRs l of the bits sent, scaled
@@ -105,7 +112,7 @@ def detection_counts(wrong, llr, b) -> dict[str, tf.Tensor]:
     return counts
 
 
-def multiscale_counts(image, image_hat) -> dict[str, tf.Tensor]:
+def multiscale_counts(image: tf.Tensor, image_hat: tf.Tensor) -> dict[str, tf.Tensor]:
     """Counts of MS-SSIM (Wang et al. 2003), window of 11 pixels, published exponents.
 
     Smaller images than the five scales need have the two that 22 pixels allow, with
@@ -120,21 +127,23 @@ def multiscale_counts(image, image_hat) -> dict[str, tf.Tensor]:
     return _sums("ms_ssim", tf.reduce_mean(tf.reshape(ssim, tf.shape(image)[:2]), 1))
 
 
-def distance_counts(distance) -> dict[str, tf.Tensor]:
+def distance_counts(distance: tf.Tensor) -> dict[str, tf.Tensor]:
     """Counts of LPIPS, [frame, image]."""
     return _sums("lpips", tf.reduce_mean(distance, axis=1))
 
 
-def failure_counts(lost) -> dict[str, tf.Tensor]:
+def failure_counts(lost: tf.Tensor) -> dict[str, tf.Tensor]:
     """Counts of blocks that were not decoded, bool [frame, image], a block an image."""
     per_frame = tf.reduce_sum(tf.cast(lost, tf.float64), axis=1)
     return {"blocks": tf.size(lost), **_sums("block_errors", per_frame)}
 
 
-def channel_counts(h, h_hat, grids_per_frame: int) -> dict[str, tf.Tensor]:
+def channel_counts(
+    h: tf.Tensor, h_hat: tf.Tensor, grids_per_frame: int
+) -> dict[str, tf.Tensor]:
     """Counts of the channel estimation error, NMSE = |h_hat - h|^2 / |h|^2."""
 
-    def energy(x):
+    def energy(x: tf.Tensor) -> tf.Tensor:
         x = tf.cast(tf.abs(x), tf.float64) ** 2
         return tf.reduce_sum(tf.reshape(x, [tf.shape(x)[0] // grids_per_frame, -1]), 1)
 
@@ -147,7 +156,9 @@ def channel_counts(h, h_hat, grids_per_frame: int) -> dict[str, tf.Tensor]:
     }
 
 
-def estimation_counts(h, h_hat, err_var) -> dict[str, Any]:
+def estimation_counts(
+    h: tf.Tensor, h_hat: tf.Tensor, err_var: tf.Tensor
+) -> dict[str, Any]:
     """The same of frames, and counts of squared error over the variance `err_var`."""
     h_hat = tf.cast(h_hat, h.dtype)
     error = tf.cast(tf.abs(h_hat - h), tf.float64) ** 2 / tf.cast(err_var, tf.float64)
@@ -159,7 +170,7 @@ def estimation_counts(h, h_hat, err_var) -> dict[str, Any]:
     }
 
 
-def rate_counts(rates) -> dict[str, tf.Tensor]:
+def rate_counts(rates: tf.Tensor) -> dict[str, tf.Tensor]:
     """Counts of the rates of users, [frame, users] in bit per channel use.
 
     Fairness is Jain's, (sum r)^2 / (users sum r^2) (Jain, Chiu and Hawe 1984).
@@ -175,7 +186,9 @@ def rate_counts(rates) -> dict[str, tf.Tensor]:
     }
 
 
-def class_counts(classifier, image, labels=None):
+def class_counts(
+    classifier: Callable, image: tf.Tensor, labels: tf.Tensor | None = None
+) -> Callable[[tf.Tensor], dict[str, tf.Tensor]]:
     """A function of `image_hat` that counts what a classifier makes of it.
 
     `class_flips` are images whose class is another than that of the image sent;
@@ -186,7 +199,7 @@ def class_counts(classifier, image, labels=None):
     sent = _logits(classifier, image)
     sent_sums = _moments("sent_logit", sent)
 
-    def counts(image_hat):
+    def counts(image_hat: tf.Tensor) -> dict[str, tf.Tensor]:
         found = _logits(classifier, image_hat)
         flips = tf.not_equal(tf.argmax(found, -1), tf.argmax(sent, -1))
         per_frame = tf.reduce_sum(tf.cast(flips, tf.float64), axis=1)
@@ -199,14 +212,14 @@ def class_counts(classifier, image, labels=None):
     return counts
 
 
-def _logits(classifier, image):
+def _logits(classifier: Callable, image: tf.Tensor) -> tf.Tensor:
     """[frame, image, class], float64."""
     logits = classifier(tf.reshape(image, [-1, *image.shape[2:]]))[0]
     shape = tf.concat([tf.shape(image)[:2], logits.shape[-1:]], 0)
     return tf.cast(tf.reshape(logits, shape), tf.float64)
 
 
-def _moments(name: str, x) -> dict[str, tf.Tensor]:
+def _moments(name: str, x: tf.Tensor) -> dict[str, tf.Tensor]:
     classes = x.shape[-1]
     x = tf.reshape(x, [-1, classes])
     first, second = tf.reduce_sum(x, axis=0), tf.matmul(x, x, transpose_a=True)
@@ -216,7 +229,7 @@ def _moments(name: str, x) -> dict[str, tf.Tensor]:
     }
 
 
-def _sums(name: str, per_frame) -> dict[str, tf.Tensor]:
+def _sums(name: str, per_frame: tf.Tensor) -> dict[str, tf.Tensor]:
     per_frame = tf.cast(per_frame, tf.float64)
     return {
         name: tf.reduce_sum(per_frame),
@@ -224,5 +237,5 @@ def _sums(name: str, per_frame) -> dict[str, tf.Tensor]:
     }
 
 
-def _log10(x):
+def _log10(x: tf.Tensor) -> tf.Tensor:
     return tf.math.log(x) / tf.math.log(tf.constant(10, x.dtype))

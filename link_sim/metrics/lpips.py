@@ -5,6 +5,8 @@ width, in, out], `conv{1..5}_bias` [out] and `lin{1..5}` [channels], of the pack
 `lpips` 0.1 and torchvision's AlexNet; `link-sim lpips convert` makes it of theirs.
 """
 
+from collections.abc import Iterator
+
 import numpy as np
 import tensorflow as tf
 
@@ -35,7 +37,7 @@ class LPIPS:
     def __init__(self, file: DataFile):
         self._weights = read(file)
 
-    def __call__(self, image, other):
+    def __call__(self, image: tf.Tensor, other: tf.Tensor) -> tf.Tensor:
         if min(image.shape[-3:-1]) < SMALLEST:
             raise ValueError(
                 f"LPIPS needs images of at least {SMALLEST} pixels, these have "
@@ -50,7 +52,7 @@ class LPIPS:
         )
         return tf.reshape(distance, shape)
 
-    def _features(self, image):
+    def _features(self, image: tf.Tensor) -> Iterator[tf.Tensor]:
         """Unit-length features of the five layers."""
         x = tf.broadcast_to(image, tf.concat([tf.shape(image)[:-1], [3]], 0))
         x = (2 * x - 1 - SHIFT) / SCALE

@@ -36,7 +36,7 @@ def paired_difference(
 def jackknife(batches: list[Counts], metric: str) -> Estimate | None:
     """A metric over batches, with the interval of the delete-one-batch jackknife."""
 
-    def value(sides):
+    def value(sides: list[Counts]) -> float | None:
         found = estimate(sides[0], metric)
         return None if found is None else found.value
 

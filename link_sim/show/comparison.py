@@ -11,6 +11,7 @@ from typing import Any, cast
 
 import matplotlib
 import pandas as pd
+from matplotlib.axes import Axes
 from rich.console import Console
 
 from link_sim.engine import comparison, count_lines, montecarlo, results, versions
@@ -80,13 +81,13 @@ class Comparison(comparison.Comparison):
         columns = pd.Index(points, name=axis_label(self.scenario.sweep.axis))
         return Table(cells, index, columns)
 
-    def plot(self, metric: str | None = None, ax=None):
+    def plot(self, metric: str | None = None, ax: Axes | None = None) -> Axes:
         """Curves of a metric with 95 % bands, in new axes if none are given."""
         metric = self._known(metric)
         with matplotlib.rc_context(plots.STYLE):
             return plots.plot_metric(ax or _axes(), self.rows(), metric)
 
-    def strip(self, number: int = 3, ax=None):
+    def strip(self, number: int = 3, ax: Axes | None = None) -> Axes:
         """Images as sent, and as each receiver recovers them at each point.
 
         Raises `ScenarioError` for experiments without images.
@@ -228,7 +229,9 @@ def _run_of(scenario: Scenario, opened: Callable | None) -> Callable:
     if opened is None:
         return partial(run_alone, partial(run_batch, scenario.to_toml()))
 
-    def run(point: float, batch: int, receivers: tuple[str, ...] = scenario.receivers):
+    def run(
+        point: float, batch: int, receivers: tuple[str, ...] = scenario.receivers
+    ) -> Any:
         return opened(receivers).batch(scenario.at(point), batch)
 
     return run
@@ -241,20 +244,25 @@ def _versions(scenario: Scenario, made: dict[str, Any]) -> dict:
     return today | {"weights": today.get("weights", {}) | hashes} if made else today
 
 
-def _hash(receiver) -> str:
+def _hash(receiver: Any) -> str:
     found = hashlib.sha256()
     for weight in receiver.get_weights():
         found.update(weight.tobytes())
     return found.hexdigest()
 
 
-def _shown(progress: bool | None, scenario, tallies, workers):
+def _shown(
+    progress: bool | None,
+    scenario: Scenario,
+    tallies: dict[float, montecarlo.Tally],
+    workers: int,
+) -> Progress | nullcontext:
     console = Console(highlight=False, markup=False)
     wanted = console.is_terminal or console.is_jupyter if progress is None else progress
     return Progress(console, scenario, tallies, workers) if wanted else nullcontext()
 
 
-def _axes():
+def _axes() -> Axes:
     from matplotlib import pyplot
 
     return pyplot.subplots(figsize=(1.6 * plots.COLUMN, 1.1 * plots.COLUMN))[1]

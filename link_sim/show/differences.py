@@ -5,10 +5,11 @@ import math
 from link_sim.engine.montecarlo import Tally
 from link_sim.metrics.pairs import paired_difference
 from link_sim.metrics.rates import METRICS
+from link_sim.scenarios.base import Scenario
 
 
 def difference_rows(
-    scenario, tallies: dict[float, Tally], reference: str
+    scenario: Scenario, tallies: dict[float, Tally], reference: str
 ) -> list[dict]:
     """One row for each receiver, metric and point: receiver minus `reference`.
 

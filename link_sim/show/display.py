@@ -14,6 +14,7 @@ from rich.text import Text
 from link_sim.engine.montecarlo import Tally
 from link_sim.metrics.rates import METRICS
 from link_sim.scenarios.axes import axis_label, point_value
+from link_sim.scenarios.base import Scenario
 
 GAP = 2  # blanks between columns
 
@@ -21,7 +22,7 @@ Column = tuple[str, Sequence[str]]  # its heading and its cells
 
 
 def final_table(
-    scenario,
+    scenario: Scenario,
     rows: Iterable[dict],
     tallies: dict[float, Tally],
     width: int = 80,
@@ -50,7 +51,7 @@ def tables(
 
 
 def difference_table(
-    scenario, rows: Iterable[dict], reference: str, width: int = 80
+    scenario: Scenario, rows: Iterable[dict], reference: str, width: int = 80
 ) -> Group:
     """Tables of `differences.difference_rows`: values and half their 95 % intervals."""
     heading = f"{scenario.name}: receiver minus {reference}, on the same batches"
@@ -65,7 +66,7 @@ def _points(rows: Iterable[dict]) -> list[float]:
 
 def _tables(
     rows: list[dict], points: list[float], width: int, write: Callable, what: str = ""
-):
+) -> Iterator[RenderableType]:
     """Of each main metric a title and its table, in parts that fit the width."""
     found = {(r["receiver"], r["point"], r["metric"]): r for r in rows}
     names = list(dict.fromkeys(row["receiver"] for row in rows))
@@ -133,7 +134,7 @@ def point_name(axis: str, point: float) -> str:
     return f"{axis_label(axis)} = {point_value(axis, point)}"
 
 
-def left_out(scenario, tallies: dict[float, Tally]) -> Iterator[str]:
+def left_out(scenario: Scenario, tallies: dict[float, Tally]) -> Iterator[str]:
     """Sentences on the receivers and the batches that are not shown, and why."""
     for point, tally in tallies.items():
         where = point_name(scenario.sweep.axis, point)
@@ -239,7 +240,9 @@ def difference(row: dict | None) -> str:
     return f"{sign}{texts[0]} ±{texts[1]}{ending}"
 
 
-def _common_power(metric: str, values, largest: float | None) -> tuple[list, str]:
+def _common_power(
+    metric: str, values: Iterable[float | None], largest: float | None
+) -> tuple[list, str]:
     """Values as text, in units of a power of ten, and that power where it is not 1."""
     form, power, ending = METRICS[metric].form or ".3f", 0, ""
     if METRICS[metric].form is None and largest is not None and 0 < largest < 0.01:

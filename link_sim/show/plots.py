@@ -73,7 +73,9 @@ def plot_metric(ax: Axes, rows: Iterable[dict], metric: str) -> Axes:
     return ax
 
 
-def plot_difference(ax: Axes, rows: Iterable[dict], metric: str, reference: str):
+def plot_difference(
+    ax: Axes, rows: Iterable[dict], metric: str, reference: str
+) -> Axes:
     """Receivers minus the reference, from `differences.difference_rows`, 95 % bars."""
     rows = list(rows)
     own = [row for row in rows if row["metric"] == metric and row["value"] is not None]

@@ -3,6 +3,7 @@
 import math
 import statistics
 import time
+from typing import Self
 
 from rich.console import Console, Group
 from rich.live import Live
@@ -12,6 +13,7 @@ from rich.text import Text
 from link_sim.engine.montecarlo import Line, Tally
 from link_sim.metrics.rates import METRICS, estimate
 from link_sim.scenarios.axes import axis_label, point_value
+from link_sim.scenarios.base import Scenario
 from link_sim.show.display import grid, value_text
 
 
@@ -19,7 +21,11 @@ class Progress:
     """Follows a sweep: a live table where it can move, else a line a batch."""
 
     def __init__(
-        self, console: Console, scenario, tallies: dict[float, Tally], workers: int
+        self,
+        console: Console,
+        scenario: Scenario,
+        tallies: dict[float, Tally],
+        workers: int,
     ):
         self._console, self._scenario, self._tallies = console, scenario, tallies
         self._workers = max(1, workers)
@@ -30,14 +36,14 @@ class Progress:
         self._moves = console.is_terminal or console.is_jupyter
         self._live = Live(self, console=console, transient=True)
 
-    def __enter__(self):
+    def __enter__(self) -> Self:
         if self._moves:
             self._live.start()
         else:
             self._console.print(f"{self._scenario.name}: {self._doing}")
         return self
 
-    def __exit__(self, *_):
+    def __exit__(self, *_: object) -> None:
         self._live.stop()
 
     def show(self, line: Line) -> None:

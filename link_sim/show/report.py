@@ -10,17 +10,19 @@ from pathlib import Path
 
 import jinja2
 import matplotlib
+from matplotlib.figure import Figure
 
 from link_sim.engine import results, versions
 from link_sim.engine.montecarlo import Tally
 from link_sim.metrics.rates import METRICS
+from link_sim.scenarios.base import Scenario
 from link_sim.show import display, plots
 from link_sim.show.interactive import interactive
 
 TEMPLATE = Path(__file__).with_name("report.html")
 
 
-def write_report(folder: Path, scenario, tallies: dict[float, Tally]) -> Path:
+def write_report(folder: Path, scenario: Scenario, tallies: dict[float, Tally]) -> Path:
     """Writes report.html into a results folder and returns its path."""
     rows = results.rows(scenario, tallies)
     measured = {row["metric"] for row in rows}
@@ -43,7 +45,7 @@ def write_report(folder: Path, scenario, tallies: dict[float, Tally]) -> Path:
     return path
 
 
-def _point(scenario, rows: list[dict], point: float, tally: Tally) -> dict:
+def _point(scenario: Scenario, rows: list[dict], point: float, tally: Tally) -> dict:
     found = {(r["receiver"], r["metric"]): r for r in rows if r["point"] == point}
     keys = [(name, metric) for name in scenario.receivers for metric in METRICS]
     return {
@@ -58,7 +60,7 @@ def _template() -> jinja2.Template:
     return environment.from_string(TEMPLATE.read_text(encoding="utf-8"))
 
 
-def _svg(figure) -> str:
+def _svg(figure: Figure) -> str:
     """A figure as the address of an image, apart from the names of other figures."""
     file = io.BytesIO()
     with matplotlib.rc_context(plots.STYLE):
