@@ -6,6 +6,7 @@ import keras
 import numpy as np
 
 from link_sim.models.classifier import ImageClassifier
+from link_sim.receivers.images.bits import image_from_levels
 from link_sim.recipes.publishing import BATCH, DATA, digits, publish, train_in_cycles
 from link_sim.world.sources import (
     evaluation_digits,
@@ -24,8 +25,8 @@ def train_digits(folder: Path, steps: int = 4000, seed: int = 1) -> None:
     def batch(step: int, seed: int) -> tuple:
         rng = np.random.default_rng([seed, step])
         chosen = rng.integers(0, len(images), BATCH)
-        inputs = shifted(rng, images[chosen], 2).astype("float32") / 255
-        return (inputs,), labels[chosen], None
+        inputs = shifted(rng, images[chosen], 2)
+        return (image_from_levels(inputs),), labels[chosen], None
 
     held_out = evaluation_digits(), evaluation_labels()
     _train(folder, "digit-classifier", DATA, (64, 128), batch, held_out, steps, seed)
@@ -41,7 +42,7 @@ def train_pictures(folder: Path, steps: int = 4000, seed: int = 1) -> None:
         mirrored = rng.random((BATCH, 1, 1, 1)) < 0.5
         inputs = shifted(rng, images[chosen], 3)
         inputs = np.where(mirrored, inputs[:, :, ::-1], inputs)
-        return (inputs.astype("float32") / 255,), labels[chosen], None
+        return (image_from_levels(inputs),), labels[chosen], None
 
     name, widths, held_out = "cifar10-classifier", (64, 128, 256), evaluation_pictures()
     _train(folder, name, PICTURES, widths, batch, held_out, steps, seed)
@@ -84,5 +85,5 @@ def shifted(rng: np.random.Generator, images: np.ndarray, reach: int) -> np.ndar
 
 def classifier_accuracy(classifier, images: np.ndarray, labels: np.ndarray) -> float:
     """Share of 8-bit images that are classified right."""
-    logits, _ = classifier.predict(images / np.float32(255), 100, verbose=0)
+    logits, _ = classifier.predict(image_from_levels(images), 100, verbose=0)
     return float(np.mean(logits.argmax(-1) == labels))

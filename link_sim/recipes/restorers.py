@@ -12,6 +12,7 @@ from link_sim.models.conditional_chain import ConditionalChain
 from link_sim.models.pixel_denoiser import PixelDenoiser
 from link_sim.models.training import low_discrepancy
 from link_sim.models.unet import UNet
+from link_sim.receivers.images.bits import image_from_levels
 from link_sim.receivers.images.restoration import ConditionalDDPM, condition_planes
 from link_sim.recipes.bit_noise import (
     flipped_bits,
@@ -129,12 +130,13 @@ def restoration_quality(name: str, number: int = 5000) -> dict:
     these error rates, if the restorer believes LLRs.
     """
     images = evaluation_digits()[:number]
+    sent = np.asarray(image_from_levels(images))
     soft = pretrained.read_card(name)["restorer"]["soft"]
     quality = {"digits": len(images)}
     for kind in ("hard", "soft") if soft else ("hard",):
         restorer = ConditionalDDPM.from_preset(name, soft=kind == "soft")
         for rate, restored in restored_at(restorer, images, (0.2, 0.1, 0.05, 0.01)):
-            error = np.mean((restored - images / 255.0) ** 2, dtype="float64")
+            error = np.mean((restored - sent) ** 2, dtype="float64")
             key = f"{kind}_psnr_db_at_bit_error_rate_{rate}"
             quality[key] = round(float(-10 * np.log10(error)), 2)
     return quality

@@ -7,6 +7,7 @@ import numpy as np
 from keras import ops
 
 from link_sim.models.training import low_discrepancy
+from link_sim.receivers.images.bits import image_from_levels
 from link_sim.receivers.semantic import (
     SIGMA_INFINITE,
     assign_places,
@@ -105,7 +106,7 @@ def semantic_batch(
     precision = (1 + 100 * channel.bits / np.prod(shape)) / sigma_data**2
     weight = precision + 1 / sigma[:, 0, 0, 0, 0] ** 2
     inputs = (
-        picked.astype("float32") / 255,
+        np.asarray(image_from_levels(picked)),
         x,
         np.broadcast_to(sigma, (frames, users, 1, 1, 1)),
         _parts(channel.coupling),

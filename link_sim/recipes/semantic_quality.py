@@ -5,6 +5,7 @@ from collections.abc import Callable
 import numpy as np
 from keras import ops
 
+from link_sim.receivers.images.bits import image_from_levels
 from link_sim.receivers.semantic import num_symbols
 
 IMAGES, SNR_DB = 1000, 7.0
@@ -36,7 +37,7 @@ def decoder_quality(encoder, decoder, images: np.ndarray, users: int) -> list[tu
     quality = []
     for ratio in (1 / 48, 1 / 24, 1 / 12, 1 / 6):
         k, errors = num_symbols(ratio, decoder.image_shape, users), []
-        for sent in np.split(images / np.float32(255), 10):
+        for sent in np.split(np.asarray(image_from_levels(images)), 10):
             x = np.asarray(encoder(sent, k, no))
             parts = np.sqrt(no / 2) * rng.standard_normal((2, len(x), 1, k), "float32")
             x_hat = x.sum(axis=1, keepdims=True) + parts[0] + 1j * parts[1]
