@@ -13,6 +13,15 @@ test-slow: .venv/installed  ## run the tests of trained quality and long checks
 
 test-all: test test-slow    ## run all tests
 
+test-torch: .venv/installed .torch/installed  ## run blocks under PyTorch and Sionna 2
+	LINK_SIM_TORCH=$(CURDIR)/.torch/bin/python $(BIN)/python -m pytest tests/backends
+
+.torch/installed: pyproject.toml tests/backends/requirements.txt
+	$(PYTHON) -m venv .torch
+	.torch/bin/pip install --quiet -r tests/backends/requirements.txt
+	.torch/bin/pip install --quiet --no-deps -e .
+	touch $@
+
 torture: .venv/installed    ## disturb runs, kill workers, feed bad input
 	$(BIN)/python tests/torture/faults.py kill --times 100
 	$(BIN)/python tests/torture/faults.py --times 10
@@ -41,7 +50,7 @@ notebooks: .venv/notebooks  ## execute the notebooks and keep what they show
 	$(BIN)/pip install --quiet -c constraints.txt -e ".[dev,cluster]"
 	touch $@
 
-clean:                      ## remove the environment
-	rm -rf .venv
+clean:                      ## remove the environments
+	rm -rf .venv .torch
 
-.PHONY: run test test-slow test-all torture lint docs notebooks clean
+.PHONY: run test test-slow test-all test-torch torture lint docs notebooks clean

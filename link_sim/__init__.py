@@ -7,6 +7,7 @@
 from importlib import import_module, metadata
 from typing import TYPE_CHECKING, Any
 
+from link_sim.receivers.backends import check_backend
 from link_sim.receivers.quiet import silence_tensorflow
 from link_sim.receivers.registration import register_once_keras_is_there
 
@@ -47,6 +48,8 @@ def __getattr__(name: str) -> Any:
     """Loads what is asked for, and TensorFlow only with what needs it."""
     if name == "__version__":
         return metadata.version("link-sim")
+    if name in ("Link", "compare"):
+        check_backend(name, _HOMES[name])
     if name in _HOMES:
         return getattr(import_module(f"link_sim.{_HOMES[name]}"), name)
     raise AttributeError(f"module 'link_sim' has no attribute '{name}'")

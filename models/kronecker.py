@@ -5,8 +5,9 @@ per element, [batch, snapshots, 1, 1]. All of it in double precision: a covarian
 few directions is singular to single precision long before the noise vanishes.
 """
 
-from dataclasses import dataclass
+from dataclasses import astuple, dataclass
 
+import keras
 import numpy as np
 from keras import ops
 
@@ -47,6 +48,11 @@ def response(matrix, start=None) -> Response:
     return Response(matrix, start.astype("float32")[None], found)
 
 
+def in_tensors(own: Response) -> Response:
+    """The same, of tensors: PyTorch does not calculate with arrays beside them."""
+    return Response(*keras.tree.map_structure(ops.convert_to_tensor, astuple(own)))
+
+
 def covariance(matrix, spectrum):
     """`F diag(p) F^H`: [batch, length, length], complex128."""
     return matrix * double(as_complex(spectrum))[:, None] @ adjoint(matrix)
@@ -55,7 +61,7 @@ def covariance(matrix, spectrum):
 def modes(covariance):
     """Eigenvalues and eigenvectors; no gradient flows through them."""
     values, vectors = ops.linalg.eigh(ops.stop_gradient(covariance))
-    return ops.maximum(ops.real(values), 0.0), vectors
+    return ops.relu(ops.real(values)), vectors
 
 
 def powers(modes, no):
@@ -168,5 +174,14 @@ def as_complex(x):
 
 
 def double(x):
-    """Numbers as complex128."""
-    return ops.cast(x, "complex128")
+    """Numbers as complex128.
+
+    Raises `ValueError` where JAX is not set to know them.
+    """
+    found = ops.cast(x, "complex128")
+    if keras.backend.standardize_dtype(found.dtype) != "complex128":
+        raise ValueError(
+            "covariances need double precision, which JAX leaves out unless asked: set "
+            "the environment variable JAX_ENABLE_X64=1"
+        )
+    return found

@@ -55,7 +55,7 @@ class PixelDenoiser(keras.layers.Layer):
         llr = ops.log((1 + known) / (1 - known))
         soft_bits = ops.tanh(((1 + gain) * llr + logit) / 2)
         shape = (*ops.shape(x), 8)
-        mean = ops.sum(ops.reshape(soft_bits, shape) * BIT_WEIGHTS, axis=-1)
+        mean = ops.matmul(ops.reshape(soft_bits, shape), BIT_WEIGHTS)
         share, c_out = (sigma / total) ** 2, sigma * self.sigma_data / total
         return (1 - share) * x + share * mean + c_out * residual
 

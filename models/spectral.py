@@ -81,7 +81,7 @@ class SpectralDenoiser(keras.layers.Layer):
 
     def call(self, x, sigma, responses=None, training=False):
         y, no = _field(x), _noise(x, sigma)
-        rounds = self._rounds(y, no, responses)
+        rounds = self._rounds(y, no, self._responses(responses))
         rounds = [_real(kronecker.wiener(*r[1:], y, no)) for r in rounds]
         return ops.stack(rounds, axis=1) if training else rounds[-1]
 
@@ -95,13 +95,13 @@ class SpectralDenoiser(keras.layers.Layer):
         mean square of the whitened observation (Birge 1932).
         """
         y, no = _field(x), _noise(x, sigma)
-        responses = [response(f) for f in responses or self.responses]
+        responses = self._responses(responses)
         spectra, _, modes = self._rounds(y, no, responses)[-1]
         wanted = [kronecker.double(f) for f in wanted]
         mean, variance, misfit = kronecker.conditional(
             wanted, spectra, responses, modes, y, no
         )
-        variance = EXCESS * ops.maximum(misfit, 1.0) * variance
+        variance = EXCESS * ops.clip(misfit, 1.0, np.inf) * variance
         return ops.cast(mean, "complex64"), ops.cast(variance, "float32")
 
     def spectra(self, x, sigma, responses=None):
@@ -109,6 +109,7 @@ class SpectralDenoiser(keras.layers.Layer):
 
         x, sigma, responses: As in a call.
         """
+        responses = self._responses(responses)
         return self._rounds(_field(x), _noise(x, sigma), responses)[-1][0]
 
     def get_config(self):
@@ -117,13 +118,16 @@ class SpectralDenoiser(keras.layers.Layer):
         config |= {"least_noise": self.least_noise}
         return {**super().get_config(), **config}
 
+    def _responses(self, responses) -> list[kronecker.Response]:
+        responses = responses or self.responses
+        return [kronecker.in_tensors(response(f)) for f in responses]
+
     def _rounds(self, y, no, responses) -> list:
         """Spectra, covariances and their modes of both axes, after each round."""
-        responses = [response(f) for f in responses or self.responses]
         sizes = [own.matrix.shape[-1] for own in responses]
-        spectra = [ops.convert_to_tensor(own.start) for own in responses]
+        spectra = [own.start for own in responses]
         modes, rounds = [own.modes for own in responses], []
-        seen = ops.maximum(no, self.least_noise)
+        seen = ops.clip(no, self.least_noise, np.inf)
         level = -ops.log(ops.mean(1 / seen[:, :, 0], axis=1))
         for first in range(0, 2 * self.rounds, 2):
             slopes = kronecker.slopes(responses, modes, y, no, seen)

@@ -3,6 +3,8 @@
 from importlib import import_module
 from typing import TYPE_CHECKING
 
+from link_sim.receivers.backends import check_backend
+
 if TYPE_CHECKING:
     from link_sim.receivers.chain import (
         Receiver,
@@ -170,6 +172,7 @@ __all__ = [
 def __getattr__(name: str):
     for module, names in _MODULES.items():
         if name in names:
+            check_backend(name, module)
             return getattr(import_module(f"{__name__}.{module}"), name)
     raise AttributeError(f"module '{__name__}' has no attribute '{name}'")
 

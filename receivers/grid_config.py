@@ -3,8 +3,6 @@
 import numpy as np
 from sionna.phy.ofdm import PilotPattern, ResourceGrid
 
-from link_sim.receivers.pilots import LearnedPattern
-
 OPTIONS = (
     "num_ofdm_symbols",
     "fft_size",
@@ -15,6 +13,11 @@ OPTIONS = (
     "num_guard_carriers",
     "dc_null",
 )
+
+
+def learns(pattern) -> bool:
+    """Whether pilots are weights: a `LearnedPattern` of `receivers.pilots`."""
+    return getattr(pattern, "learns", False)
 
 
 def grid_to_config(grid: ResourceGrid) -> dict:
@@ -36,7 +39,7 @@ def grid_from_config(config: dict) -> ResourceGrid:
 
 def in_single_precision(grid: ResourceGrid) -> ResourceGrid:
     """The same grid with pilots in single precision, whatever Sionna is set to."""
-    if isinstance(grid.pilot_pattern, LearnedPattern):
+    if learns(grid.pilot_pattern):
         return grid
     return grid_from_config(grid_to_config(grid))
 

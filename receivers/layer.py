@@ -3,7 +3,10 @@
 import re
 
 import keras
+import numpy as np
 from keras import ops
+
+from link_sim.receivers.backends import check_tensor
 
 SINGLE = {
     "float16": "float32",
@@ -54,6 +57,8 @@ class ReceiverLayer(keras.layers.Layer):
         return keras.name_scope(re.sub(r"[^A-Za-z0-9.-]", "-", self.name), caller=self)
 
     def __call__(self, *args, **kwargs):
+        for x in (*args, *kwargs.values()):
+            check_tensor(x, type(self).__name__, keras.config.backend())
         first = args[0] if args else next(iter(kwargs.values()), None)
         double = _dtype(first) in DOUBLE.values()
         args = [_cast(x, SINGLE) for x in args]
@@ -62,6 +67,16 @@ class ReceiverLayer(keras.layers.Layer):
         if not double:
             return found
         return keras.tree.map_structure(lambda x: _cast(x, DOUBLE), found)
+
+
+def values_of(x) -> np.ndarray | None:
+    """The values of a tensor; None for a symbol of Keras and inside graphs."""
+    if isinstance(x, keras.KerasTensor):
+        return None
+    try:
+        return ops.convert_to_numpy(x)
+    except (NotImplementedError, TypeError):  # of TensorFlow and PyTorch; of JAX
+        return None
 
 
 def _is_object(value) -> bool:

@@ -53,6 +53,8 @@ class TrainablePilots(ReceiverLayer):
 class LearnedPattern(PilotPattern):
     """A pilot pattern of Sionna with the values of `TrainablePilots`."""
 
+    learns = True
+
     def __init__(self, mask, layer: TrainablePilots):
         self._layer = layer
         super().__init__(mask, tf.stop_gradient(layer.values), precision="single")
@@ -64,12 +66,3 @@ class LearnedPattern(PilotPattern):
     @pilots.setter
     def pilots(self, values):
         self._pilots = values  # their number alone counts
-
-
-def refuse_learned(pattern: PilotPattern) -> None:
-    """Raises `ValueError` where what is built for fixed pilots gets such that learn."""
-    if isinstance(pattern, LearnedPattern):
-        raise ValueError(
-            "pilots that learn change after estimators like this have been built for "
-            "them: use ls, or an estimator that reads pilot_pattern.pilots when called"
-        )

@@ -1,5 +1,6 @@
 """Options that several commands have, and the terminal."""
 
+import os
 import sys
 from enum import StrEnum
 from typing import Annotated
@@ -36,7 +37,12 @@ def console() -> Console:
 
 
 def load_tensorflow(console: Console) -> None:
-    """Imports TensorFlow, and says so where that can be seen."""
+    """Imports TensorFlow, and says so where that can be seen.
+
+    Raises `ValueError` where Keras is set to run on something else.
+    """
+    if os.environ.get("KERAS_BACKEND", "tensorflow") != "tensorflow":
+        raise ValueError("links are simulated on TensorFlow: unset KERAS_BACKEND")
     with console.status("loading TensorFlow"):
         import tensorflow  # noqa: F401
 

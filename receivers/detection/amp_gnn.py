@@ -1,11 +1,12 @@
 """Learned message passing for MIMO detection."""
 
 import keras
-import tensorflow as tf
+import numpy as np
+from keras import ops
 
 from link_sim.models.pretrained import list_pretrained, load_model
 from link_sim.receivers.detection.mimo import MIMODetector
-from link_sim.receivers.detection.verification import residual
+from link_sim.receivers.detection.symbols import residual
 
 NAMES = {2: "qpsk", 4: "16-qam"}
 """Of the symbols of shipped weights, by their bits."""
@@ -57,12 +58,15 @@ class GraphAMPDetector(MIMODetector):
         return cls(num_bits_per_symbol, load_model([*known, preset][0]), **kwargs)
 
     def logits(self, y, h, noise, prior):
-        every = self.network(y, h, noise, prior)[:, ::-2][:, :STAGES]
+        every = self.network(y, h, noise, prior)
+        stages = np.arange(every.shape[1])[::-2][:STAGES]
+        every = ops.take(every, stages, axis=1)
         left = [
             residual(logits, y, h, noise, prior, self.levels)
-            for logits in tf.unstack(every, axis=1)
+            for logits in ops.unstack(every, axis=1)
         ]
-        return tf.gather(every, tf.argmin(tf.stack(left, 1), 1), batch_dims=1)
+        best = ops.argmin(ops.stack(left, 1), 1)[:, None, None, None]
+        return ops.take_along_axis(every, best, axis=1)[:, 0]
 
     def get_config(self):
         network = keras.saving.serialize_keras_object(self.network)

@@ -1,7 +1,7 @@
 """What detectors of symbols behind a channel matrix share."""
 
 import numpy as np
-import tensorflow as tf
+from keras import ops
 
 from link_sim.receivers.detection.symbols import bit_llr, level_logits, pam, real_form
 from link_sim.receivers.layer import ReceiverLayer
@@ -41,10 +41,11 @@ class MIMODetector(ReceiverLayer):
         self.num_bits_per_symbol = num_bits_per_symbol
 
     def call(self, y, h, s, prior=None):
-        factor = tf.linalg.cholesky(s)
-        both = tf.concat([y[..., None], h], -1)
-        both = tf.linalg.triangular_solve(factor, both)
-        return self.whitened(both[..., 0], both[..., 1:], prior)
+        factor = ops.linalg.cholesky(real_form(y, s)[1])
+        y, h = real_form(y, h)
+        both = ops.concatenate([y[..., None], h], -1)
+        both = ops.linalg.solve_triangular(factor, both, lower=True)
+        return bit_llr(self._logits(both[..., 0], both[..., 1:], prior), self.labels)
 
     def whitened(self, y, h, prior=None):
         """The same for noise of covariance I, as an OFDM grid leaves it at once."""
@@ -53,25 +54,28 @@ class MIMODetector(ReceiverLayer):
 
     def symbol_logits(self, y, h, prior=None):
         """Logits of the levels, real parts first: [..., 2 streams, levels]."""
-        shape, (antennas, streams) = tf.shape(h)[:-2], h.shape[-2:]
-        self.check(antennas, streams)
-        y, h = real_form(y, h)
-        y, h = tf.reshape(y, [-1, 2 * antennas]), tf.reshape(h, [-1, *h.shape[-2:]])
-        given = tf.math.is_finite(tf.reduce_sum(y, 1) + tf.reduce_sum(h, [1, 2]))
+        return self._logits(*real_form(y, h), prior)
+
+    def _logits(self, y, h, prior):
+        """The same of real problems [..., 2 antennas], [..., 2 antennas, 2 streams]."""
+        shape, (rows, columns) = ops.shape(h)[:-2], h.shape[-2:]
+        self.check(rows // 2, columns // 2)
+        y, h = ops.reshape(y, (-1, rows)), ops.reshape(h, (-1, rows, columns))
+        given = ops.isfinite(ops.sum(y, 1) + ops.sum(h, (1, 2)))
         # a matrix that holds no numbers cannot be factored, nor can one of zeros
-        y = tf.where(given[:, None], y, 0)
-        h = tf.where(given[:, None, None], h, 1)
-        power = tf.reduce_mean(tf.reduce_sum(h**2, 1), -1)
-        amplitude = tf.math.rsqrt(power)
+        y = ops.where(given[:, None], y, 0.0)
+        h = ops.where(given[:, None, None], h, 1.0)
+        power = ops.mean(ops.sum(h**2, 1), -1)
+        amplitude = ops.rsqrt(power)
         y, h = y * amplitude[:, None], h * amplitude[:, None, None]
-        size = [-1, 2 * streams, len(self.levels)]
+        size = [-1, columns, len(self.levels)]
         if prior is None:
-            known = tf.zeros([tf.shape(h)[0], *size[1:]])
+            known = ops.zeros((ops.shape(h)[0], *size[1:]))
         else:
-            known = tf.reshape(level_logits(prior, self.labels), size)
+            known = ops.reshape(level_logits(prior, self.labels), size)
         logits = self.logits(y, h, 0.5 / power, known)
-        logits = tf.where(given[:, None, None], logits, np.nan)
-        return tf.reshape(logits, tf.concat([shape, size[1:]], 0))
+        logits = ops.where(given[:, None, None], logits, np.nan)
+        return ops.reshape(logits, (*shape, *size[1:]))
 
     def check(self, antennas: int, streams: int) -> None:
         """Raises `ValueError` for more streams than it can tell apart."""

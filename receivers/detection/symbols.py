@@ -5,7 +5,7 @@ symbol choose its real part and odd bits its imaginary part (3GPP TS 38.211, sec
 """
 
 import numpy as np
-import tensorflow as tf
+from keras import ops
 from sionna.phy.mapping import Constellation
 
 
@@ -20,7 +20,7 @@ def pam(num_bits_per_symbol: int) -> tuple[np.ndarray, np.ndarray]:
             f"num_bits_per_symbol = {num_bits_per_symbol} is no square QAM that this "
             "detector knows: use 2, 4, 6, 8 or 10"
         )
-    points = Constellation("qam", num_bits_per_symbol).points.numpy()
+    points = np.asarray(Constellation("qam", num_bits_per_symbol).points)
     shifts = np.arange(num_bits_per_symbol)[::-1]
     labels = np.arange(len(points))[:, None] >> shifts & 1
     axis = np.flatnonzero(~labels[:, 1::2].any(axis=1))
@@ -30,10 +30,10 @@ def pam(num_bits_per_symbol: int) -> tuple[np.ndarray, np.ndarray]:
 
 def real_form(y, h):
     """y [..., antennas], h [..., antennas, streams], complex -> both real, doubled."""
-    real, imag = tf.math.real(h), tf.math.imag(h)
-    rows = tf.concat([real, -imag], -1), tf.concat([imag, real], -1)
-    y = tf.concat([tf.math.real(y), tf.math.imag(y)], -1)
-    return y, tf.concat(rows, -2)
+    real, imag = ops.real(h), ops.imag(h)
+    rows = ops.concatenate([real, -imag], -1), ops.concatenate([imag, real], -1)
+    y = ops.concatenate([ops.real(y), ops.imag(y)], -1)
+    return y, ops.concatenate(rows, -2)
 
 
 def level_logits(llr, labels):
@@ -41,8 +41,8 @@ def level_logits(llr, labels):
 
     llr : [..., streams, num_bits_per_symbol], log p(1)/p(0)
     """
-    axes = tf.concat([llr[..., ::2], llr[..., 1::2]], -2)
-    return tf.tensordot(axes, tf.constant(labels.T, axes.dtype), 1)
+    axes = ops.concatenate([llr[..., ::2], llr[..., 1::2]], -2)
+    return ops.matmul(axes, labels.T.astype("float32"))
 
 
 def bit_llr(logits, labels):
@@ -52,11 +52,22 @@ def bit_llr(logits, labels):
     """
 
     def collect(levels):
-        return tf.reduce_logsumexp(
-            tf.gather(logits, np.flatnonzero(levels), axis=-1), -1
-        )
+        return ops.logsumexp(ops.take(logits, np.flatnonzero(levels), axis=-1), -1)
 
     llr = [collect(bit == 1) - collect(bit == 0) for bit in labels.T]
-    real, imag = tf.split(tf.stack(llr, -1), 2, axis=-2)
-    llr = tf.stack([real, imag], -1)  # [..., streams, bits of an axis, axes]
-    return tf.reshape(llr, tf.concat([tf.shape(llr)[:-2], [2 * len(labels.T)]], 0))
+    real, imag = ops.split(ops.stack(llr, -1), 2, axis=-2)
+    llr = ops.stack([real, imag], -1)  # [..., streams, bits of an axis, axes]
+    return ops.reshape(llr, (*ops.shape(llr)[:-2], 2 * len(labels.T)))
+
+
+def residual(logits, y, h, noise, prior, levels):
+    """-2 log p(y, x) of the most likely levels x, but for constants: [batch].
+
+    logits : [batch, columns, levels]; the others as in `MIMODetector.logits`
+    """
+    likely = ops.argmax(logits, axis=-1)
+    x = ops.take(levels, likely)
+    error = y - ops.matmul(h, x[..., None])[..., 0]
+    known = ops.log_softmax(prior) + float(np.log(len(levels)))
+    known = ops.sum(ops.take_along_axis(known, likely[..., None], -1)[..., 0], -1)
+    return ops.sum(error**2, -1) / noise - 2 * known

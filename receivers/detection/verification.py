@@ -4,6 +4,7 @@ import keras
 import tensorflow as tf
 
 from link_sim.receivers.detection.mimo import MIMODetector
+from link_sim.receivers.detection.symbols import residual
 
 DOUBTFUL_DEVIATIONS = 8**0.5
 """Standard deviations by which the residual of a decision in doubt exceeds its mean."""
@@ -54,16 +55,3 @@ class VerifiedDetector(MIMODetector):
             name: keras.saving.serialize_keras_object(detector)
             for name, detector in pair.items()
         }
-
-
-def residual(logits, y, h, noise, prior, levels):
-    """-2 log p(y, x) of the most likely levels x, but for constants: [batch].
-
-    logits : [batch, columns, levels]; the others as in `MIMODetector.logits`
-    """
-    likely = tf.argmax(logits, axis=-1)
-    x = tf.gather(tf.constant(levels, y.dtype), likely)
-    error = y - tf.matmul(h, x[..., None])[..., 0]
-    known = tf.nn.log_softmax(prior) + tf.math.log(float(len(levels)))
-    known = tf.reduce_sum(tf.gather(known, likely, batch_dims=2), -1)
-    return tf.reduce_sum(error**2, -1) / noise - 2 * known

@@ -1,7 +1,6 @@
 """Denoisers applied to channels Y = H P + N: the noisy channel, and error variances."""
 
 import keras
-import numpy as np
 from keras import ops
 
 from link_sim.models.kronecker import as_complex
@@ -55,7 +54,7 @@ def estimate(denoiser, x, variance):
 def signs_like(shape):
     """Complex numbers of magnitude 1 with random signs, always the same ones."""
     signs = ops.sign(keras.random.normal((*shape, 2), seed=1))
-    return ops.view_as_complex(signs) / np.complex64(np.sqrt(2))
+    return ops.view_as_complex(signs / 2**0.5)
 
 
 def hermitian(x):

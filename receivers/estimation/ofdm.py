@@ -2,9 +2,8 @@
 
 import keras
 import numpy as np
-import tensorflow as tf
+from keras import ops
 from scipy.special import j0
-from sionna.phy.ofdm import RemoveNulledSubcarriers
 
 from link_sim.models import pretrained
 from link_sim.models.kronecker import (
@@ -13,9 +12,9 @@ from link_sim.models.kronecker import (
     covariance,
     modes,
     response,
+    square,
 )
 from link_sim.models.spectral import array_response
-from link_sim.receivers.estimation.data_aided import FieldPrior, field_prior
 from link_sim.receivers.estimation.delay_windows import (
     DelayWindows,
     delay_response,
@@ -23,7 +22,7 @@ from link_sim.receivers.estimation.delay_windows import (
 )
 from link_sim.receivers.estimation.soundings import soundings
 from link_sim.receivers.grid_config import grid_from_config, grid_to_config
-from link_sim.receivers.layer import ReceiverLayer
+from link_sim.receivers.layer import ReceiverLayer, values_of
 
 SLOW = 1e-4
 """Modes of the fading over time that carry less power than this are left out."""
@@ -92,18 +91,22 @@ class ScoreChannelEstimator(ReceiverLayer):
         **kwargs,
     ):
         super().__init__(**kwargs)
-        self.resource_grid, self.denoiser = resource_grid, denoiser
+        # Keras would hide a grid of Sionna 2, a module of PyTorch, behind another one
+        self._grid, self.denoiser = (resource_grid,), denoiser
         self.polarisations, self.doppler = polarisations, doppler
         self.spectra = spectra
-        self._remove_nulled = RemoveNulledSubcarriers(resource_grid, precision="single")
-        places = np.asarray(resource_grid.effective_subcarrier_ind)
+        self._carriers = np.asarray(resource_grid.effective_subcarrier_ind)
         spacing = float(resource_grid.subcarrier_spacing)
         self._observed = [
             (sounding.times, *found)
             for sounding in soundings(resource_grid)
-            for found in delay_windows(sounding, places, spacing)
+            for found in delay_windows(sounding, self._carriers, spacing)
         ]
         self._groups = [self._number_of_groups(found[1]) for found in self._observed]
+
+    @property
+    def resource_grid(self):
+        return self._grid[0]
 
     @property
     def largest_delay(self) -> float:
@@ -126,9 +129,10 @@ class ScoreChannelEstimator(ReceiverLayer):
                 f"{y.shape[2]} receive antennas do not split into "
                 f"{self.polarisations} polarisations: correct `polarisations`"
             )
-        if _has_values(no) and not np.all(np.asarray(no) > 0):
+        known = values_of(no), values_of(y)
+        if known[0] is not None and not np.all(known[0] > 0):
             raise ValueError("no must be positive: it is the noise variance")
-        if _has_values(y) and not np.all(np.isfinite(np.asarray(y))):
+        if known[1] is not None and not np.all(np.isfinite(known[1])):
             raise ValueError(
                 "y holds NaN or infinite values: check the blocks before it"
             )
@@ -148,15 +152,17 @@ class ScoreChannelEstimator(ReceiverLayer):
         shape = [grid.num_tx, grid.num_streams_per_tx]
         tail = [grid.num_ofdm_symbols, grid.num_effective_subcarriers]
         return tuple(
-            tf.reshape(tf.stack(z, 2), [-1, receivers, antennas, *shape, *tail])
+            ops.reshape(ops.stack(z, 2), [-1, receivers, antennas, *shape, *tail])
             for z in zip(*parts, strict=True)
         )
 
-    def prior(self, y, no) -> FieldPrior:
-        """The prior of the channels whose spectra these pilots tell.
+    def prior(self, y, no):
+        """The `FieldPrior` of the channels whose spectra these pilots tell.
 
         y, no : as in a call, of one receiver; the streams must be `shared`.
         """
+        from link_sim.receivers.estimation.data_aided import field_prior
+
         (times, _, windows), grid = self._observed[0], self.resource_grid
         x, sigma, scale, _ = self._fields(*self._used(y, no), times, windows)
         array = self._array(x)
@@ -164,12 +170,12 @@ class ScoreChannelEstimator(ReceiverLayer):
             *_snapshots(x, sigma, 1), (array, windows.observed)
         )
         strengths, rotation = modes(covariance(array.matrix, spectra[0]))
-        places = np.asarray(grid.effective_subcarrier_ind)
-        carriers = delay_response(places * grid.subcarrier_spacing, windows.delays)
+        frequencies = self._carriers * float(grid.subcarrier_spacing)
+        carriers = delay_response(frequencies, windows.delays)
         frequency = modes(covariance(carriers, spectra[1]))
         fading = self._correlation(np.arange(grid.num_ofdm_symbols))
         time = [z[None] for z in np.linalg.eigh(fading)]
-        energies = tf.square(scale[:, :, 0, :, 0, 0, 0])
+        energies = ops.square(scale[:, :, 0, :, 0, 0, 0])
         return field_prior((strengths, rotation), time, frequency, energies)
 
     def _number_of_groups(self, streams: list[int]) -> int:
@@ -193,9 +199,9 @@ class ScoreChannelEstimator(ReceiverLayer):
             (array.matrix, windows.wanted),
             (array, windows.observed),
         )
-        shape = tf.concat([tf.shape(x)[:-1], [-1]], 0)
         mean, variance = (
-            _pick(tf.reshape(z, shape), windows.picks) for z in (mean, variance)
+            _pick(ops.reshape(z, (-1, *x.shape[1:-1], z.shape[-1])), windows.picks)
+            for z in (mean, variance)
         )
         scale = scale[..., 0]
         return self._join(mean * as_complex(scale), variance * scale**2, loads, scale)
@@ -205,13 +211,12 @@ class ScoreChannelEstimator(ReceiverLayer):
 
     def _used(self, y, no):
         """y [batch, antennas, symbols, subcarriers] of all receivers, no [batch, 1]."""
-        y = self._remove_nulled(y)
-        no = tf.cast(no, tf.float32)
-        no = tf.reshape(no, tf.concat([tf.shape(no), [1] * (3 - no.shape.rank)], 0))
-        no = tf.broadcast_to(no, tf.shape(y)[:3])
-        return tf.reshape(y, [-1, *y.shape[2:]]), tf.reshape(no, [-1, y.shape[2]])[
-            :, :1
-        ]
+        y = ops.take(y, self._carriers, axis=-1)
+        no = ops.cast(no, "float32")
+        no = ops.reshape(no, (*ops.shape(no), *[1] * (3 - len(no.shape))))
+        no = ops.broadcast_to(no, ops.shape(y)[:3])
+        y = ops.reshape(y, (-1, *y.shape[2:]))
+        return y, ops.reshape(no, (-1, y.shape[1]))[:, :1]
 
     def _fields(self, y, no, times: np.ndarray, windows: DelayWindows):
         """Noisy channels of mean energy 1, [batch, streams, modes, polarisations,
@@ -220,29 +225,30 @@ class ScoreChannelEstimator(ReceiverLayer):
         h_ls, no = self._least_squares(y, no, times, windows)
         over_time, loads, powers = self._fading(times)
         into = over_time.conj() / np.sqrt(powers)
-        x = tf.einsum("baswnk,nm->bsmawk", h_ls, into)
+        total, powers = float(powers.sum()), ops.convert_to_tensor(powers)
+        x = ops.einsum("baswnk,nm->bsmawk", h_ls, into)
         no = no[:, :, None] / powers  # [batch, streams, modes]
         x = self._split(x)
-        energy = tf.reduce_mean(tf.abs(x) ** 2, axis=(4, 5, 6)) - no[..., None]
-        energy = tf.reduce_sum(tf.nn.relu(energy) * powers[:, None], 2, keepdims=True)
-        energy = tf.maximum(energy / powers.sum(), 1e-3 * no[:, :, :1, None])
-        scale = tf.sqrt(energy)[..., None, None, None]
-        sigma = tf.sqrt(no[..., None, None] / 2) / scale[..., 0, 0]
-        sigma = tf.broadcast_to(sigma, tf.shape(x)[:5])
-        x = tf.tensordot(x / as_complex(scale), windows.into.astype("complex64"), 1)
+        energy = ops.mean(square(x), axis=(4, 5, 6)) - no[..., None]
+        energy = ops.sum(ops.relu(energy) * powers[:, None], 2, keepdims=True)
+        energy = ops.maximum(energy / total, 1e-3 * no[:, :, :1, None])
+        scale = ops.sqrt(energy)[..., None, None, None]
+        sigma = ops.sqrt(no[..., None, None] / 2) / scale[..., 0, 0]
+        sigma = ops.broadcast_to(sigma, ops.shape(x)[:5])
+        x = ops.tensordot(x / as_complex(scale), windows.into.astype("complex64"), 1)
         return x, sigma, scale, loads
 
     def _least_squares(self, y, no, times: np.ndarray, windows: DelayWindows):
         """Estimates [batch, antennas, streams, windows, times, pilots], their noise."""
-        seen = tf.gather(y, times, axis=2)
+        seen = ops.take(y, times, axis=2)
         parts = []
         for carriers, pilots in zip(windows.carriers, windows.pilots, strict=True):
             energy = np.sum(np.abs(pilots) ** 2, axis=-1, keepdims=True)
-            weights = tf.constant(pilots.conj() / energy, tf.complex64)
-            parts.append(tf.reduce_sum(tf.gather(seen, carriers, axis=3) * weights, -1))
+            weights = ops.convert_to_tensor(pilots.conj() / energy, "complex64")
+            parts.append(ops.sum(ops.take(seen, carriers, axis=3) * weights, -1))
         energy = np.sum(np.abs(windows.pilots) ** 2, axis=-1).mean(axis=(1, 2, 3))
-        h_ls = tf.transpose(tf.stack(parts, 2), [0, 1, 2, 4, 3, 5])
-        return h_ls, no / energy.astype("float32")
+        h_ls = ops.transpose(ops.stack(parts, 2), [0, 1, 2, 4, 3, 5])
+        return h_ls, no / ops.convert_to_tensor(energy, "float32")
 
     def _fading(self, times: np.ndarray):
         """Modes of the fading at the pilot symbols, [times, modes]; their loads on all
@@ -257,26 +263,27 @@ class ScoreChannelEstimator(ReceiverLayer):
     def _correlation(self, times: np.ndarray) -> np.ndarray:
         """Of the fading on all symbols with that at some: [symbols, times]."""
         grid = self.resource_grid
-        period = (grid.fft_size + grid.cyclic_prefix_length) / grid.bandwidth
+        period = grid.fft_size + int(grid.cyclic_prefix_length)
+        period /= grid.fft_size * float(grid.subcarrier_spacing)
         gaps = np.subtract.outer(np.arange(grid.num_ofdm_symbols), times) * period
         return j0(2 * np.pi * self.doppler * gaps)
 
     def _split(self, x):
         """Splits the antennas, the fourth axis, into polarisations and antennas."""
         p = self.polarisations
-        x = tf.reshape(x, [-1, *x.shape[1:3], x.shape[3] // p, p, *x.shape[4:]])
-        return tf.transpose(x, [0, 1, 2, 4, 5, 3, 6])
+        x = ops.reshape(x, (-1, *x.shape[1:3], x.shape[3] // p, p, *x.shape[4:]))
+        return ops.transpose(x, [0, 1, 2, 4, 5, 3, 6])
 
     def _join(self, mean, variance, loads, scale):
         """Adds up the modes of the fading; puts the polarisations together."""
         # [batch, stream, mode, polarisation, antenna, carrier]
-        mean = tf.einsum("bsmpak,tm->bapstk", mean, as_complex(loads))
+        mean = ops.einsum("bsmpak,tm->bapstk", mean, as_complex(loads))
         rest = np.maximum(1 - np.sum(loads**2, axis=1), 0)
-        missing = tf.einsum("bsp,t->bpst", scale[:, :, 0, :, 0, 0] ** 2, rest)
-        variance = tf.einsum("bsmpak,tm->bapstk", variance, loads**2)
+        missing = ops.einsum("bsp,t->bpst", scale[:, :, 0, :, 0, 0] ** 2, rest)
+        variance = ops.einsum("bsmpak,tm->bapstk", variance, loads**2)
         variance = variance + missing[:, None, ..., None]
-        shape = tf.concat([[tf.shape(mean)[0], -1], tf.shape(mean)[3:]], 0)
-        return tf.reshape(mean, shape), tf.reshape(variance, shape)
+        shape = -1, mean.shape[1] * mean.shape[2], *mean.shape[3:]
+        return ops.reshape(mean, shape), ops.reshape(variance, shape)
 
     def get_config(self):
         return {
@@ -300,23 +307,14 @@ def _pick(z, picks: np.ndarray):
     z : [batch, streams, modes, polarisations, windows, antennas, nearby] -> [batch,
     streams, modes, polarisations, antennas, subcarriers]
     """
-    z = tf.transpose(z, [0, 1, 2, 3, 5, 4, 6])
-    z = tf.reshape(z, tf.concat([tf.shape(z)[:5], [-1]], 0))
-    parts = [tf.gather(z[:, i], own, axis=-1) for i, own in enumerate(picks)]
-    return tf.stack(parts, 1)
+    z = ops.transpose(z, [0, 1, 2, 3, 5, 4, 6])
+    z = ops.reshape(z, (-1, *z.shape[1:5], z.shape[5] * z.shape[6]))
+    parts = [ops.take(z[:, i], own, axis=-1) for i, own in enumerate(picks)]
+    return ops.stack(parts, 1)
 
 
 def _snapshots(x, sigma, groups: int):
     """Noisy channels that share spectra as the denoiser takes them, and their noise."""
     snapshots = int(np.prod(x.shape[1:5])) // groups
-    fields = _real(tf.reshape(x, [-1, snapshots, *x.shape[5:]]))
-    return fields, tf.reshape(sigma, [-1, snapshots, 1, 1, 1])
-
-
-def _has_values(x) -> bool:
-    """Whether it can be looked at: not in a graph, and no symbol of Keras."""
-    return tf.executing_eagerly() and not isinstance(x, keras.KerasTensor)
-
-
-def _real(x):
-    return tf.stack([tf.math.real(x), tf.math.imag(x)], axis=-1)
+    fields = ops.view_as_real(ops.reshape(x, (-1, snapshots, *x.shape[5:])))
+    return fields, ops.reshape(sigma, (-1, snapshots, 1, 1, 1))

@@ -1,10 +1,10 @@
 """8-bit images: their levels, bits and LLRs, and bits that are certain."""
 
-import keras
 import numpy as np
 from keras import ops
 
 from link_sim.models.pixel_denoiser import BIT_WEIGHTS
+from link_sim.receivers.layer import values_of
 
 
 def image_from_levels(levels):
@@ -24,7 +24,7 @@ def bits_from_image(image):
 
 def image_from_bits(bits):
     """The image of bits, MSB first: {0, 1}, [..., 8] -> [0, 1]."""
-    return ops.sum(ops.cast(bits, "float32") * BIT_WEIGHTS, axis=-1)
+    return ops.matmul(ops.cast(bits, "float32"), BIT_WEIGHTS)
 
 
 def image_llr(inputs, image_shape):
@@ -32,26 +32,18 @@ def image_llr(inputs, image_shape):
 
     Raises `ValueError` for another image size and, outside graphs, for NaN.
     """
-    llr, eager = inputs, keras.backend.backend() != "tensorflow"
-    eager = eager or hasattr(inputs, "numpy") or isinstance(inputs, np.ndarray)
-    if len(inputs.shape) == 4 and eager:
-        if bool(ops.any((inputs < 0) | (inputs > 1))):
-            raise ValueError(
-                "image values must lie in [0, 1]: divide 8-bit images by 255"
-            )
-    if len(inputs.shape) == 4:
-        llr = 20.0 * (2 * bits_from_image(inputs) - 1)
+    hard, values = len(inputs.shape) == 4, values_of(inputs)
+    if values is not None and np.any(np.isnan(values)):
+        raise ValueError("the LLRs contain NaN: check the blocks before the restorer")
+    if hard and values is not None and np.any((values < 0) | (values > 1)):
+        raise ValueError("image values must lie in [0, 1]: divide 8-bit images by 255")
+    llr = 20.0 * (2 * bits_from_image(inputs) - 1) if hard else inputs
     if tuple(llr.shape[1:]) != (*image_shape, 8):
         size = "x".join(str(n) for n in inputs.shape[1:4])
         raise ValueError(
             f"the restorer was made for {'x'.join(map(str, image_shape))} images, not "
             f"{size}: choose a restorer for this size, or 'none'"
         )
-    if eager:
-        if bool(ops.any(ops.isnan(llr))):
-            raise ValueError(
-                "the LLRs contain NaN: check the blocks before the restorer"
-            )
     return llr
 
 

@@ -51,7 +51,7 @@ def coupled_rates(coupling, noise):
     power = ops.square(ops.abs(coupling))
     wanted = diagonal(power)
     disturbed = ops.sum(power, axis=-1) - wanted + noise
-    return ops.log1p(wanted / disturbed) / np.float32(np.log(2))
+    return ops.log1p(wanted / disturbed) / float(np.log(2))
 
 
 def directions(snr, weights):
@@ -72,7 +72,7 @@ def dual(snr, weights):
     """D^(1/2), Y = (I + B)^-1 with B = D^(1/2) S D^(1/2), and the diagonal of B Y."""
     root = ops.sqrt(weights)
     inner = as_complex(root[..., None] * root[:, None]) * snr
-    inverse = ops.linalg.inv(inner + np.eye(snr.shape[-1], dtype="complex64"))
+    inverse = ops.linalg.inv(inner + ops.eye(snr.shape[-1], dtype="complex64"))
     seen = ops.sum(ops.real(inner * ops.conj(inverse)), axis=-1)
     return root, inverse, seen
 
@@ -84,7 +84,7 @@ def beam_powers(inverse, seen):
 
 def others(matrix):
     """Its squared magnitudes with a diagonal of zeros."""
-    off = 1 - np.eye(matrix.shape[-1], dtype="float32")
+    off = 1 - ops.eye(matrix.shape[-1])
     return ops.square(ops.abs(matrix)) * off
 
 

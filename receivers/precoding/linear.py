@@ -1,7 +1,6 @@
 """Linear precoders in closed form."""
 
 import keras
-import numpy as np
 from keras import ops
 
 from link_sim.models.kronecker import as_complex
@@ -82,8 +81,8 @@ class RZF(GramPrecoder):
         users = snr.shape[-1]
         if self.equal_power:
             beams = directions(snr, ops.ones_like(diagonal(snr)))
-            return beams / np.complex64(users**0.5)
-        inverse = ops.linalg.inv(snr + np.eye(users, dtype="complex64"))
+            return beams / users**0.5
+        inverse = ops.linalg.inv(snr + ops.eye(users, dtype="complex64"))
         square = ops.sum(ops.square(ops.abs(inverse)), axis=(1, 2))
         power = ops.sum(diagonal(inverse), axis=1) - square  # of Y S Y = Y - Y Y
         return inverse * as_complex(ops.rsqrt(power)[:, None, None])
@@ -101,7 +100,7 @@ def water_filling(gain):
     Cover and Thomas 2006, eq. 9.64: power = max(level - 1 / gain, 0).
     """
     cost = ops.sort(1 / gain, axis=-1)
-    number = np.arange(1, gain.shape[-1] + 1, dtype="float32")
+    number = ops.arange(1, gain.shape[-1] + 1, dtype="float32")
     levels = (1 + ops.cumsum(cost, axis=-1)) / number
     used = ops.maximum(ops.sum(ops.cast(levels > cost, "int32"), axis=-1), 1)
     level = ops.take_along_axis(levels, used[:, None] - 1, axis=-1)

@@ -1,7 +1,6 @@
 """The weighted MMSE algorithm: a stationary point of the sum rate by iterations."""
 
 import keras
-import numpy as np
 from keras import ops
 
 from link_sim.models.kronecker import as_complex
@@ -86,7 +85,7 @@ class WMMSE(Precoder):
 
     def beams(self, h, no):
         start, no = self._start(h, no), no[..., 0]
-        eye = np.eye(h.shape[-1], dtype="complex64")
+        eye = ops.eye(h.shape[-1], dtype="complex64")
 
         def body(_, v):
             coupling = ops.matmul(h, v)

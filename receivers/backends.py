@@ -1,0 +1,54 @@
+"""Which blocks compute under any backend of Keras, and what is said of the others."""
+
+import importlib
+
+WITHOUT_KERAS = frozenset(("context", "entries", "names"))
+ANY_BACKEND = frozenset(
+    (
+        "detection.amp_gnn", "detection.mimo", "estimation.ofdm", "images.bits",
+        "images.pixel_bayes", "images.restoration", "layer",
+        "precoding.calibrated", "precoding.linear", "precoding.wmmse", "scalable",
+        "semantic",
+    )
+)  # fmt: skip
+"""Modules of public names that need `keras.ops` and NumPy alone; the others are built
+on TensorFlow and Sionna 1."""
+LIBRARIES = {
+    "tensorflow": "tensorflow",
+    "torch": "torch",
+    "jax": "jax",
+    "jaxlib": "jax",
+}
+"""Of packages whose tensors are told apart, the backend that computes with them."""
+
+
+def check_backend(name: str, module: str) -> None:
+    """Raises `ImportError` where Keras cannot be had, or runs on what `name` does not.
+
+    module : where `name` lives; of blocks, within `receivers`
+    """
+    if module in WITHOUT_KERAS:
+        return
+    try:
+        keras = importlib.import_module("keras")
+    except ModuleNotFoundError as error:
+        raise ImportError(
+            f"Keras is set to run on {error.name}, which is not installed: set the "
+            "environment variable KERAS_BACKEND, such as to torch, before Python starts"
+        ) from None
+    backend = keras.config.backend()
+    if backend != "tensorflow" and module not in ANY_BACKEND:
+        raise ImportError(
+            f"{name} is built on TensorFlow, and Keras runs on {backend}: set "
+            "KERAS_BACKEND=tensorflow, or use the blocks of Sionna around ours"
+        )
+
+
+def check_tensor(x, block: str, backend: str) -> None:
+    """Raises `ValueError` for a tensor of another library than Keras runs on."""
+    library = LIBRARIES.get(type(x).__module__.partition(".")[0])
+    if library not in (None, backend):
+        raise ValueError(
+            f"{block} was given a tensor of {library}, and Keras runs on {backend}: "
+            f"set KERAS_BACKEND={library} before Python starts"
+        )
