@@ -4,13 +4,15 @@
 """
 
 import ast
+import importlib.util
 import json
 import re
 from pathlib import Path
 
 import pytest
 
-NOTEBOOKS = sorted((Path(__file__).parents[1] / "notebooks").glob("*.ipynb"))
+ROOT = Path(__file__).parents[1]
+NOTEBOOKS = sorted((ROOT / "notebooks").glob("*.ipynb"))
 CLASS_LINES = {
     "05_own_receiver": 20,
     "06_train_an_estimator": 25,
@@ -46,6 +48,25 @@ def test_it_is_small_and_tells_nothing_of_the_machine(path):
     text = re.sub(r'"image/png": ".*?"', "", path.read_text())
     assert not re.search(r"/(home|root|tmp|usr|work)/", text)
     assert "iopub" not in text  # times of execution
+
+
+@pytest.mark.parametrize("path", NOTEBOOKS, ids=lambda path: path.stem)
+def test_it_is_a_page_of_the_documentation(path):
+    pytest.importorskip("mkdocs")
+    spec = importlib.util.spec_from_file_location("pages", ROOT / "docs/notebooks.py")
+    pages = importlib.util.module_from_spec(spec)
+    spec.loader.exec_module(pages)
+    page = pages.as_markdown(path)
+    shown = [
+        output.get("data", {}) for cell in cells(path) for output in cell["outputs"]
+    ]
+    assert page.count("````python\n") == len(cells(path))
+    assert page.count("<img ") == sum("image/png" in data for data in shown)
+    assert page.count("<table>") == sum(
+        "<tbody>" in "".join(data.get("text/html", "")) for data in shown
+    )
+    assert ".ipynb)" not in page
+    assert f"- notebooks/{path.stem}.md\n" in (ROOT / "mkdocs.yml").read_text()
 
 
 @pytest.mark.parametrize("path", NOTEBOOKS, ids=lambda path: path.stem)
