@@ -100,6 +100,18 @@ class GraphAMP(keras.layers.Layer):
             every.append(logits)
         return ops.stack(every, axis=1)
 
+    def multiplications(self, rows: int, columns: int) -> int:
+        """Real multiplications of one problem, without what each level costs."""
+        layer = 4 * rows * columns
+        own, sent = 6 + len(self.levels), FIRST + SECOND
+        if self.corrections:
+            seen = own + (2 + sent if self.messages else 0)
+            layer += columns * HIDDEN * (3 * (seen + HIDDEN) + 2 + len(self.levels))
+        if self.corrections and self.messages:
+            layer += columns * (own + HIDDEN) * sent + columns**2 * (sent + 2)
+        graph = rows * columns * (columns + 1) + columns**2
+        return 2 * rows * columns + graph + self.layers * layer
+
     def get_config(self):
         names = "levels", "layers", "messages", "corrections"
         return super().get_config() | {name: getattr(self, name) for name in names}

@@ -24,6 +24,9 @@ BENCHES = {
     "comparison": Bench("scaling:bench_comparison", "four receivers against one"),
     "restorers": Bench("blocks:bench_restorers", "image restorers, by their steps"),
     "decoders": Bench("blocks:bench_decoders", "joint decoders against plain ones"),
+    "detectors": Bench(
+        "detectors:bench_detectors", "detectors against ep, 16 to 128 antennas"
+    ),
     "precoders": Bench(
         "precoders:bench_precoders", "precoders against WMMSE, 75 to 200 users"
     ),

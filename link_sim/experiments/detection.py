@@ -9,7 +9,7 @@ import numpy as np
 import tensorflow as tf
 
 from link_sim.experiments.experiment import Experiment
-from link_sim.metrics.counts import detection_counts
+from link_sim.metrics.counts import constant_counts, detection_counts
 from link_sim.receivers.catalog import SYMBOL_DETECTORS
 from link_sim.receivers.detection.symbols import bit_llr, pam
 from link_sim.receivers.entries import build_block
@@ -76,13 +76,21 @@ class Detection(Experiment):
         return self._logits(tf.constant(world.y), tf.constant(world.h))
 
     def count(self, world: Vectors) -> dict[str, dict]:
-        """Counts of wrong symbols and vectors, and of what the soft bits say."""
+        """Counts of wrong symbols and vectors, of what soft bits say, and of products.
+
+        Vectors that a detector detects again are not in its multiplications.
+        """
         b = tf.constant(symbol_bits(world.sent, self._labels))
-        counts = {}
+        counts, shape = {}, world.h.shape[1:]
         for name, logits in self.receive(world).items():
             wrong = tf.argmax(logits, -1) != world.sent
             wrong = tf.reduce_any(tf.split(wrong, 2, axis=1), axis=0)
             counts[name] = self._judge(wrong, bit_llr(logits, self._labels), b)
+            products = self._detectors[name].multiplications(*shape)
+            if products is not None:
+                counts[name] |= constant_counts(
+                    "multiplications", products / 1e6, len(b)
+                )
         return counts
 
     def _detect(self, y, h) -> dict[str, tf.Tensor]:

@@ -6,7 +6,7 @@ import numpy as np
 import tensorflow as tf
 
 from link_sim.experiments.experiment import Experiment
-from link_sim.metrics.counts import rate_counts
+from link_sim.metrics.counts import constant_counts, rate_counts
 from link_sim.receivers.catalog import PRECODERS
 from link_sim.receivers.entries import build_block
 from link_sim.receivers.precoding.gram import user_rates
@@ -81,8 +81,6 @@ class Focusing(Experiment):
         counts, shape = {}, world.h.shape[1:]
         for name, v in self.receive(world).items():
             millions = self._precoders[name].multiplications(*shape) / 1e6
-            counts[name] = rate_counts(user_rates(world.h, v, world.no)) | {
-                "multiplications": millions * len(world.h),
-                "multiplications_sq": millions**2 * len(world.h),
-            }
+            counts[name] = rate_counts(user_rates(world.h, v, world.no))
+            counts[name] |= constant_counts("multiplications", millions, len(world.h))
         return counts

@@ -112,6 +112,11 @@ def detection_counts(
     return counts
 
 
+def constant_counts(name: str, value: float, frames: int) -> dict[str, float]:
+    """Counts of what is the same in each of some frames."""
+    return {name: value * frames, f"{name}_sq": value**2 * frames}
+
+
 def multiscale_counts(image: tf.Tensor, image_hat: tf.Tensor) -> dict[str, tf.Tensor]:
     """Counts of MS-SSIM (Wang et al. 2003), window of 11 pixels, published exponents.
 

@@ -197,7 +197,8 @@ METRICS = {
         column="fairness", form=".3f", better="higher",
     ),
     "multiplications": _mean(
-        "Real multiplications of a channel [10^6]", "multiplications", "frames",
+        "Real multiplications of a channel or vector [10^6]", "multiplications",
+        "frames",
         column="10^6 mult.", form=".1f",
     ),
     "fcd": Metric(

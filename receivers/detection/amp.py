@@ -42,5 +42,8 @@ class AMPDetector(MIMODetector):
             messages = Messages(*moments(logits, self.levels), z, z_var)
         return logits
 
+    def multiplications(self, antennas, streams):
+        return (4 * self.num_iter + 2) * 4 * antennas * streams
+
     def get_config(self):
         return super().get_config() | {"num_iter": self.num_iter, "keep": self.keep}

@@ -68,6 +68,11 @@ class GraphAMPDetector(MIMODetector):
         best = ops.argmin(ops.stack(left, 1), 1)[:, None, None, None]
         return ops.take_along_axis(every, best, axis=1)[:, 0]
 
+    def multiplications(self, antennas, streams):
+        rows, columns = 2 * antennas, 2 * streams
+        stages = min(STAGES, (self.network.layers + 1) // 2)
+        return self.network.multiplications(rows, columns) + stages * rows * columns
+
     def get_config(self):
         network = keras.saving.serialize_keras_object(self.network)
         return super().get_config() | {"network": network}

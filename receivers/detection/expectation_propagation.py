@@ -44,6 +44,11 @@ class EPDetector(MIMODetector):
             y, h, noise, prior, self.levels, self.num_iter, self.step
         )
 
+    def multiplications(self, antennas, streams):
+        rows, columns = 2 * antennas, 2 * streams
+        each = 2 * columns**3 // 3 + 5 * columns**2  # a factor and its inverse
+        return rows * columns * (columns + 2) + self.num_iter * each
+
     def get_config(self):
         return super().get_config() | {"num_iter": self.num_iter, "step": self.step}
 

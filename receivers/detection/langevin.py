@@ -61,6 +61,13 @@ class LangevinDetector(MIMODetector):
         walks = tf.reshape(logits, [-1, self.num_walks, *logits.shape[1:]])
         return tf.reduce_logsumexp(walks, axis=1)
 
+    def multiplications(self, antennas, streams):
+        rows, columns = 2 * antennas, 2 * streams
+        steps = self.num_sigmas * self.num_steps
+        walks = self.num_walks * (2 * steps + 3) * columns**2
+        eigenvectors = 9 * columns**3 // 2  # Golub and Van Loan 2013, section 8.3
+        return rows * columns * (columns + 1) + eigenvectors + walks
+
     def get_config(self):
         names = "num_sigmas", "num_steps", "num_walks", "seed"
         return super().get_config() | {name: getattr(self, name) for name in names}

@@ -85,5 +85,13 @@ class MIMODetector(ReceiverLayer):
                 "antennas: use ep"
             )
 
+    def multiplications(self, antennas: int, streams: int) -> int | None:
+        """Real multiplications of a vector once it is whitened, None if not known.
+
+        Counted are products of matrices and vectors, factors of matrices and layers of
+        networks; what a level of an element costs by itself is not.
+        """
+        return None
+
     def get_config(self):
         return super().get_config() | {"num_bits_per_symbol": self.num_bits_per_symbol}

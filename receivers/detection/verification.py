@@ -47,6 +47,11 @@ class VerifiedDetector(MIMODetector):
         rows = tf.boolean_mask(doubtful, better)[:, None]
         return tf.tensor_scatter_nd_update(logits, rows, tf.boolean_mask(other, better))
 
+    def multiplications(self, antennas, streams):
+        """Of a vector that is not in doubt."""
+        first = self.first.multiplications(antennas, streams)
+        return None if first is None else first + 4 * antennas * streams
+
     def get_config(self):
         config = super().get_config()
         del config["num_bits_per_symbol"]

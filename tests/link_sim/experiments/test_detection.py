@@ -6,6 +6,7 @@ import pytest
 from link_sim.engine.batches import run_batch
 from link_sim.experiments.detection import Detection
 from link_sim.metrics.rates import estimate
+from link_sim.receivers.detection.expectation_propagation import EPDetector
 from link_sim.scenarios.base import ScenarioError
 from link_sim.scenarios.loading import load_scenario
 
@@ -30,6 +31,11 @@ def test_counts_are_those_of_vectors_symbols_and_bits():
         assert (found["vectors"], found["symbols"], found["bits"]) == (200, 800, 1600)
         assert found["vector_errors"] <= found["symbol_errors"] <= found["bit_errors"]
         assert estimate(found, "information").value <= 2
+    assert all(
+        estimate(counts[name], "multiplications").value
+        == EPDetector(2, n).multiplications(8, 4) / 1e6
+        for name, n in (("lmmse", 1), ("ep", 10))
+    )
     assert counts["ep"]["bit_errors"] < counts["lmmse"]["bit_errors"]
 
 

@@ -238,6 +238,37 @@ def test_on_a_grid_it_is_sionnas_frame_around_the_same_detector():
         assert np.isclose(llr, expected, rtol=0.03, atol=0.05).mean() > 0.99
 
 
+def products(detector, antennas, streams):
+    """Multiplications in the products of matrices of its graph, for one vector."""
+    shapes = [1, antennas], [1, antennas, streams]
+    specs = (tf.TensorSpec(shape, tf.complex64) for shape in shapes)
+    graph = tf.function(detector.symbol_logits).get_concrete_function(*specs).graph
+    found = (op for op in graph.get_operations() if "MatMul" in op.type)
+    total = 0
+    for op in found:
+        transposed = op.node_def.attr["adj_x"].b or op.node_def.attr["transpose_a"].b
+        inner = op.inputs[0].shape[-2 if transposed else -1]
+        total += np.prod(op.outputs[0].shape) * inner
+    return total
+
+
+def test_multiplications_are_those_of_the_products_and_what_is_known_besides():
+    antennas, streams, bits = 6, 4, 4
+    rows, columns = 12, 8
+    amp, ep, _, learned = detectors(bits)
+    factors = 10 * (2 * columns**3 // 3 + 3 * columns**2) + rows * columns
+    squares = 2 * rows * columns
+    for detector, more in (
+        (amp, squares),
+        (ep, factors),
+        (learned, squares + columns**2),
+    ):
+        counted = detector.multiplications(antennas, streams)
+        assert counted == products(detector, antennas, streams) + more
+    checked = VerifiedDetector(amp, ep).multiplications(antennas, streams)
+    assert checked == amp.multiplications(antennas, streams) + rows * columns
+
+
 def test_detectors_can_be_saved():
     rg = grid(2)
     arguments = *on_grid(rg), 0.05
