@@ -10,6 +10,7 @@ from link_sim.receivers.precoding.gram import (
     diagonal,
     directions,
     dual,
+    gram_inverse,
     hermitian,
     others,
 )
@@ -118,7 +119,7 @@ class CalibratedInputZF(_WithNetwork, Precoder):
         moved = self.network(ops.concatenate([parts, level], axis=-1))
         real, imag = ops.split(parts + moved, 2, axis=-1)
         h = ops.view_as_complex(ops.stack([real, imag], axis=-1))
-        inverse = ops.linalg.inv(ops.matmul(h, hermitian(h)))
+        inverse = gram_inverse(ops.matmul(h, hermitian(h)))
         scale = ops.rsqrt(users * diagonal(inverse))
         return ops.matmul(hermitian(h), inverse * as_complex(scale[:, None]))
 

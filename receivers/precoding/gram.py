@@ -6,6 +6,9 @@ from keras import ops
 from link_sim.models.kronecker import as_complex
 from link_sim.receivers.precoding.precoder import Precoder
 
+JITTER = np.complex64(2.4e-7)
+"""Added to the diagonal of a Gram matrix, as a share of it: what rounding may take."""
+
 
 class GramPrecoder(Precoder):
     """A precoder whose beams are combinations of the users' channels.
@@ -80,6 +83,12 @@ def dual(snr, weights):
 def beam_powers(inverse, seen):
     """Powers of the columns of x = D^(1/2) Y: the diagonal of Y B Y, [batch, users]."""
     return diagonal(inverse) * seen - ops.sum(others(inverse), axis=-2)
+
+
+def gram_inverse(gram):
+    """Its inverse; a useless one, but a matrix, where rows depend on each other."""
+    raised = 1 + JITTER * np.eye(gram.shape[-1], dtype="complex64")
+    return ops.linalg.inv(raised * gram)
 
 
 def others(matrix):

@@ -8,6 +8,7 @@ from link_sim.receivers.precoding.gram import (
     GramPrecoder,
     diagonal,
     directions,
+    gram_inverse,
     hermitian,
 )
 from link_sim.receivers.precoding.precoder import Precoder
@@ -51,7 +52,7 @@ class ZF(GramPrecoder):
             )
 
     def mix(self, snr):
-        inverse = ops.linalg.inv(snr)
+        inverse = gram_inverse(snr)
         gain = 1 / diagonal(inverse)  # of normalised beams
         equal = ops.ones_like(gain) / snr.shape[-1]
         power = water_filling(gain * snr.shape[-1]) if self.water_filling else equal

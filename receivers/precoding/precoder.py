@@ -1,5 +1,6 @@
 """What all precoders are: layers `(h, no) -> v` that say what they cost."""
 
+import numpy as np
 from keras import ops
 
 from link_sim.receivers.layer import ReceiverLayer
@@ -9,13 +10,19 @@ class Precoder(ReceiverLayer):
     """Beams of total power 1 for all users; see `link_sim.receivers.precoding`.
 
     A subclass says `beams(h, no) -> v`, with `no` as float [batch or 1, 1, 1], what it
-    cannot serve, and its multiplications.
+    cannot serve, and its multiplications. Where a number is not finite, no noise is
+    given or a user has no channel, v is NaN, which spoils no other channel of a batch.
     """
 
     def call(self, h, no):
         self.check(*h.shape[1:])
-        no = ops.cast(ops.convert_to_tensor(no), "float32")
-        return self.beams(h, ops.reshape(no, (-1, 1, 1)))
+        no = ops.reshape(ops.cast(ops.convert_to_tensor(no), "float32"), (-1, 1, 1))
+        h = ops.cast(ops.convert_to_tensor(h), "complex64")
+        known = _known(h, no)
+        # a matrix that holds no numbers has no inverse, nor has one of zeros
+        h = ops.where(known, h, _distinct(*h.shape[1:]))
+        v = self.beams(h, ops.where(known, no, 1.0))
+        return ops.where(known, v, np.complex64(np.nan))
 
     def check(self, users: int, antennas: int) -> None:
         """Raises `ValueError` where it cannot serve so many users."""
@@ -26,3 +33,16 @@ class Precoder(ReceiverLayer):
     def multiplications(self, users: int, antennas: int) -> int:
         """Real multiplications per channel, four a complex one."""
         raise NotImplementedError
+
+
+def _known(h, no):
+    """Which channels of a batch can be served: [batch, 1, 1]."""
+    energy = ops.sum(ops.square(ops.abs(h)), axis=-1, keepdims=True)
+    given = ops.isfinite(energy) & (energy > 0) & ops.isfinite(no) & (no > 0)
+    return ops.all(given, axis=1, keepdims=True)
+
+
+def _distinct(users: int, antennas: int):
+    """Channels of plane waves: independent where there are as many antennas."""
+    phase = np.outer(np.arange(users), np.arange(antennas)) / max(users, antennas)
+    return np.exp(2j * np.pi * phase).astype("complex64")

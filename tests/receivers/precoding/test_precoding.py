@@ -199,6 +199,26 @@ def test_what_cannot_be_done_is_said():
         PRECODERS["nc-published"](channels(antennas=6), 0.3)
 
 
+@pytest.mark.parametrize("name", PRECODERS)
+def test_a_channel_that_cannot_be_served_spoils_no_other(name):
+    precoder, h = PRECODERS[name], channels(size=4)
+    v = np.asarray(precoder(h, np.float32([0.1] * 4)))
+    spoilt = h.copy()
+    spoilt[0, 0, 0], spoilt[1, 1], spoilt[2] = np.nan, 0, 0
+    found = np.asarray(precoder(spoilt, np.float32([0.1] * 4)))
+    assert np.isnan(found[:3]).all()
+    np.testing.assert_allclose(found[3], v[3], atol=1e-5)
+    assert np.isnan(np.asarray(precoder(h, np.float32([0, np.nan, -1, np.inf])))).all()
+
+
+@pytest.mark.parametrize("name", PRECODERS)
+def test_users_with_the_same_channel_leave_no_traceback(name):
+    h = channels(size=1)
+    h[:, 1] = h[:, 0]
+    v = np.asarray(PRECODERS[name](h, 0.1))
+    assert not np.isfinite(v).all() or np.sum(np.abs(v) ** 2) < 1 + 1e-5
+
+
 def test_gradients_are_finite_where_users_are_ignored():
     logits = np.random.default_rng(0).choice([-40.0, 40.0], (3, USERS, 2))
     logits = tf.Variable(logits.astype("float32"))
