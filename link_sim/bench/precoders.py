@@ -12,7 +12,10 @@ from link_sim.receivers.entries import build_block
 from link_sim.world.downlink import draw_downlink, noise_variance
 
 USERS, ANTENNAS = (75, 100, 150, 200), 1024
-NAMES = "mrt", "zf", "rzf", "r-wmmse-10", "r-wmmse-100", "nc-zf"
+NAMES = (
+    *("mrt", "zf", "rzf", "r-wmmse-10", "r-wmmse-100", "wmmse-1"),
+    *("nc-zf", "nc-published"),
+)
 REFERENCE = "r-wmmse-100"
 
 

@@ -128,7 +128,7 @@ def train_calibrated(
 
 def train_published(
     folder: Path,
-    steps: int = 300,
+    steps: int = 1000,
     size: int = 8,
     learning_rate: float = 1e-3,
     seed: int = 1,
