@@ -3,8 +3,6 @@
 The data are Eb/N0 values; images, channels and noise are drawn anew in each step.
 """
 
-import logging
-from contextlib import contextmanager
 from typing import Any
 
 import keras
@@ -17,6 +15,7 @@ from link_sim.metrics.keras_metrics import (
     BitErrorRate,
     BlockErrorRate,
 )
+from link_sim.receivers.quiet import without_cast_warnings
 
 INSTEAD = {
     "LDPCDecoder": "the decoder sionna-bp",
@@ -162,7 +161,7 @@ class TrainableLink(keras.Model):
             )
             loss = self.compute_loss(y=y, y_pred=y_pred, training=True)
             scaled = self.optimizer.scale_loss(loss)
-        with _without_cast_warnings():
+        with without_cast_warnings():
             return loss, y, y_pred, tape.gradient(scaled, self.trainable_variables)
 
     def _acting(self) -> dict[str, Any]:
@@ -200,7 +199,7 @@ class TrainableLink(keras.Model):
         for slot, block in self._acting().items():
             own = {id(v) for v in _trainable(block)}
             if own and not own & reached:
-                with _without_cast_warnings():
+                with without_cast_warnings():
                     cut = self._cut(slot, ebno_db)
                 instead = INSTEAD.get(cut, "a differentiable block")
                 raise ValueError(
@@ -242,18 +241,3 @@ def _levels(data):
             "the link draws by itself what it is compared with: give Eb/N0 values alone"
         )
     return tf.cast(tf.reshape(ebno_db, [-1]), tf.float32)
-
-
-@contextmanager
-def _without_cast_warnings():
-    """Gradients of casts from real to complex are real: TensorFlow warns of each."""
-
-    def quiet(record: logging.LogRecord) -> bool:
-        return "discard the imaginary part" not in record.getMessage()
-
-    logger = tf.get_logger()
-    logger.addFilter(quiet)
-    try:
-        yield
-    finally:
-        logger.removeFilter(quiet)

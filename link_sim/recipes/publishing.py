@@ -11,6 +11,7 @@ import keras
 
 from link_sim.models import pretrained
 from link_sim.models.training import train
+from link_sim.receivers.quiet import without_cast_warnings
 from link_sim.recipes.table import RECIPES
 from link_sim.world.sources import training_digits
 
@@ -33,15 +34,16 @@ def train_in_cycles(
     seconds, done = 0.0, 0
     total = sum(steps for steps, *_ in cycles)
     for cycle, (steps, learning_rate, batch) in enumerate(cycles):
-        seconds += train(
-            layer,
-            functools.partial(batch, seed=seed + cycle),
-            steps,
-            Path(folder) / f"{name}-{cycle}",
-            learning_rate=learning_rate,
-            report=Progress(total, done),
-            **options,
-        )
+        with without_cast_warnings():
+            seconds += train(
+                layer,
+                functools.partial(batch, seed=seed + cycle),
+                steps,
+                Path(folder) / f"{name}-{cycle}",
+                learning_rate=learning_rate,
+                report=Progress(total, done),
+                **options,
+            )
         done += steps
     return seconds
 

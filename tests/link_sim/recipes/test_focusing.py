@@ -1,5 +1,8 @@
 """Training of precoders: a few steps of it, and what it learns from."""
 
+import logging
+from contextlib import contextmanager
+
 import numpy as np
 import pytest
 
@@ -21,12 +24,25 @@ def small(monkeypatch):
     focusing.gram_pool.cache_clear()
 
 
+@contextmanager
+def logged_by_tensorflow(caplog):
+    """Its logger hands nothing on to others."""
+    logger = logging.getLogger("tensorflow")
+    logger.addHandler(caplog.handler)
+    yield
+    logger.removeHandler(caplog.handler)
+
+
 @pytest.mark.parametrize(
     "name, precoder", [("nc-zf", CalibratedZF), ("nc-published", CalibratedInputZF)]
 )
-def test_recipe_leaves_weights_that_load(name, precoder, tmp_path, small, monkeypatch):
+def test_recipe_leaves_weights_that_load(
+    name, precoder, tmp_path, small, monkeypatch, caplog
+):
     monkeypatch.setattr(focusing, "quality", lambda precoder: {"drops": 0})
-    RECIPES[name].open()(tmp_path, steps=2, size=4)
+    with logged_by_tensorflow(caplog):
+        RECIPES[name].open()(tmp_path, steps=2, size=4)
+    assert not caplog.records  # no line of TensorFlow's between those of progress
     path = str(tmp_path / f"{name}.npz")
     assert pretrained.read_card(path)["recipe"]["name"] == name
     h = focusing.draw_both(np.random.default_rng(0), 2)
