@@ -2,16 +2,28 @@
 
 import importlib.util
 import re
-from pathlib import Path
+import shlex
+import tomllib
 
+import pandas as pd
 import pytest
 import typer
-from documented import COMMANDS, DOCS, EXAMPLES, GUIDES, PAGES, checked_run, parsed
+from documented import (
+    COMMANDS,
+    DOCS,
+    EXAMPLES,
+    GUIDES,
+    PAGES,
+    RUNS,
+    checked_run,
+    parsed,
+)
 from PIL import Image
 
 from link_sim import cli
 from link_sim.bench.table import BENCHES
-from link_sim.models.cards import list_pretrained
+from link_sim.metrics.rates import METRICS
+from link_sim.models.cards import list_pretrained, read_card
 from link_sim.receivers import catalog, names
 from link_sim.recipes.table import RECIPES
 from link_sim.scenarios.axes import AXES
@@ -20,6 +32,11 @@ from link_sim.scenarios.loading import list_scenarios, load_scenario
 NAMES = [
     *list_scenarios(), *names.list_all_receivers(), *list_pretrained(), *AXES,
 ]  # fmt: skip
+NOTEBOOKS = (DOCS.parent / "notebooks").glob("*.ipynb")
+MADE = {DOCS / "notebooks" / f"{path.stem}.md" for path in NOTEBOOKS} | {
+    DOCS / "results" / "scenarios" / f"{name}.md" for name in (*RUNS, "index")
+}
+"""Pages that are made when the documentation is built."""
 
 
 @pytest.mark.parametrize("name", NAMES)
@@ -96,6 +113,23 @@ def test_no_two_commands_share_a_folder(beside_mine):
         assert kept.setdefault(folder, scenario) == scenario, (page, folder)
 
 
+@pytest.mark.parametrize("name", RUNS)
+def test_a_run_that_is_kept_is_that_of_its_command(name, beside_mine):
+    """With the weights that are shipped today: or else it is to be run again."""
+    _, scenario = checked_run(parsed(shlex.split(RUNS[name]["command"])[1:]))
+    rows = pd.read_csv(DOCS / "results" / "runs" / f"{name}.csv")
+    about = tomllib.loads((DOCS / "results" / "runs" / "about.toml").read_text())[name]
+    assert name.startswith(scenario.name)
+    assert set(rows["receiver"]) == set(scenario.receivers)
+    assert set(rows["point"]) == set(scenario.sweep.points)
+    assert (DOCS / about["page"]).exists()
+    assert {"bound", "classical", "published"} < about.keys()
+    assert METRICS[about["metrics"][0]].plotted
+    assert set(about["metrics"]) & set(rows["metric"])
+    for weights, sha256 in RUNS[name]["weights"].items():
+        assert sha256 == read_card(weights)["sha256"], weights
+
+
 def test_the_readme_is_a_page():
     assert len((DOCS.parent / "README.md").read_bytes()) <= 7000
 
@@ -103,9 +137,8 @@ def test_the_readme_is_a_page():
 @pytest.mark.parametrize("page", GUIDES, ids=lambda path: path.name)
 def test_links_lead_to_files(page):
     for link in re.findall(r"\]\(([^)#\s]+)(?:#[\w-]+)?\)", GUIDES[page]):
-        made = page == DOCS / "index.md" and link.removesuffix(".md") + ".ipynb"
-        places = page.parent / link, DOCS.parent / str(made)
-        assert link.startswith("https://") or any(map(Path.exists, places)), link
+        path = (page.parent / link).resolve()
+        assert link.startswith("https://") or path.exists() or path in MADE, link
 
 
 @pytest.mark.parametrize("page", GUIDES, ids=lambda path: path.name)

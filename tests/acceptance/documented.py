@@ -68,8 +68,13 @@ def checked_run(options):
     return options["out"] or default, scenario
 
 
+RUNS = {
+    path.stem: json.loads(path.read_text())
+    for path in sorted((DOCS / "results" / "runs").glob("*.json"))
+}
+"""Those that pages are made of, by name."""
 COMMANDS = [
     (str(path.relative_to(DOCS.parent)), arguments)
     for path, text in GUIDES.items()
     for arguments in commands(text)
-]
+] + [(name, shlex.split(run["command"])[1:]) for name, run in RUNS.items()]
