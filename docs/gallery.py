@@ -42,7 +42,7 @@ def keep(name: str, folder: Path, command: str) -> None:
     points, stop = scenario.sweep.points, scenario.stop
     tallies = montecarlo.tally(points, stop, lines, scenario.receivers)
     rows = pd.DataFrame(results.rows(scenario, tallies))
-    rows.to_csv(RUNS / f"{name}.csv", index=False, float_format="%.6g")
+    rows.to_csv(RUNS / f"{name}.csv", index=False, float_format="%.8g")
     made = versions.load(folder)
     run = {
         "command": command,
