@@ -10,6 +10,7 @@ What no run tells (bound, what is published, the page with the story) stands in
 
 import io
 import json
+import re
 import sys
 import tomllib
 from pathlib import Path
@@ -31,6 +32,8 @@ FACTS = {
     "published": "Published",
 }
 
+NAME = re.compile(r"^\| ([\w+.-]+) \|", re.M)
+"""Of a receiver, in a row of a table."""
 FIGURE = """<figure style="display: inline-block; margin: 0.5em">
 <a href="{name}/"><img alt="" src="{picture}" width="310"></a>
 <figcaption><a href="{name}/">{name}</a></figcaption></figure>"""
@@ -119,7 +122,7 @@ def as_page(name: str, rows: list[dict], about: dict, drawn: list[str]) -> str:
             f"[{Path(about['page']).stem}](../../{about['page']}).",
             "  \n".join(facts),
             *(f"![{METRICS[m].label}]({name}-{m}.svg)" for m in drawn),
-            exports.markdown(own, intervals=True),
+            re.sub(NAME, r"| `\1` |", exports.markdown(own, intervals=True)),
         ]
     )
 
