@@ -179,7 +179,7 @@ def joint(link: LinkContext, estimator, detector, decoder, **options):
     if isinstance(estimator, ScoreChannelEstimator) and not estimator.shared:
         raise ValueError(
             "score+joint serves streams that share their spectra and the lattice of "
-            "their pilots: use one user, score+idd, or lmmse+joint"
+            "their pilots: use one user, more pilots, score+idd, or lmmse+joint"
         )
     return idd(link, None, detector, decoder, estimator=estimator, **options)
 

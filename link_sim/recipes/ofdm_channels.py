@@ -28,6 +28,8 @@ NAME = "csi-ofdm"
 UMI_DROPS = 8192
 BANDS = (5, 30e3), (14, 60e3), (24, 60e3), (64, 150e3), (64, 300e3), (64, 500e3)
 """Trained on beside the pilots of the default link: pilots, their spacing [Hz]."""
+FEW = 16
+"""Pilots below which streams come apart: snapshots are then those of one stream."""
 POINTS = 16, 64
 """Of the grids of angle and delay."""
 FINENESS = 4
@@ -82,7 +84,13 @@ def umi_fields(rng, seed: int, size: int) -> list[np.ndarray]:
     a, tau = umi_paths(seed, UMI_DROPS)
     chosen = rng.integers(0, len(a), (1 + len(BANDS), size))
     bands = zip(chosen, trained_frequencies(), strict=True)
-    return [fields(a[i], tau[i], f) for i, f in bands]
+    return [_seen_together(a[i], tau[i], f) for i, f in bands]
+
+
+def _seen_together(a, tau, frequencies: np.ndarray) -> np.ndarray:
+    """`fields` of the snapshots whose spectra the estimator takes for the same."""
+    streams = 1 if len(frequencies) < FEW else a.shape[1] // 2
+    return fields(a[:, : 2 * streams], tau, frequencies)
 
 
 def ofdm_batch(step: int, seed: int, size: int, draw: Callable, bases: list):
@@ -159,7 +167,8 @@ def umi_quality(denoiser) -> dict:
     """`ofdm_quality` over drops not trained on, in each band."""
     a, tau = umi_paths(TEST_SEED, 512)
     first, *others = (
-        ofdm_quality(denoiser, fields(a, tau, f), f) for f in trained_frequencies()
+        ofdm_quality(denoiser, _seen_together(a, tau, f), f)
+        for f in trained_frequencies()
     )
     widths = (f"{n * gap / 1e6:.2g}_mhz" for n, gap in BANDS)
     bands = zip(widths, others, strict=True)

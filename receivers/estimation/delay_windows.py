@@ -22,6 +22,9 @@ grow as the number of windows; a window is as wide as 50 MHz."""
 NEAR = 1e-7
 """Delay [s] at which a quarter of the power is expected that is at zero, before
 anything is seen: beyond, it falls with the square, as the mean of UMi drops does."""
+SHARED = 15 / 16
+"""Share of each stream's pilots that streams have in common at least; they come apart
+where a nulled carrier between few pilots would take more from each."""
 RANK = 1e-6
 """Responses weaker than this, relative to the strongest, are left out."""
 
@@ -57,7 +60,7 @@ def delay_windows(sounding: Sounding, places, spacing: float) -> list:
 
     places : positions of the effective subcarriers in units of `spacing` [Hz]: there is
         a gap where the carrier at zero is nulled. Streams whose lattices have it at
-        places so different that they have no run in common come apart.
+        places so different that they have too short a run in common come apart.
     """
     first, length = _common_run(places[sounding.carriers])
     if length == 0:
@@ -130,7 +133,7 @@ def _common_run(places: np.ndarray) -> tuple[np.ndarray, int]:
     """The longest run of pilots around the widest gap that all streams have alike.
 
     places : [streams, pilots, carriers each]. Returns the first pilot of each stream
-    and the length of the run, 0 if there is none.
+    and the length of the run, 0 if there is none or one that leaves out too many.
     """
     gaps = np.diff(places[..., 0], axis=1)
     if not gaps.size:
@@ -140,7 +143,7 @@ def _common_run(places: np.ndarray) -> tuple[np.ndarray, int]:
     length = places.shape[1] - first.max()
     runs = np.stack([run[a : a + length] for run, a in zip(places, first, strict=True)])
     alike = np.all(runs - runs[:, :1, :1] == runs[0] - runs[0, 0, 0])
-    return first, length if alike else 0
+    return first, length if alike and length >= SHARED * places.shape[1] else 0
 
 
 def _only(sounding: Sounding, index: int, stream: int) -> Sounding:

@@ -256,6 +256,20 @@ def test_carriers_lie_where_they_are_beside_a_nulled_one(denoiser):
         assert estimator.largest_delay == pytest.approx(12.3e-6)
 
 
+@pytest.mark.parametrize("carriers, apart", [(10, True), (30, True), (34, False)])
+def test_streams_come_apart_where_a_gap_would_take_many_pilots(
+    carriers, apart, denoiser
+):
+    """The nulled carrier shifts the second stream's lattice by one pilot of 5 to 17."""
+    resource_grid = grid(carriers)
+    estimator = ScoreChannelEstimator(resource_grid, denoiser, doppler=0.0)
+    found = [(s, w.carriers.shape[2]) for _, s, w in estimator._observed]
+    pilots = carriers // 2
+    alone = [([0], pilots), ([1], pilots)]
+    assert found == (alone if apart else [([0, 1], pilots - 1)])
+    assert estimator.shared == (not apart)
+
+
 def test_late_paths_are_followed(denoiser):
     """As strong as the first: at 6.3 microseconds, as in a few drops of UMi, and 10."""
     resource_grid, rng = grid(96), np.random.default_rng(6)

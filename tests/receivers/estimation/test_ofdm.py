@@ -85,7 +85,9 @@ def test_error_variance_is_calibrated_on_the_default_link(no, denoiser):
         np.random.default_rng(1), h, -10 * np.log10(no), -10 * np.log10(no)
     )
     delays = delay_response(frequencies, delay_grid(frequencies))
-    _, observed = delay_modes(delays, delay_grid(frequencies))
+    into, observed = ofdm_channels.modes_of(frequencies)
+    seen = (x[..., 0] + 1j * x[..., 1]) @ into
+    x = np.stack([seen.real, seen.imag], axis=-1).astype("float32")
     own = response(array_response(4, denoiser.points[0]))
     mean, variance = denoiser.posterior(x, sigma, (own.matrix, delays), (own, observed))
     error = np.abs(mean - (x0[..., 0] + 1j * x0[..., 1])) ** 2
