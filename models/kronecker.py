@@ -119,28 +119,44 @@ def wiener(covariances, modes, y, no):
     return y - no * solved + no * change
 
 
-def conditional(wanted, spectra, responses, modes, y, no):
-    """Mean and variance of the field at other points, and the misfit of `y`.
+def conditional(wanted, spectra, responses, modes, y, no, assumed):
+    """Mean and variance of the field at other points.
 
-    wanted: responses (F_1', F_2') there, [outputs, points] each. The misfit, [batch, 1,
-    1, 1], is the mean square of the whitened observation, 1 where the model holds.
+    wanted: responses (F_1', F_2') there, [outputs, points] each. assumed: noise, `no`
+    at least, by which the mean weighs the observation; the variance is that of such a
+    mean under the noise that `y` shows beside the field, and never under less than
+    `no`.
     """
     (_, left), (_, right) = modes
-    power = powers(modes, no)
+    power = powers(modes, assumed)
     left, right = (
         ((f * double(p)[:, None] @ adjoint(own.matrix)) @ u)
         for f, p, own, u in zip(wanted, spectra, responses, (left, right), strict=True)
     )
-    z = into(*(u for _, u in modes), y) / double(power)
-    mean = between(left[:, None], z, right[:, None])
-    misfit = ops.mean(square(z) * power, axis=(1, 2, 3), keepdims=True)
-    explained = between(square(left)[:, None], 1 / power, square(right)[:, None])
+    seen = into(*(u for _, u in modes), y)
+    mean = between(left[:, None], seen / double(power), right[:, None])
+    more = ops.maximum(assumed * surplus(square(seen), power, assumed), no - assumed)
+    loads = square(left)[:, None], square(right)[:, None]
+    explained = between(loads[0], 1 / power - more / power**2, loads[1])
     first, second = (
         (ops.cast(p, "float64") @ ops.swapaxes(square(f), -1, -2))
         for f, p in zip(wanted, spectra, strict=True)
     )
     prior = (first[:, :, None] * second[:, None])[:, None]
-    return mean, ops.maximum(prior - explained, ROUNDING * prior), misfit
+    return mean, ops.maximum(prior - explained, ROUNDING * prior)
+
+
+def surplus(energies, power, no):
+    """How much more noise there is than `no`, relative to it: [batch, 1, 1, 1].
+
+    By one step of Fisher's scoring for its variance, as if it were known beforehand as
+    well as by one observation of nothing else.
+
+    energies, power: of the modes of the noisy fields, measured and expected
+    """
+    axes = (1, 2, 3)
+    slope = ops.sum(no * (energies - power) / power**2, axis=axes, keepdims=True)
+    return slope / (1 + ops.sum((no / power) ** 2, axis=axes, keepdims=True))
 
 
 ROUNDING = 1e-13

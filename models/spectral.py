@@ -91,17 +91,18 @@ class SpectralDenoiser(keras.layers.Layer):
         x, sigma, responses: As in a call. wanted: (F_1', F_2') over the grids of the
         spectra, complex [outputs, points] each. Returns complex [batch, snapshots,
         outputs_1, outputs_2] and float of the same shape. Where the observation lies
-        further from the model than its noise explains, the variance grows with the
-        mean square of the whitened observation (Birge 1932).
+        further from the model than its noise explains, the variance is that under as
+        much more noise.
         """
         y, no = _field(x), _noise(x, sigma)
+        actual = _noise(x, sigma, least=0.0)
         responses = self._responses(responses)
         spectra, _, modes = self._rounds(y, no, responses)[-1]
         wanted = [kronecker.double(f) for f in wanted]
-        mean, variance, misfit = kronecker.conditional(
-            wanted, spectra, responses, modes, y, no
+        mean, variance = kronecker.conditional(
+            wanted, spectra, responses, modes, y, actual, no
         )
-        variance = EXCESS * ops.clip(misfit, 1.0, np.inf) * variance
+        variance = EXCESS * variance
         return ops.cast(mean, "complex64"), ops.cast(variance, "float32")
 
     def spectra(self, x, sigma, responses=None):
@@ -226,8 +227,8 @@ def _real(x):
     return ops.cast(ops.view_as_real(x), "float32")
 
 
-def _noise(x, sigma):
+def _noise(x, sigma, least=LEAST):
     """Variance per complex element: [batch, snapshots, 1, 1], float64."""
     shape = (ops.shape(x)[0], x.shape[1], 1, 1, 1)
     sigma = ops.broadcast_to(ops.cast(sigma, "float64"), shape)
-    return ops.clip(2 * sigma[..., 0] ** 2, LEAST, 1e6)
+    return ops.clip(2 * sigma[..., 0] ** 2, least, 1e6)

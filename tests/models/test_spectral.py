@@ -77,14 +77,17 @@ def test_posterior_at_other_points_is_the_conditional_gaussian():
     np.testing.assert_allclose(mean.reshape(exact.shape), exact, rtol=1e-3, atol=1e-3)
     left = np.sum((np.abs(target) ** 2) * p, axis=1)
     left = left - np.sum(weights * gain.conj(), axis=1).real
-    scale = left.max()
+    found = variance.reshape(BATCH, SNAPSHOTS, -1) / EXCESS
     y = y.reshape(BATCH, SNAPSHOTS, -1)
-    white = np.einsum("bsi,ij,bsj->bs", y.conj(), np.linalg.inv(inner), y).real / 6
-    misfit = np.maximum(white.mean(axis=1), 1)[:, None, None]
-    found = variance.reshape(BATCH, SNAPSHOTS, -1) / misfit / EXCESS
-    np.testing.assert_allclose(
-        found, np.broadcast_to(left, found.shape), atol=1e-3 * scale
+    inverse = np.linalg.inv(inner)
+    slope = np.sum(np.abs(y @ inverse.T) ** 2, axis=(1, 2)) - SNAPSHOTS * np.trace(
+        inverse
     )
+    known = 1 + SNAPSHOTS * 0.25 * np.sum(np.abs(inverse) ** 2)
+    more = np.maximum(0.25 * slope.real / known, 0)[:, None]
+    left = left + more * np.sum(np.abs(weights) ** 2, axis=1)
+    expected = np.broadcast_to(left[:, None], found.shape)
+    np.testing.assert_allclose(found, expected, atol=1e-3 * left.max())
 
 
 def test_permuted_snapshots_permute_the_estimate():

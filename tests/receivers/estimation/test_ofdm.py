@@ -15,7 +15,6 @@ from link_sim.models.pretrained import load_model
 from link_sim.models.spectral import EXCESS, SpectralDenoiser, array_response
 from link_sim.receivers.estimation.delay_windows import (
     delay_grid,
-    delay_modes,
     delay_response,
 )
 from link_sim.receivers.estimation.ofdm import ScoreChannelEstimator
@@ -131,11 +130,14 @@ def test_known_spectrum_gives_the_lmmse_estimate():
         gain = scaled @ np.linalg.inv(scaled + 0.2 * np.eye(96))
         exact = (gain @ h_ls[i].reshape(-1)).reshape(4, 24)
         np.testing.assert_allclose(h_hat[i, 0, :, 0, 0, 7], exact, atol=2e-3)
-        variance = np.diag(scaled - gain @ scaled).real.reshape(4, 24)
+        variance = np.diag(scaled - gain @ scaled).real
         seen = modes.conj().T @ h_ls[i].reshape(-1)
         inner = modes.conj().T @ scaled @ modes + 0.2 * np.eye(len(seen))
-        misfit = np.vdot(seen, np.linalg.solve(inner, seen)).real / len(seen)
-        variance = variance * EXCESS * max(misfit, 1)
+        inverse = np.linalg.inv(inner)
+        slope = np.sum(np.abs(inverse @ seen) ** 2) - np.trace(inverse).real
+        more = 0.04 * slope / (1 + 0.04 * np.sum(np.abs(inverse) ** 2))
+        weights = np.sum(np.abs(scaled @ modes @ inverse) ** 2, axis=1)
+        variance = EXCESS * (variance + max(more, 0) * weights).reshape(4, 24)
         np.testing.assert_allclose(err_var[i, 0, :, 0, 0, 7], variance, atol=2e-3)
 
 
