@@ -17,6 +17,8 @@ FADED = 0.75
 TAIL = 1e-3
 """Share of an example's energy that the excess delay leaves out."""
 
+CONVERTS = "`link-sim channels FILE -o channels.npz` converts"
+
 
 class Responses(NamedTuple):
     """Channels of a file.
@@ -150,7 +152,7 @@ def _read(channel: Channel, antennas: Antennas, grid: Grid) -> Responses:
     except Exception as error:
         raise ScenarioError(
             f"channel.file = '{path}' is not an .npz with arrays "
-            f"{' and '.join(names)}: {error}; `link-sim channels` makes one of others"
+            f"{' and '.join(names)}: {error}; {CONVERTS} others"
         ) from None
     if channel.model == "cfr":
         _check_gains(path, "h", found["h"], antennas, "subcarriers, time steps")
@@ -161,7 +163,9 @@ def _read(channel: Channel, antennas: Antennas, grid: Grid) -> Responses:
     parts = np.maximum(np.abs(a.real), np.abs(a.imag))
     largest = parts.max(axis=(1, 2, 3, 4), keepdims=True).astype("float64")
     if largest.min() < np.finfo("float64").tiny:
-        raise ScenarioError(f"{path} holds an example without energy: remove it")
+        raise ScenarioError(
+            f"{path} holds an example without energy: remove it; {CONVERTS} such files"
+        )
     if channel.normalisation == "file":
         largest = largest.max()
     elif channel.normalisation == "none":
@@ -182,10 +186,13 @@ def _check_gains(
         raise ScenarioError(
             f"the array {name} in {path} has shape {a.shape} and type {a.dtype}: it "
             f"must be complex [examples, {expected[0]}, {expected[1]}, {axes}]; see "
-            "antennas.receive and antennas.transmit"
+            f"antennas.receive and antennas.transmit, {CONVERTS} those of others"
         )
     if not np.isfinite(a).all():
-        raise ScenarioError(f"{path} holds NaN or infinite values: remove them")
+        raise ScenarioError(
+            f"{path} holds NaN or infinite values: remove them; {CONVERTS} files that "
+            "mark missing paths by NaN"
+        )
 
 
 def _delays(path: str, grid: Grid, a: np.ndarray, tau: np.ndarray) -> np.ndarray:
@@ -193,13 +200,15 @@ def _delays(path: str, grid: Grid, a: np.ndarray, tau: np.ndarray) -> np.ndarray
     if tau.shape != (a.shape[0], a.shape[3]) or tau.dtype.kind not in "fiu":
         raise ScenarioError(
             f"the array tau in {path} has shape {tau.shape} and type {tau.dtype}: it "
-            f"must be real [{a.shape[0]}, {a.shape[3]}], a delay per example and path"
+            f"must be real [{a.shape[0]}, {a.shape[3]}], a delay per example and path; "
+            f"{CONVERTS} those of others"
         )
     there = np.any(a != 0, axis=(1, 2, 4))
     delays = np.where(there, tau, 0).astype("float64")
     if not (np.isfinite(delays).all() and (delays >= 0).all()):
         raise ScenarioError(
-            f"{path} holds NaN, infinite values or negative delays: remove them"
+            f"{path} holds NaN, infinite or negative delays where there is energy: "
+            "correct them, or set a to 0"
         )
     first = np.where(there, delays, np.inf).min(axis=1, keepdims=True)
     late = delays - np.where(np.isfinite(first), first, 0)

@@ -45,7 +45,9 @@ def understand(a=None, tau=None, h=None, spacing=None) -> Known:
         raise ScenarioError("channels need a and tau, or h and spacing: give both")
     a, tau = np.asarray(a), np.asarray(tau)
     if not np.iscomplexobj(a):
-        raise ScenarioError(f"a is {a.dtype}: it must be complex")
+        raise ScenarioError(
+            f"a is {a.dtype}: it must be complex; join real and imaginary parts"
+        )
     if tau.dtype.kind not in "fiu":
         raise ScenarioError(f"tau is {tau.dtype}: it must be real, in seconds")
     a, tau = _by_example(a, tau)

@@ -1,8 +1,13 @@
+import subprocess
+import sys
+
 import numpy as np
 import pytest
 
 from link_sim.scenarios.channel_file import doppler, excess_delay, responses_of
 from link_sim.scenarios.loading import ScenarioError, load_scenario
+from link_sim.world.channel_files import write
+from link_sim.world.channel_formats import channels_of
 
 PERIOD = (1 + 7 / 96) / 30e3
 
@@ -55,3 +60,71 @@ def test_paths_without_energy_may_have_no_delay(tmp_path):
     )
     with pytest.raises(ScenarioError, match="NaN"):
         responses_of(scenario(tmp_path, a + 1, tau))
+
+
+SIONNA = np.random.default_rng(2).standard_normal((6, 1, 2, 1, 2, 3, 1, 2)) @ [1, 1j]
+LATE = np.tile([0, 2e-7, 5e-7], (6, 1, 1, 1))
+WRONG = {  # gains and delays as they are, and what a scenario and `channels` say
+    "rank 7": (SIONNA, LATE, "link-sim channels", None),
+    "rank 6": (SIONNA[0], LATE[0], "link-sim channels", None),
+    "missing": (
+        np.where(np.arange(3)[:, None] == 2, np.nan, SIONNA[:, 0, :, 0]),
+        np.where(np.arange(3) == 2, np.nan, LATE[:, 0, 0]),
+        "mark missing paths by NaN",
+        None,
+    ),
+    "silent example": (
+        SIONNA[:, 0, :, 0] * (np.arange(6) > 0)[:, None, None, None, None],
+        LATE[:, 0, 0],
+        "link-sim channels",
+        None,
+    ),
+    "NaN in a": (
+        np.where(np.arange(3)[:, None] == 2, np.nan, SIONNA),
+        LATE,
+        "link-sim channels",
+        "remove those examples",
+    ),
+    "NaN in tau": (
+        SIONNA[:, 0, :, 0],
+        np.where(np.arange(3) == 2, np.nan, LATE[:, 0, 0]),
+        "where there is energy",
+        "set a to 0",
+    ),
+    "real": (SIONNA.real, LATE, "must be complex", "join real and imaginary"),
+    "no path": (SIONNA * np.nan, LATE * np.nan, "link-sim channels", "no path"),
+    "delays of two": (SIONNA, LATE[:, 0, :, :2], "link-sim channels", "do not fit"),
+}  # fmt: skip
+
+
+@pytest.mark.parametrize("case", WRONG)
+def test_files_of_others_are_converted_or_refused_in_one_sentence(tmp_path, case):
+    a, tau, words, refused = WRONG[case]
+    antennas = "antennas={transmit=2, receive=2, streams=2}"
+    with pytest.raises(ScenarioError, match=words) as said:
+        responses_of(scenario(tmp_path, a, tau, antennas))
+    assert "\n" not in str(said.value)
+    path = tmp_path / "channels.npz"
+    if refused:
+        with pytest.raises(ScenarioError, match=refused):
+            channels_of(path)
+        return
+    write(path, channels_of(path))
+    found = f"channel.file={path}"
+    again = load_scenario("image-awgn", ["channel.model=cir", found, antennas])
+    assert np.isfinite(responses_of(again).a).all()
+
+
+def test_files_are_refused_before_tensorflow_is_loaded(tmp_path):
+    np.savez(tmp_path / "channels.npz", a=SIONNA, tau=LATE)
+    code = (
+        "import sys\nfrom link_sim.cli import main\n"
+        "try:\n    main()\nexcept SystemExit as end:\n    assert end.code == 2\n"
+        "assert 'tensorflow' not in sys.modules"
+    )
+    settings = "channel.model=cir", f"channel.file={tmp_path / 'channels.npz'}"
+    command = [sys.executable, "-c", code, "run", "image"]
+    command += [f"--set={each}" for each in settings] + ["--out", str(tmp_path / "x")]
+    ended = subprocess.run(command, capture_output=True, text=True)
+    assert ended.returncode == 0, ended.stderr
+    assert "link-sim channels" in ended.stderr and "Traceback" not in ended.stderr
