@@ -4,6 +4,7 @@ import importlib.util
 import re
 import shlex
 import tomllib
+from typing import get_args
 
 import pandas as pd
 import pytest
@@ -28,6 +29,7 @@ from link_sim.receivers import catalog, names
 from link_sim.recipes.table import RECIPES
 from link_sim.scenarios.axes import AXES
 from link_sim.scenarios.loading import list_scenarios, load_scenario
+from link_sim.scenarios.radio import Channel
 
 NAMES = [
     *list_scenarios(), *names.list_all_receivers(), *list_pretrained(), *AXES,
@@ -128,6 +130,14 @@ def test_a_run_that_is_kept_is_that_of_its_command(name, beside_mine):
     assert set(about["metrics"]) & set(rows["metric"])
     for weights, sha256 in RUNS[name]["weights"].items():
         assert sha256 == read_card(weights)["sha256"], weights
+
+
+def test_energies_are_measured_for_every_channel_model():
+    page = (DOCS / "how-to" / "channels.md").read_text()
+    table = page[page.index("## What the axis means") :]
+    rows = [row.split("|")[1] for row in table.splitlines() if row.startswith("| `")]
+    named = {name for row in rows for name in re.findall(r"`([\w-]+)`", row)}
+    assert named >= set(get_args(Channel.model_fields["model"].annotation))
 
 
 def test_the_readme_is_a_page():

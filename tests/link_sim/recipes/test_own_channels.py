@@ -95,3 +95,35 @@ def test_two_steps_of_training_move_the_shipped_weights(tmp_path):
     )
     moved = max(np.max(np.abs(a - b)) for a, b in zip(own, shipped, strict=True))
     assert 1e-5 < moved < 0.05
+
+
+def site(path, users=600, antennas=8, scatterers=8):
+    """Users in a square of 200 m beside a base station, who are heard directly, half of
+    them, and by the three nearest of some fixed scatterers; 3.5 GHz, no other paths."""
+    rng = np.random.default_rng(7)
+    fixed = rng.uniform(-100, 100, (scatterers, 2)) + [150, 0]
+    own = rng.uniform(-100, 100, (users, 1, 2)) + [150, 0]
+    leg = np.linalg.norm(own - fixed, axis=2)
+    nearest = np.argsort(leg, axis=1)[:, :3]
+    last = np.concatenate([own, fixed[nearest]], axis=1)  # place before the array
+    way = np.linalg.norm(last, axis=2)
+    way[:, 1:] += np.take_along_axis(leg, nearest, axis=1)
+    gain = 1 / way * np.exp(2j * np.pi * rng.random(way.shape))
+    gain[:, 1:] *= 0.5
+    gain[rng.random(users) < 0.5, 0] = 0
+    turns = np.exp(1j * np.pi * np.arange(antennas)[:, None] * np.sin(
+        np.arctan2(last[..., 1], last[..., 0])
+    )[:, None])  # fmt: skip
+    save_channels(path, (gain[:, None] * turns)[:, :, None], way / 299_792_458)
+
+
+@pytest.mark.slow
+def test_a_short_training_on_a_site_of_few_paths_gains(tmp_path):
+    """120 users that were not trained on, against the weights shipped."""
+    site(tmp_path / "site.npz")
+    ofdm_channels.train_ofdm(tmp_path, tmp_path / "site.npz", steps=60, size=48)
+    quality = json.loads((tmp_path / "csi-ofdm.json").read_text())["quality"]
+    assert quality["channels"] == 120
+    for db in (0, 10, 20):
+        key = f"nmse_db_at_{db}_db"
+        assert quality[key] < quality[f"shipped_{key}"], quality

@@ -6,6 +6,7 @@ import tensorflow as tf
 from sionna.phy import config
 
 from link_sim.scenarios.loading import ScenarioError, load_scenario
+from link_sim.scenarios.radio import VARIED
 from link_sim.scenarios.sections import Antennas
 from link_sim.world.channel import Channel
 from link_sim.world.precoding import columns, precoder
@@ -16,6 +17,8 @@ TINY = "grid.fft_size=16", "grid.guard_carriers=[1, 2]", "grid.symbols=3"
 TINY += "grid.pilot_symbols=[1]", "batch_size=4"
 ANTENNAS = (1, 1, 1), (1, 1, 3), (2, 2, 2), (2, 2, 3), (4, 1, 2), (4, 2, 2)
 """Transmit, streams and receive."""
+QUICK = "awgn", "rayleigh", "tdl-a", "tdl-d", "cdl-a", "cdl-d", "umi"
+OTHERS = "tdl-b", "tdl-c", "tdl-e", "cdl-b", "cdl-c", "cdl-e", "uma", "rma"
 USED = [1, 2, 3, 4, 5, 6, 7, 9, 10, 11, 12, 13]
 
 
@@ -62,7 +65,7 @@ def all_of_file(h):
 
 
 @pytest.mark.parametrize("antennas", ANTENNAS)
-@pytest.mark.parametrize("model", ["awgn", "rayleigh", "tdl-a", "tdl-d", "cdl-a", "cdl-d", "umi"])  # noqa: E501  # fmt: skip
+@pytest.mark.parametrize("model", [*QUICK, *(pytest.param(m, marks=pytest.mark.slow) for m in OTHERS)])  # noqa: E501  # fmt: skip
 def test_esno_is_received_energy_per_antenna(files, model, antennas):
     energy = received(responses(files, model, antennas, frames=300))
     if model == "awgn":
@@ -71,7 +74,7 @@ def test_esno_is_received_energy_per_antenna(files, model, antennas):
         # CDL and drops: in each frame, of which some subcarriers are not used
         error = energy.std() / np.sqrt(len(energy))
         assert abs(energy.mean() - 1) < 4.5 * error + 1e-4
-        if model in ("cdl-a", "cdl-d", "umi"):
+        if model in VARIED:
             assert energy.std() < 0.35
 
 
