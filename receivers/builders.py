@@ -5,8 +5,10 @@ from functools import partial
 import numpy as np
 
 from link_sim.models.cards import read_card
+from link_sim.models.joint_spectrum import JointSpectrum
 from link_sim.models.pretrained import load_model
 from link_sim.receivers.context import (
+    BlockContext,
     GridContext,
     LinkContext,
     MimoContext,
@@ -15,6 +17,7 @@ from link_sim.receivers.context import (
 from link_sim.receivers.decoding.iterative import IterativeReception
 from link_sim.receivers.decoding.joint import HistogramSource, JointDecoder
 from link_sim.receivers.decoding.ldpc import BPDecoder, LDPCDecoder
+from link_sim.receivers.decoding.semi_blind import SemiBlind
 from link_sim.receivers.detection.amp import AMPDetector
 from link_sim.receivers.detection.amp_gnn import GraphAMPDetector
 from link_sim.receivers.detection.expectation_propagation import EPDetector
@@ -243,3 +246,20 @@ def mimo_adaptive(ensemble: MimoContext):
 def _around(estimator, *denoisers):
     """An estimator around denoisers, as a function of y, pilots and no."""
     return lambda y, pilots, no: estimator(*denoisers, y, pilots, np.float32(no))
+
+
+def blocks_by_lmmse(blocks: BlockContext, **options):
+    covariance = blocks.covariance[None]
+    return SemiBlind(blocks, lambda *_: covariance, **options)
+
+
+blocks_by_pilots = partial(blocks_by_lmmse, aided=False)
+
+
+def blocks_by_spectrum(blocks: BlockContext, **options):
+    spectrum = JointSpectrum(blocks.shape)
+    return SemiBlind(blocks, lambda told, _: spectrum(*told), **options)
+
+
+def blocks_of_genie(blocks: BlockContext):
+    return SemiBlind(blocks, lambda _, covariance: covariance)

@@ -7,6 +7,7 @@ HISTOGRAMS = "pixel-bayes-mnist"
 STEPS = Suffix("num_steps", "a number of steps", 1, 200)
 ITERATIONS = Suffix("iterations", "a number of iterations", 1, 10_000)
 ROUNDS = Suffix("num_rounds", "a number of rounds", 1, 20)
+STARTS = Suffix("num_starts", "a number of starts", 1, 100)
 DESIGN_DB = Suffix("design_db", "an Es/N0 in dB", -100, 200, required=True)
 
 ESTIMATORS: dict[str, Entry] = {
@@ -209,6 +210,29 @@ SOUNDING: dict[str, Entry] = {
 """Built for a `SoundingContext`: (y, m, no) -> h_hat, err_var. What `KNOWING` build
 take the world, h and its paths, after `no`."""
 KNOWING = "genie", "crb", "crb-delays"
+SEMI_BLIND: dict[str, Entry] = {
+    "perfect-csi": Entry(
+        "decoding.semi_blind:KnownChannel", "the true channel, the bound"
+    ),
+    "genie": Entry(
+        "builders:blocks_of_genie", "that knows the angles and powers of all paths"
+    ),
+    "pilots": Entry(
+        "builders:blocks_by_pilots", "linear MMSE by pilots alone, then turns"
+    ),
+    "lmmse": Entry(
+        "builders:blocks_by_lmmse",
+        "the covariance of all channels, told by pilots and symbols",
+        STARTS,
+    ),
+    "spectrum": Entry(
+        "builders:blocks_by_spectrum",
+        "a spectrum over the angles of both ends, read anew in each round; spectrum-N "
+        "begins up to N times, by channels drawn from its posterior",
+        STARTS,
+    ),
+}
+"""Built for a `BlockContext`: receivers of `decoding.semi_blind`."""
 PRECODERS: dict[str, Entry] = {
     "mrt": Entry("precoding.linear:MRT", "maximum ratio transmission"),
     "zf": Entry("precoding.linear:ZF", "zero forcing, equal powers"),
@@ -258,5 +282,6 @@ KINDS: dict[str, dict[str, Table]] = {
     "detection": {"detector": SYMBOL_DETECTORS},
     "sounding": {"estimator": SOUNDING},
     "focusing": {"precoder": PRECODERS},
+    "semi-blind": {"receiver": SEMI_BLIND},
 }
 """The slots of receivers by the kind of experiment; their names are joined by `+`."""

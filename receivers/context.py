@@ -112,3 +112,25 @@ class SoundingContext(Protocol):
 
     def received(self) -> tuple[np.ndarray, np.ndarray, float]:
         """Pilots of earlier channels: y [snapshots, size], m for each, and `no`."""
+
+
+class BlockContext(Protocol):
+    """Short blocks over flat channels: what semi-blind receivers are built for.
+
+    code : a `ConvolutionalCode`; n, k : its coded and information bits
+    pilots : complex64 [streams, uses]; shape : receive and transmit antennas
+    covariance : of vec(H) row by row, over all channels, complex128
+    """
+
+    code: Any
+    n: int
+    k: int
+    pilots: np.ndarray
+    shape: tuple[int, int]
+    covariance: np.ndarray
+
+    def grid_llr(self, llr):
+        """LLRs of coded bits, [batch, n] -> [batch, uses, streams, 2]."""
+
+    def demodulate(self, llr):
+        """The inverse of `grid_llr`."""

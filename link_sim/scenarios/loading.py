@@ -16,6 +16,7 @@ from link_sim.scenarios.focusing import FocusingScenario
 from link_sim.scenarios.link import LinkScenario
 from link_sim.scenarios.python_values import as_plain
 from link_sim.scenarios.semantic import SemanticScenario
+from link_sim.scenarios.semi_blind import SemiBlindScenario
 from link_sim.scenarios.separation import SeparationScenario
 from link_sim.scenarios.sounding import SoundingScenario
 
@@ -27,6 +28,7 @@ KINDS: dict[str, type[Scenario]] = {
     "separation": SeparationScenario,
     "sounding": SoundingScenario,
     "focusing": FocusingScenario,
+    "semi-blind": SemiBlindScenario,
 }
 """The kinds of experiments; a scenario without `kind` is a link."""
 
