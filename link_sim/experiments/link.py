@@ -11,7 +11,12 @@ from sionna.phy.ofdm import RemoveNulledSubcarriers
 from sionna.phy.utils import ebnodb2no
 
 from link_sim.experiments.training import TrainableLink
-from link_sim.metrics.counts import channel_counts, class_counts, image_counts
+from link_sim.metrics.counts import (
+    channel_counts,
+    class_counts,
+    goodput_counts,
+    image_counts,
+)
 from link_sim.models.pretrained import load_model
 from link_sim.receivers.chain import (
     Receiver,
@@ -99,6 +104,9 @@ class Link(TrainableLink):
         self._draw_channel = tf.function(self.channel, autograph=False)
         self._send_over = tf.function(self.channel.send, autograph=False)
         self._remove_nulled = RemoveNulledSubcarriers(self.transmitter.resource_grid)
+        sender, elements = self.transmitter, scenario.grid.effective_subcarriers
+        elements *= scenario.grid.symbols * sender.grids_per_frame
+        self._frame = sender.image_bits / sender.blocks_per_image, elements
         receivers = list(receivers or scenario.receivers)
         names = [r for r in receivers if isinstance(r, str)]
         self._named = frozenset(names)
@@ -255,6 +263,7 @@ class Link(TrainableLink):
             reception = receptions[receiver.name]
             users = self.transmitter.users
             sums = image_counts(world.b, world.image, reception, users)
+            sums |= goodput_counts(world.b, reception.b_hat, *self._frame)
             if receiver.estimator is not None:
                 sums |= channel_counts(h, reception.h_hat, grids)
             if judge:

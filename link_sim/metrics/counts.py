@@ -43,6 +43,19 @@ def image_counts(
     }
 
 
+def goodput_counts(
+    b: tf.Tensor, b_hat: tf.Tensor, information: float, elements: int
+) -> dict[str, tf.Tensor]:
+    """Counts of goodput, information bits of blocks without error per resource element.
+
+    b, b_hat : [frame, image, block, k]; information : bits of a block that are of an
+    image; elements : of all grids of a frame, pilots among them
+    """
+    right = tf.reduce_all(tf.equal(b, b_hat), axis=-1)
+    right = tf.reduce_sum(tf.cast(right, tf.float64), axis=[1, 2])
+    return _sums("goodput", right * information / elements)
+
+
 def _user_counts(
     wrong: tf.Tensor, block_wrong: tf.Tensor, users: int
 ) -> dict[str, tf.Tensor]:

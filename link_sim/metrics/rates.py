@@ -150,6 +150,10 @@ METRICS = {
     "undetected": _proportion(
         "Undetected block error rate", "undetected_errors", "blocks"
     ),
+    "goodput": _mean(
+        "Goodput [information bits per resource element]", "goodput", "frames",
+        column="goodput", form=".3f", better="higher",
+    ),
     "psnr": Metric(
         "PSNR of the mean squared error [dB]", "squared_error", "images", _psnr,
         column="PSNR [dB]", form=".1f", plotted=True, better="higher", decibels=True,

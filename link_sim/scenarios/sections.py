@@ -78,6 +78,8 @@ class Grid(Section):
     that are its own, the others carry data.
     phase_pilots: in the other symbols, each stream sends pilots on so many of the
     subcarriers that are its own, evenly spread, by which receivers follow the phase.
+    per_frame: grids that share a frame of whole images, at least: with several, what
+    fewer pilots leave free carries more images.
     """
 
     symbols: Annotated[int, Field(ge=1, le=1000)] = 14
@@ -89,6 +91,7 @@ class Grid(Section):
     pilot_symbols: tuple[Annotated[int, Field(ge=0)], ...] = (2, 11)
     pilot_spacing: Annotated[int, Field(ge=1, le=256)] = 1
     phase_pilots: Annotated[int, Field(ge=1, le=1024)] | None = None
+    per_frame: Annotated[int, Field(ge=1, le=64)] = 1
 
     @property
     def effective_subcarriers(self) -> int:
@@ -104,6 +107,11 @@ class Grid(Section):
         if self.cyclic_prefix > self.fft_size:
             raise ValueError("cyclic_prefix is longer than fft_size: lower it")
         pilots = self.pilot_symbols
+        if not pilots:
+            raise ValueError(
+                "pilot_symbols are empty, and without pilots nothing tells the phase "
+                "of the channel: name one symbol or more"
+            )
         if len(set(pilots)) != len(pilots) or not pilots or max(pilots) >= self.symbols:
             raise ValueError(
                 f"pilot_symbols {list(pilots)} must be different indices below "

@@ -172,7 +172,7 @@ class Transmitter:
         capacity = int(self.resource_grid.num_data_symbols) * self._streams
         capacity *= self.num_bits_per_symbol
         image = self.blocks_per_image * self._sent
-        images = max(1, capacity // image)
+        images = max(1, self._scenario.grid.per_frame * capacity // image)
         self.images_per_frame = self.users * images
         self.grids_per_frame = math.ceil(images * image / capacity)
         self.frame_bits = self.grids_per_frame * capacity

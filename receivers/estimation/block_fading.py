@@ -14,6 +14,8 @@ import tensorflow as tf
 from link_sim.models.joint_spectrum import stacked
 from link_sim.receivers.detection.elements import as_complex
 
+SPARE = 1e-4
+"""Of a use's noise, that its own symbol never explains: rounding leaves no less."""
 JITTER = 1e-7
 """Of the mean power, added to a covariance before it is factored."""
 
@@ -112,7 +114,7 @@ def predict(found: Posterior, y, x, weight, sent, no):
     eye = tf.eye(y.shape[1], dtype=tf.complex128)
     reach = tf.einsum("basct,bte->beasc", covariance, tf.math.conj(x))
     own = tf.einsum("beasc,bse->beac", reach, x)
-    gain = tf.linalg.inv(eye / weight[..., None, None] - own)
+    gain = tf.linalg.inv((1 + SPARE) * eye / weight[..., None, None] - own)
     rest = tf.transpose(y - tf.matmul(mean, x), [0, 2, 1])
     shift = tf.einsum("beasc,becd,bed->beas", reach, gain, rest)
     # what leaving the own use out adds to the covariance, and what all others leave

@@ -2,7 +2,12 @@ import numpy as np
 import pytest
 import tensorflow as tf
 
-from link_sim.metrics.counts import channel_counts, class_counts, image_counts
+from link_sim.metrics.counts import (
+    channel_counts,
+    class_counts,
+    goodput_counts,
+    image_counts,
+)
 from link_sim.metrics.rates import ROUNDING_MSE, estimate
 from link_sim.models.frechet import frechet_distance
 from link_sim.receivers.chain import Reception
@@ -50,6 +55,15 @@ def test_what_is_not_a_number_makes_counts_that_are_not(where):
     value.flat[-1] = np.nan
     counts = plain(image_counts(b, image, good._replace(**{where: value})))
     assert not np.isfinite(list(counts.values())).all()
+
+
+def test_goodput_is_that_of_blocks_without_error():
+    b = np.zeros((2, 3, 2, 5), "float32")
+    b_hat = b.copy()
+    b_hat[0, 0, 1, 2] = b_hat[0, 2, 0] = 1  # 4 of 6 blocks of frame 0 are right
+    counts = plain(goodput_counts(b, b_hat, 4.0, 8)) | {"frames": 2}
+    assert (counts["goodput"], counts["goodput_sq"]) == (5, 13)
+    assert estimate(counts, "goodput").value == 2.5
 
 
 def test_images_too_small_for_ssim_have_none():

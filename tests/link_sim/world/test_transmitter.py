@@ -36,6 +36,7 @@ def test_segments_are_legal_5g_codes(rate, num_bits, bits_per_symbol):
         ([], (28, 28, 1), 1, 1),
         (["code.rate=0.2"], (28, 28, 1), 1, 3),
         (["grid.fft_size=512"], (28, 28, 1), 5, 1),
+        (["grid.per_frame=8", "grid.pilot_spacing=4"], (28, 28, 1), 9, 8),
         (["code.reliable_bits=parity"], (28, 28, 1), 1, 1),
         (["code.rate=0.9", "code.bits_per_symbol=8"], (5, 7, 3), 17, 1),
         (["code.rate=0.07"], (8, 8, 1), 1, 1),
