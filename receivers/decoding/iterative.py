@@ -53,8 +53,8 @@ class IterativeReception(ReceiverLayer):
     ----------
     transmitter : whose code, bit order and grid are undone, a `LinkContext`
     detector : GridDetector, that takes a priori LLRs
-    estimator : (y, no) -> prior, by its method of that name: a `ScoreChannelEstimator`
-        or `LMMSEChannelEstimator`; `None` if the first channel estimate stays
+    estimator : with a method (y, no, err_var) -> prior: a `ScoreChannelEstimator` or
+        `LMMSEChannelEstimator`; `None` if the first channel estimate stays
     source : JointDecoder, whose source is heard; `None` for none
     num_rounds : int, rounds at most
 
@@ -101,7 +101,7 @@ class IterativeReception(ReceiverLayer):
         seen = elements.flatten(y, h_hat, err_var, no[:, None, None])
         state, hear = self._begin(seen, frame), partial(self._known, seen)
         if self.estimator is not None:
-            prior = self.estimator.prior(y, no[:, None, None])
+            prior = self.estimator.prior(y, no[:, None, None], err_var)
             turned = data_aided.turned(prior, elements.received(y))
             hear = partial(self._estimated, (prior, turned, no))
 

@@ -119,9 +119,24 @@ def delay_modes(f: np.ndarray, delays: np.ndarray) -> tuple[np.ndarray, Response
     """`into` and `observed` of `DelayWindows`, of responses f [pilots, delays]."""
     left, values, right = np.linalg.svd(f, full_matrices=False)
     kept = values > RANK * values[0]
-    powers = 1 / (1 + np.abs(delays) / NEAR) ** 2
-    observed = response(values[kept, None] * right[kept], powers / powers.sum())
+    observed = response(values[kept, None] * right[kept], expected_powers(delays))
     return left[:, kept].conj(), observed
+
+
+def expected_powers(delays: np.ndarray) -> np.ndarray:
+    """Of sum one, before anything is seen: [points]."""
+    powers = 1 / (1 + np.abs(delays) / NEAR) ** 2
+    return powers / powers.sum()
+
+
+def expected_covariance(frequencies: np.ndarray) -> np.ndarray:
+    """Of responses at `frequencies` [Hz] to what spectra miss, of power one.
+
+    Powers fall with the delay itself, not its square: late paths are missed more often.
+    """
+    delays = delay_grid(frequencies)
+    f, powers = delay_response(frequencies, delays), expected_powers(delays) ** 0.5
+    return f * (powers / powers.sum()) @ f.conj().T
 
 
 def delay_response(frequencies: np.ndarray, delays: np.ndarray) -> np.ndarray:

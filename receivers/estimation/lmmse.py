@@ -87,7 +87,7 @@ class LMMSEChannelEstimator(ReceiverLayer):
         h_hat, err_var = (tf.transpose(z, order) for z in (h_hat, err_var))
         return h_hat[:, None, :, None], err_var[:, None, :, None]
 
-    def prior(self, y, no) -> FieldPrior:
+    def prior(self, y, no, err_var) -> FieldPrior:
         """The channels as they are taken to be distributed, whatever is received."""
         time, frequency, antennas = (
             [z[None] for z in np.linalg.eigh(np.asarray(c, "complex128"))]

@@ -10,6 +10,7 @@ from link_sim.models.kronecker import (
     Response,
     as_complex,
     covariance,
+    double,
     modes,
     response,
     square,
@@ -19,11 +20,15 @@ from link_sim.receivers.estimation.delay_windows import (
     DelayWindows,
     delay_response,
     delay_windows,
+    expected_covariance,
 )
 from link_sim.receivers.estimation.soundings import soundings
 from link_sim.receivers.grid_config import grid_from_config, grid_to_config
 from link_sim.receivers.layer import ReceiverLayer, values_of
 
+DOUBT, MOST_DOUBT = 0.12, 0.5
+"""Power that spectra miss, as a share of what pilots leave unknown (measured on UMi
+drops, by the error over what is stated of it); and the most."""
 SLOW = 1e-4
 """Modes of the fading over time that carry less power than this are left out."""
 
@@ -156,10 +161,15 @@ class ScoreChannelEstimator(ReceiverLayer):
             for z in zip(*parts, strict=True)
         )
 
-    def prior(self, y, no):
+    def prior(self, y, no, err_var):
         """The `FieldPrior` of the channels whose spectra these pilots tell.
 
+        What pilots leave unknown of the channel may be paths that their spectra do not
+        show, or later ones than they can tell: a share of this power has the delays
+        that are expected of any channel.
+
         y, no : as in a call, of one receiver; the streams must be `shared`.
+        err_var : that of the call, or a number
         """
         from link_sim.receivers.estimation.data_aided import field_prior
 
@@ -170,12 +180,13 @@ class ScoreChannelEstimator(ReceiverLayer):
             *_snapshots(x, sigma, 1), (array, windows.observed)
         )
         strengths, rotation = modes(covariance(array.matrix, spectra[0]))
+        energies = ops.square(scale[:, :, 0, :, 0, 0, 0])
         frequencies = self._carriers * float(grid.subcarrier_spacing)
-        carriers = delay_response(frequencies, windows.delays)
-        frequency = modes(covariance(carriers, spectra[1]))
+        known = covariance(delay_response(frequencies, windows.delays), spectra[1])
+        expected = expected_covariance(frequencies)
+        frequency = modes(_doubted(known, expected, energies, err_var))
         fading = self._correlation(np.arange(grid.num_ofdm_symbols))
         time = [z[None] for z in np.linalg.eigh(fading)]
-        energies = ops.square(scale[:, :, 0, :, 0, 0, 0])
         return field_prior((strengths, rotation), time, frequency, energies)
 
     def _number_of_groups(self, streams: list[int]) -> int:
@@ -299,6 +310,15 @@ class ScoreChannelEstimator(ReceiverLayer):
     def from_config(cls, config):
         grid = grid_from_config(config["resource_grid"])
         return super().from_config(config | {"resource_grid": grid})
+
+
+def _doubted(known, expected, energies, err_var):
+    """A covariance of which the unknown share of the power is as expected."""
+    left = ops.mean(ops.reshape(err_var, (ops.shape(energies)[0], -1)), 1)
+    share = ops.minimum(DOUBT * left / ops.mean(energies, (1, 2)), MOST_DOUBT)
+    share = double(share)[:, None, None]
+    power = ops.trace(known, axis1=-2, axis2=-1)[:, None, None] / known.shape[-1]
+    return (1 - share) * known + share * power * expected
 
 
 def _pick(z, picks: np.ndarray):

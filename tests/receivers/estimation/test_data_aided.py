@@ -8,7 +8,9 @@ from link_sim.receivers.detection.expectation_propagation import EPDetector
 from link_sim.receivers.detection.grid import GridDetector
 from link_sim.receivers.estimation import data_aided
 from link_sim.receivers.estimation.data_aided import Symbols, field_prior
+from link_sim.receivers.estimation.delay_windows import expected_covariance
 from link_sim.receivers.estimation.lmmse import LMMSEChannelEstimator
+from link_sim.receivers.estimation.ofdm import DOUBT, _doubted
 from link_sim.scenarios.loading import load_scenario
 
 pytestmark = pytest.mark.usefixtures("eager")
@@ -116,7 +118,7 @@ def test_by_pilots_alone_it_is_the_plain_estimate(link):
         bits = 2 * int(sender.resource_grid.num_data_symbols)
         silent = loop._symbols(tf.zeros([len(world.y), 1, 2, bits]))
         unknown = tf.where(silent.variance > 0, 1e9, 0.0)  # as if nothing were sent
-        prior = estimator.prior(world.y, world.no)
+        prior = estimator.prior(world.y, world.no, tf.zeros([len(world.y), 1]))
         y = data_aided.turned(prior, detector.elements.received(world.y))
         no = tf.fill([len(world.y)], world.no)
         found = data_aided.estimate(prior, y, Symbols(silent.mean, unknown), no)
@@ -125,3 +127,19 @@ def test_by_pilots_alone_it_is_the_plain_estimate(link):
         expected = np.reshape(h_hat, shape)
         scale = np.sqrt(np.mean(np.abs(expected) ** 2))
         np.testing.assert_allclose(found[0], expected, atol=tolerance * scale)
+
+
+def test_what_pilots_leave_unknown_has_the_delays_of_any_channel():
+    known = tf.constant(np.stack([np.diag([3.0, 1.0]), np.eye(2)]), tf.complex128)
+    expected = np.array([[1, 0.5j], [-0.5j, 1]])
+    energies, err_var = tf.ones([2, 1, 1]), tf.constant([[0.1, 0.3], [0.0, 0.0]])
+    found = _doubted(known, expected, energies, err_var)
+    share = 0.2 * DOUBT
+    mixed = (1 - share) * np.diag([3.0, 1.0]) + share * 2 * expected
+    np.testing.assert_allclose(found, [mixed, np.eye(2)], rtol=1e-6)
+
+
+def test_expected_channels_have_power_one_at_all_carriers():
+    found = expected_covariance(np.arange(24) * 30e3)
+    np.testing.assert_allclose(np.diag(found), 1)
+    assert np.linalg.eigvalsh(found).min() > -1e-9
