@@ -21,6 +21,7 @@ from mkdocs.structure.files import File, Files
 
 from link_sim.engine import montecarlo, results, versions
 from link_sim.metrics.rates import METRICS
+from link_sim.models.cards import read_card
 from link_sim.scenarios.loading import list_scenarios
 from link_sim.show import exports, plots
 
@@ -110,6 +111,9 @@ def as_page(name: str, rows: list[dict], about: dict, drawn: list[str]) -> str:
     run = json.loads((RUNS / f"{name}.json").read_text())
     description = run["description"][0].upper() + run["description"][1:]
     facts = [f"*{words}:* {about[key]}" for key, words in FACTS.items()]
+    former = [f"`{name}`" for name in run["weights"] if is_former(name, run)]
+    if former:
+        facts.append(f"*Trained again since this run:* {', '.join(former)}.")
     own = [row for row in rows if row["metric"] in about["metrics"]]
     return "\n\n".join(
         [
@@ -125,6 +129,11 @@ def as_page(name: str, rows: list[dict], about: dict, drawn: list[str]) -> str:
             re.sub(NAME, r"| `\1` |", exports.markdown(own, intervals=True)),
         ]
     )
+
+
+def is_former(weights: str, run: dict) -> bool:
+    """Whether a run had other weights than those that are shipped today."""
+    return run["weights"][weights] != read_card(weights)["sha256"]
 
 
 def duration(seconds: float) -> str:

@@ -86,7 +86,7 @@ class Progress:
             return "no values"
         low, high = (value_text(metric, x) for x in (min(values), max(values)))
         span = low if low == high else f"{low} to {high}"
-        return f"{METRICS[metric].column} {span}"
+        return f"{watched_name(metric)} {span}"
 
     def _time(self) -> str:
         """Time spent, and time left once a batch was seen that nothing was built for.
@@ -104,7 +104,7 @@ class Progress:
 
     def __rich__(self) -> Group:
         """What is watched, a row a receiver and a column a point; progress below."""
-        metric, axis = METRICS[self._scenario.watched], self._scenario.sweep.axis
+        watched, axis = watched_name(self._scenario.watched), self._scenario.sweep.axis
         names = [*self._scenario.receivers, "batches"]
         columns = [
             (
@@ -116,9 +116,7 @@ class Progress:
         ]
         done = statistics.mean(min(1, t.progress) for t in self._tallies.values())
         return Group(
-            Text(
-                f"{self._scenario.name}: {metric.column} so far over {axis_label(axis)}"
-            ),
+            Text(f"{self._scenario.name}: {watched} so far over {axis_label(axis)}"),
             *grid(("", names), columns, self._console.width),
             Text(f"{self._doing}; {self._time()}"),
             ProgressBar(total=1.0, completed=done, width=40),
@@ -132,6 +130,11 @@ class Progress:
         if found is None or not math.isfinite(found.value):
             return "-"
         return value_text(metric, found.value)
+
+
+def watched_name(metric: str) -> str:
+    """The heading of its column, or its whole name where it has none."""
+    return METRICS[metric].column or METRICS[metric].label
 
 
 def _batches_left(tally: Tally) -> float:

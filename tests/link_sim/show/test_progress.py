@@ -5,7 +5,8 @@ import pytest
 from rich.console import Console
 
 from link_sim.engine import montecarlo
-from link_sim.show.progress import Progress
+from link_sim.scenarios.loading import list_scenarios, load_scenario
+from link_sim.show.progress import Progress, watched_name
 
 
 def followed(run, terminal, workers=0):
@@ -91,3 +92,8 @@ def test_a_receiver_that_failed_and_little_memory_are_told(simulated):
         take(progress, tallies, lines[:1])
     assert "going on with 2 at a time" in progress._console.file.getvalue()
     assert any(line.split()[:2] == ["ls", "out"] for line in shown(progress))
+
+
+@pytest.mark.parametrize("name", list_scenarios())
+def test_what_is_watched_has_a_name(name):
+    assert "None" not in watched_name(load_scenario(name).watched)
