@@ -10,10 +10,10 @@ from link_sim.models import kronecker
 from link_sim.models.kronecker import response
 
 DILATIONS = 1, 2, 4, 1
-EXCESS = 1.04
+VARIANCE_EXCESS = 1.04
 """How much larger the error is than the covariance says, since that is estimated:
 measured on UMi drops of 3 and 10 MHz at -5 to 15 dB, 0.94 to 1.08 of what is stated."""
-LEAST = 1e-8
+LEAST_NOISE = 1e-8
 """Least noise over power that is believed: fields stray further from the model."""
 FEATURES = 5
 
@@ -102,7 +102,7 @@ class SpectralDenoiser(keras.layers.Layer):
         mean, variance = kronecker.conditional(
             wanted, spectra, responses, modes, y, actual, no
         )
-        variance = EXCESS * variance
+        variance = VARIANCE_EXCESS * variance
         return ops.cast(mean, "complex64"), ops.cast(variance, "float32")
 
     def spectra(self, x, sigma, responses=None):
@@ -227,7 +227,7 @@ def _real(x):
     return ops.cast(ops.view_as_real(x), "float32")
 
 
-def _noise(x, sigma, least=LEAST):
+def _noise(x, sigma, least=LEAST_NOISE):
     """Variance per complex element: [batch, snapshots, 1, 1], float64."""
     shape = (ops.shape(x)[0], x.shape[1], 1, 1, 1)
     sigma = ops.broadcast_to(ops.cast(sigma, "float64"), shape)

@@ -16,7 +16,7 @@ from link_sim.scenarios.loading import parse_scenario
 
 FREE = "receivers", "stop"
 """Keys in which the runs of a folder may differ, with `sweep.points`."""
-LONGEST = 60
+LONGEST_NAME = 60
 """Characters of the name of a folder, unless the scenario's is longer."""
 
 
@@ -65,7 +65,7 @@ def folder_name(scenario: Scenario, plain: Scenario) -> str:
     told = [f"{key.rpartition('.')[2]}-{ours.get(key)}" for key in other]
     words = re.sub(r"[^a-z0-9._]+", "-", " ".join(told).lower()).strip("-")
     name = f"{scenario.name}-{words}" if words else scenario.name
-    if len(name) <= max(LONGEST, len(scenario.name)):
+    if len(name) <= max(LONGEST_NAME, len(scenario.name)):
         return name
     return f"{scenario.name}-{hashlib.sha256(words.encode()).hexdigest()[:8]}"
 

@@ -28,7 +28,7 @@ NAME = "csi-ofdm"
 UMI_DROPS = 8192
 BANDS = (5, 30e3), (14, 60e3), (24, 60e3), (64, 150e3), (64, 300e3), (64, 500e3)
 """Trained on beside the pilots of the default link: pilots, their spacing [Hz]."""
-FEW = 16
+FEW_CARRIERS = 16
 """Pilots below which streams come apart: snapshots are then those of one stream."""
 POINTS = 16, 64
 """Of the grids of angle and delay."""
@@ -89,7 +89,7 @@ def umi_fields(rng, seed: int, size: int) -> list[np.ndarray]:
 
 def _seen_together(a, tau, frequencies: np.ndarray) -> np.ndarray:
     """`fields` of the snapshots whose spectra the estimator takes for the same."""
-    streams = 1 if len(frequencies) < FEW else a.shape[1] // 2
+    streams = 1 if len(frequencies) < FEW_CARRIERS else a.shape[1] // 2
     return fields(a[:, : 2 * streams], tau, frequencies)
 
 

@@ -17,7 +17,7 @@ SCATTER = {
     "rma": lambda fc: 0.48,
 }
 """Standard deviation of the logarithm whose median is `SPREADS` (same table)."""
-SPAN, LONGEST, MODES = 6.4e-6, 12.8e-6, 320
+SPAN, LONGEST_SPAN, MODES = 6.4e-6, 12.8e-6, 320
 """Those of `receivers.estimation.delay_windows`."""
 
 
@@ -47,7 +47,7 @@ def latest_delay(at: Any) -> float:
     grid, streams = at.grid, at.antennas.all_streams
     pilots = len(range(0, grid.effective_subcarriers // streams, grid.pilot_spacing))
     gap = streams * grid.pilot_spacing * grid.subcarrier_spacing
-    span = min(np.clip(MODES / (pilots * gap), SPAN, LONGEST), 1 / gap)
+    span = min(np.clip(MODES / (pilots * gap), SPAN, LONGEST_SPAN), 1 / gap)
     return span - min(span, SPAN) / 16
 
 

@@ -13,7 +13,7 @@ from link_sim.receivers.detection.demapping import QAMDemapper
 from link_sim.scenarios.base import ScenarioError
 from link_sim.world.separation import CRC, CRC_BITS, Mcs, choose_mcs, ldpc
 
-LONGEST = 8448
+LONGEST_BLOCK = 8448
 """Bits of the longest code block of 5G LDPC, CRC included."""
 FAILURES = 0.01
 """Of files, at the Es/N0 that the rate is chosen for."""
@@ -24,7 +24,7 @@ def rate_for(no_eff: np.ndarray, count: int) -> Mcs:
 
     no_eff : [draws, symbols] of the channel
     """
-    blocks = max(1.0, 4 * count / LONGEST)
+    blocks = max(1.0, 4 * count / LONGEST_BLOCK)
     return choose_mcs(no_eff, NormalDist().inv_cdf(1 - FAILURES / blocks))
 
 
@@ -36,7 +36,9 @@ class BlockLink:
 
     def __init__(self, mcs: Mcs, count: int):
         self.count = count
-        self.blocks = math.ceil(count * mcs.efficiency / (LONGEST - mcs.efficiency))
+        self.blocks = math.ceil(
+            count * mcs.efficiency / (LONGEST_BLOCK - mcs.efficiency)
+        )
         n = count // self.blocks * mcs.bits_per_symbol
         k = math.ceil(n * mcs.rate)
         self.block_bytes = (k - CRC_BITS) // 8

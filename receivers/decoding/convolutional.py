@@ -6,7 +6,7 @@ from sionna.phy.fec.conv import ConvEncoder
 
 POLYNOMIALS = "1011011", "1111001"
 """Generators 133 and 171 in octal digits: 64 states, rate 1/2."""
-LEAST = 1e-200
+LEAST_PROBABILITY = 1e-200
 """Of a probability, before its logarithm."""
 
 
@@ -93,5 +93,7 @@ def _step(states, pair, neighbours, emitted):
 def _ratio(mass, one):
     """log p(1)/p(0) from masses in the last axis, of which `one` say 1."""
     parts = (tf.boolean_mask(mass, own, axis=2) for own in (one, ~one))
-    first, second = (tf.math.log(tf.reduce_sum(z, 2) + LEAST) for z in parts)
+    first, second = (
+        tf.math.log(tf.reduce_sum(z, 2) + LEAST_PROBABILITY) for z in parts
+    )
     return first - second

@@ -15,9 +15,9 @@ from typing import NamedTuple
 import tensorflow as tf
 
 SINGLE = tf.float32, tf.complex64
-WEAK = 1e-6
+WEAKEST_MODE = 1e-6
 """Modes with less than this share of the strongest mode's power are left out."""
-MOST = 0.9999
+LARGEST_SHARE = 0.9999
 """Of what an element's channel is known by, the largest share of its own symbol."""
 
 
@@ -75,7 +75,7 @@ def _loads(time, frequency):
         tf.cast(z, t) for z, t in zip((*time, *frequency), 2 * SINGLE, strict=True)
     )
     powers = p[:, :, None] * q[:, None, :]
-    least = WEAK * tf.reduce_max(powers, [1, 2], keepdims=True)
+    least = WEAKEST_MODE * tf.reduce_max(powers, [1, 2], keepdims=True)
     first, second = tf.unstack(tf.where(tf.reduce_any(powers > least, 0)), axis=1)
     u = u * _complex(tf.sqrt(tf.nn.relu(p)))[:, None]
     w = w * _complex(tf.sqrt(tf.nn.relu(q)))[:, None]
@@ -127,7 +127,7 @@ def predict(prior: FieldPrior, y, symbols: Symbols, sent: Symbols, no):
         streams = range(len(covariance))
         known = [_sum(covariance[s], tf.math.conj(x)) for s in streams]
         share = weight[:, None] * tf.math.real(_sum(known, x))
-        gain = weight[:, None] / (1 - tf.minimum(share, MOST))
+        gain = weight[:, None] / (1 - tf.minimum(share, LARGEST_SHARE))
         rest = tf.transpose(y) - _sum(tf.unstack(mean), x)
         mean = [mean[s] - _complex(gain) * known[s] * rest for s in streams]
         error = gain * tf.abs(_sum(known, m)) ** 2

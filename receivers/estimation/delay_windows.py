@@ -9,7 +9,7 @@ from link_sim.receivers.estimation.soundings import Sounding
 
 SPAN = 6.4e-6
 """Of the grid of delays [s] at least, a sixteenth of it before zero."""
-LONGEST = 2 * SPAN
+LONGEST_SPAN = 2 * SPAN
 """Of the grid where `MODES` allow for it: one drop of UMi in 300 has more than a
 hundredth of its power beyond `SPAN`."""
 POINTS = 64
@@ -19,7 +19,7 @@ FINENESS = 2
 MODES = 320
 """Most delays that the pilots of one window can tell apart, so that time and memory
 grow as the number of windows; a window is as wide as 50 MHz."""
-NEAR = 1e-7
+NEAR_DELAY = 1e-7
 """Delay [s] at which a quarter of the power is expected that is at zero, before
 anything is seen: beyond, it falls with the square, as the mean of UMi drops does."""
 SHARED = 15 / 16
@@ -108,7 +108,7 @@ def delay_grid(frequencies: np.ndarray) -> np.ndarray:
         return SPAN / POINTS * (np.arange(POINTS) - POINTS // 16)
     gap = np.diff(frequencies).min()
     band = np.ptp(frequencies) + gap
-    span = min(np.clip(MODES / band, SPAN, LONGEST), 1 / gap)
+    span = min(np.clip(MODES / band, SPAN, LONGEST_SPAN), 1 / gap)
     usual = min(SPAN, span)
     step = min(usual / POINTS, 1 / (FINENESS * band))
     points, before = (int(length / step + 1e-6) for length in (span, usual / 16))
@@ -125,7 +125,7 @@ def delay_modes(f: np.ndarray, delays: np.ndarray) -> tuple[np.ndarray, Response
 
 def expected_powers(delays: np.ndarray) -> np.ndarray:
     """Of sum one, before anything is seen: [points]."""
-    powers = 1 / (1 + np.abs(delays) / NEAR) ** 2
+    powers = 1 / (1 + np.abs(delays) / NEAR_DELAY) ** 2
     return powers / powers.sum()
 
 

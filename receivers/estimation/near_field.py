@@ -11,7 +11,7 @@ from link_sim.receivers.estimation.path_models import FreeGains, WithDelays
 
 EDGE = 6
 """Real numbers that are as hard to find as an edge of a window, as measured."""
-LEAST = 0.7
+LEAST_STRENGTH = 0.7
 """Mean power of paths, at least, over the threshold."""
 PLACE = 1.0
 """Standard deviation of a path's coordinates before it is measured [cells]."""
@@ -88,7 +88,7 @@ def _hidden(model, z, no, paths):
     threshold = model.threshold(columns) * no / model.energy
     found = np.sum(paths.power > 0, axis=1)
     mean = np.sum(paths.power, axis=1) / np.maximum(found, 1) - threshold
-    mean = np.maximum(mean, LEAST * threshold)
+    mean = np.maximum(mean, LEAST_STRENGTH * threshold)
     x = threshold / mean
     received = np.mean(np.abs(z) ** 2, axis=(1, 2)) - no
     most = np.maximum(received, no / np.sqrt(size * columns))

@@ -20,7 +20,7 @@ ROUNDS = 20
 LARGEST = 0.5
 """Step that its line search may begin with [cells]."""
 HALVINGS = 6
-WEAK = 3
+WEAKEST_ATOM = 3
 """Explained energy below which `polar_sigw` drops an atom, over that of the noise."""
 ARMIJO = 0.01
 ITERATIONS = 60
@@ -55,7 +55,9 @@ def polar_sigw(array, y, m, no, paths: int, nearest: float):
         path = _moved(array, path, used, y, m, slice(array.axes, None), nearest)
         worth = _worth(_seen(array, path, m, used), used, y)
         weakest = np.argmin(worth, axis=1)[:, None]
-        weak = np.take_along_axis(worth, weakest, 1)[:, 0] < WEAK * no * y.shape[2]
+        weak = (
+            np.take_along_axis(worth, weakest, 1)[:, 0] < WEAKEST_ATOM * no * y.shape[2]
+        )
         drop = weak & (np.sum(used, axis=1) > paths)
         np.put_along_axis(used, weakest, ~drop[:, None], axis=1)
     return _refitted(array, path, y, m, no, used)

@@ -26,10 +26,10 @@ from link_sim.receivers.estimation.soundings import soundings
 from link_sim.receivers.grid_config import grid_from_config, grid_to_config
 from link_sim.receivers.layer import ReceiverLayer, values_of
 
-DOUBT, MOST_DOUBT = 0.12, 0.5
+POWER_MISSED, MOST_POWER_MISSED = 0.12, 0.5
 """Power that spectra miss, as a share of what pilots leave unknown (measured on UMi
 drops, by the error over what is stated of it); and the most."""
-SLOW = 1e-4
+WEAKEST_MODE = 1e-4
 """Modes of the fading over time that carry less power than this are left out."""
 
 
@@ -266,7 +266,7 @@ class ScoreChannelEstimator(ReceiverLayer):
         symbols, [symbols, modes]; and their powers, [modes]."""
         fading = self._correlation(times)
         powers, vectors = np.linalg.eigh(fading[times])
-        kept = powers > SLOW * powers[-1]
+        kept = powers > WEAKEST_MODE * powers[-1]
         powers, vectors = powers[kept].astype("float32"), vectors[:, kept]
         loads = (fading @ vectors / np.sqrt(powers)).astype("float32")
         return vectors.astype("complex64"), loads, powers
@@ -315,7 +315,9 @@ class ScoreChannelEstimator(ReceiverLayer):
 def _doubted(known, expected, energies, err_var):
     """A covariance of which the unknown share of the power is as expected."""
     left = ops.mean(ops.reshape(err_var, (ops.shape(energies)[0], -1)), 1)
-    share = ops.minimum(DOUBT * left / ops.mean(energies, (1, 2)), MOST_DOUBT)
+    share = ops.minimum(
+        POWER_MISSED * left / ops.mean(energies, (1, 2)), MOST_POWER_MISSED
+    )
     share = double(share)[:, None, None]
     power = ops.trace(known, axis1=-2, axis2=-1)[:, None, None] / known.shape[-1]
     return (1 - share) * known + share * power * expected

@@ -6,7 +6,7 @@ import pytest
 from keras import ops
 
 from link_sim.models import kronecker
-from link_sim.models.spectral import EXCESS, SpectralDenoiser, array_response
+from link_sim.models.spectral import VARIANCE_EXCESS, SpectralDenoiser, array_response
 
 LENGTHS, POINTS, SNAPSHOTS, BATCH = (3, 4), (12, 16), 2, 5
 RNG = np.random.default_rng(0)
@@ -77,7 +77,7 @@ def test_posterior_at_other_points_is_the_conditional_gaussian():
     np.testing.assert_allclose(mean.reshape(exact.shape), exact, rtol=1e-3, atol=1e-3)
     left = np.sum((np.abs(target) ** 2) * p, axis=1)
     left = left - np.sum(weights * gain.conj(), axis=1).real
-    found = variance.reshape(BATCH, SNAPSHOTS, -1) / EXCESS
+    found = variance.reshape(BATCH, SNAPSHOTS, -1) / VARIANCE_EXCESS
     y = y.reshape(BATCH, SNAPSHOTS, -1)
     inverse = np.linalg.inv(inner)
     slope = np.sum(np.abs(y @ inverse.T) ** 2, axis=(1, 2)) - SNAPSHOTS * np.trace(

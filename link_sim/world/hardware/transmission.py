@@ -10,7 +10,7 @@ from link_sim.world.hardware.converters import imbalanced
 from link_sim.world.hardware.predistortion import Predistorter
 from link_sim.world.hardware.waveforms import Waveform
 
-SAMPLES, FEWEST, MOST = 2**19, 256, 4096
+SAMPLES, FEWEST_ROWS, MOST_ROWS = 2**19, 256, 4096
 """That averages are over, in at least and at most so many OFDM symbols."""
 
 
@@ -91,7 +91,7 @@ class TransmitHardware:
     def _typical(self, alphabet: np.ndarray):
         """Grids of symbols at random: [rows, fft_size]."""
         size = self.grid.fft_size * self.wave.oversampling
-        rows = int(np.clip(SAMPLES // size, FEWEST, MOST))
+        rows = int(np.clip(SAMPLES // size, FEWEST_ROWS, MOST_ROWS))
         rng = np.random.default_rng(1)
         x = np.zeros((rows, self.grid.fft_size), "complex64")
         x[:, self.wave.used] = rng.choice(alphabet, (rows, len(self.wave.used)))

@@ -7,7 +7,7 @@ from link_sim.scenarios.base import ScenarioError
 from link_sim.scenarios.loading import load_scenario, parse_scenario
 from link_sim.world.picture_codec import compress, decompress
 from link_sim.world.separation import Mcs
-from link_sim.world.separation_blocks import LONGEST, BlockLink, rate_for
+from link_sim.world.separation_blocks import LONGEST_BLOCK, BlockLink, rate_for
 
 RNG = np.random.default_rng(0)
 SHAPES = (32, 48, 3), (40, 24, 1)
@@ -87,7 +87,7 @@ def test_long_files_take_several_blocks_without_an_error():
     link = BlockLink(mcs, count)
     assert link.blocks == 3
     assert 0.97 * count * mcs.efficiency < 8 * link.num_bytes + 16 * link.blocks
-    assert 8 * link.block_bytes + 16 <= LONGEST
+    assert 8 * link.block_bytes + 16 <= LONGEST_BLOCK
     data = RNG.bytes(link.num_bytes)
     x = link.send(data)
     assert x.shape == (count,) and abs(np.mean(np.abs(x) ** 2) - 1) < 0.05

@@ -10,7 +10,7 @@ from link_sim.receivers.estimation import data_aided
 from link_sim.receivers.estimation.data_aided import Symbols, field_prior
 from link_sim.receivers.estimation.delay_windows import expected_covariance
 from link_sim.receivers.estimation.lmmse import LMMSEChannelEstimator
-from link_sim.receivers.estimation.ofdm import DOUBT, _doubted
+from link_sim.receivers.estimation.ofdm import POWER_MISSED, _doubted
 from link_sim.scenarios.loading import load_scenario
 
 pytestmark = pytest.mark.usefixtures("eager")
@@ -134,7 +134,7 @@ def test_what_pilots_leave_unknown_has_the_delays_of_any_channel():
     expected = np.array([[1, 0.5j], [-0.5j, 1]])
     energies, err_var = tf.ones([2, 1, 1]), tf.constant([[0.1, 0.3], [0.0, 0.0]])
     found = _doubted(known, expected, energies, err_var)
-    share = 0.2 * DOUBT
+    share = 0.2 * POWER_MISSED
     mixed = (1 - share) * np.diag([3.0, 1.0]) + share * 2 * expected
     np.testing.assert_allclose(found, [mixed, np.eye(2)], rtol=1e-6)
 

@@ -12,7 +12,7 @@ from sionna.phy.ofdm import PilotPattern, ResourceGrid
 
 from link_sim.models.kronecker import response
 from link_sim.models.pretrained import load_model
-from link_sim.models.spectral import EXCESS, SpectralDenoiser, array_response
+from link_sim.models.spectral import VARIANCE_EXCESS, SpectralDenoiser, array_response
 from link_sim.receivers.estimation.delay_windows import (
     delay_grid,
     delay_response,
@@ -137,7 +137,7 @@ def test_known_spectrum_gives_the_lmmse_estimate():
         slope = np.sum(np.abs(inverse @ seen) ** 2) - np.trace(inverse).real
         more = 0.04 * slope / (1 + 0.04 * np.sum(np.abs(inverse) ** 2))
         weights = np.sum(np.abs(scaled @ modes @ inverse) ** 2, axis=1)
-        variance = EXCESS * (variance + max(more, 0) * weights).reshape(4, 24)
+        variance = VARIANCE_EXCESS * (variance + max(more, 0) * weights).reshape(4, 24)
         np.testing.assert_allclose(err_var[i, 0, :, 0, 0, 7], variance, atol=2e-3)
 
 
