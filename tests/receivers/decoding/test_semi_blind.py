@@ -31,6 +31,11 @@ def test_channels_have_the_covariance_of_their_paths():
     np.testing.assert_allclose(np.mean(np.abs(h) ** 2), 1, atol=5 / np.sqrt(len(h)))
 
 
+def share(counts):
+    """Of lost blocks."""
+    return float(counts["block_errors"]) / float(counts["blocks"])
+
+
 @pytest.fixture(scope="module")
 def compared():
     """384 blocks where a third is lost without a spectrum."""
@@ -39,11 +44,8 @@ def compared():
     scenario = load_scenario("semi-blind", ["batch_size=384", receivers])
     experiment = SemiBlindBlocks(scenario)
     world = experiment.draw(scenario.at(-3.0), 0)
-    lost = {
-        name: counts["block_errors"] / counts["blocks"]
-        for name, counts in experiment.count(world).items()
-    }
-    return scenario, experiment, world, {k: float(v) for k, v in lost.items()}
+    lost = {name: share(found) for name, found in experiment.count(world).items()}
+    return scenario, experiment, world, lost
 
 
 @pytest.mark.slow
@@ -63,7 +65,7 @@ def test_symbols_that_confirm_themselves_lose_blocks(compared, monkeypatch):
         uses = y.shape[2]
         h = tf.repeat(tf.cast(found.mean, tf.complex64)[:, None], uses, 1)
         noise = tf.einsum("bascs->bac", found.covariance)
-        noise = tf.cast(noise, tf.complex64) + np.complex64(no) * tf.eye(
+        noise = tf.cast(noise, tf.complex64) + tf.complex(no, 0.0) * tf.eye(
             y.shape[1], dtype=tf.complex64
         )
         return h, tf.repeat(noise[:, None], uses, 1)
@@ -71,4 +73,4 @@ def test_symbols_that_confirm_themselves_lose_blocks(compared, monkeypatch):
     monkeypatch.setattr(block_fading, "predict", naive)
     alone = scenario.model_copy(update={"receivers": ("lmmse",)})
     counts = SemiBlindBlocks(alone).count(world)["lmmse"]
-    assert counts["block_errors"] / counts["blocks"] > lost["lmmse"] + 0.1
+    assert share(counts) > lost["lmmse"] + 0.1
