@@ -38,10 +38,16 @@ def test_paths_beyond_the_cyclic_prefix_are_said_to_be_missing(tmp_path):
     assert scenario("channel.model=tdl-a").remark is None
 
 
+FEW_PILOTS = {
+    "csi-pilots": 1.4, "joint-blind": 0.36, "joint-goodput": 2, "joint-pilots": 1.4,
+}  # fmt: skip
+"""Scenarios that ask how few pilots will do, and the delays that these tell."""
+
+
 @pytest.mark.parametrize("name", list_scenarios())
 def test_shipped_scenarios_leave_out_nothing_that_matters(name):
     remark = load_scenario(name).remark
-    if name in ("csi-pilots", "joint-pilots"):  # they ask how few will do
-        assert remark.startswith("Pilots tell delays up to 1.4 microseconds")
+    if name in FEW_PILOTS:
+        assert remark.startswith(f"Pilots tell delays up to {FEW_PILOTS[name]} micro")
     else:
         assert remark is None or "LPIPS" in remark
