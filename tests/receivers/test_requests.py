@@ -49,6 +49,7 @@ def scenario():
     return load_scenario("smoke", overrides)
 
 
+@pytest.mark.slow
 @pytest.mark.graphs
 def test_own_decoders_and_restorers_get_frame_and_noise(scenario):
     sender = Link(scenario, ["perfect-csi"]).transmitter

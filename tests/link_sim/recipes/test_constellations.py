@@ -27,6 +27,7 @@ def test_qam_carries_half_its_bits_where_it_is_known_to():
     assert bit_metric_rate(qam, 9.44) < shannon
 
 
+@pytest.mark.slow
 def test_the_shipped_points_need_half_a_decibel_less():
     needed = needed_esno("constellation-64")
     assert needed["esno_db_of_qam"] == pytest.approx(9.44, abs=0.01)

@@ -70,6 +70,7 @@ def test_polarisations_are_those_of_a_file(tmp_path):
         ofdm_channels.train_ofdm(tmp_path, polarisations=2)
 
 
+@pytest.mark.slow
 def test_a_training_writes_weights_a_card_and_what_it_has_not_seen(tmp_path, untrained):
     untrained(publishing)
     path, folder = tmp_path / "measured.npz", tmp_path / "out"

@@ -79,7 +79,8 @@ def test_divergence_of_a_variational_encoder_is_its_loss():
     np.testing.assert_allclose(means(told), encoder(told)[..., :16], atol=1e-6)
 
 
-@pytest.mark.parametrize("kind", ["vae", pytest.param("cdiff", marks=SLOW)])
+@SLOW
+@pytest.mark.parametrize("kind", ["vae", "cdiff"])
 def test_recipe_leaves_networks_that_load(kind, tmp_path, monkeypatch, untrained):
     def networks(channels, variational):
         encoder = ScalableEncoder(3, 8, outputs=4 if variational else 2, **SMALL)

@@ -15,7 +15,7 @@ def scenario(*overrides):
     return load_scenario("csi-link", overrides)
 
 
-@settings(max_examples=25, derandomize=True, deadline=None, database=None)
+@settings(max_examples=10, derandomize=True, deadline=None, database=None)
 @given(
     half=st.integers(12, 350),
     spacing=st.sampled_from([15e3, 30e3, 60e3, 120e3]),

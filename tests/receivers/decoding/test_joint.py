@@ -97,6 +97,7 @@ def test_a_source_that_knows_all_decodes_all(transmitter, received):
     assert np.array_equal(transmitter.check(joint(llr))[1], b)
 
 
+@pytest.mark.slow
 @pytest.mark.graphs
 def test_a_source_that_errs_does_no_harm(transmitter, received, alone):
     b, llr = received

@@ -252,6 +252,7 @@ def products(detector, antennas, streams):
     return total
 
 
+@pytest.mark.slow
 def test_multiplications_are_those_of_the_products_and_what_is_known_besides():
     antennas, streams, bits = 6, 4, 4
     rows, columns = 12, 8

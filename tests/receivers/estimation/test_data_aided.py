@@ -105,6 +105,7 @@ def link():
     return Link(load_scenario("csi-link", settings))
 
 
+@pytest.mark.slow
 def test_by_pilots_alone_it_is_the_plain_estimate(link):
     world = link.draw(link.scenario.at(3.0), 0)
     sender = link.transmitter
