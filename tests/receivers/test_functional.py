@@ -28,8 +28,8 @@ def sender():
 @pytest.mark.parametrize(
     "names",
     [
-        ("score", "linear"),
-        pytest.param(("ls", "linear"), marks=pytest.mark.slow),
+        ("ls", "linear"),
+        pytest.param(("score", "linear"), marks=pytest.mark.slow),
         pytest.param(("lmmse", "ep"), marks=pytest.mark.slow),
     ],
 )

@@ -32,14 +32,8 @@ def test_a_priori_llrs_are_what_they_say():
     assert abs(np.mean(wrong - stated)) < 4 * np.sqrt(0.25 / b.size)
 
 
-@pytest.mark.parametrize(
-    "parts",
-    [
-        pytest.param({}, marks=pytest.mark.slow),
-        {"messages": 0},
-        pytest.param({"corrections": 0}, marks=pytest.mark.slow),
-    ],
-)
+@pytest.mark.slow
+@pytest.mark.parametrize("parts", [{}, {"messages": 0}, {"corrections": 0}])
 def test_the_recipe_writes_weights_and_their_quality(tmp_path, monkeypatch, parts):
     monkeypatch.setattr(detection, "STREAMS", (1, 2))
     monkeypatch.setattr(detection, "ANTENNAS", 4)
