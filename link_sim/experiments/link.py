@@ -117,9 +117,9 @@ class Link(TrainableLink):
         if self._classifier:
             self._classifier.trainable = False
         # AutoGraph takes seconds; only blocks that are not ours may need it
-        traced = partial(tf.function, autograph=names != receivers)
-        self._no_of_ebno = tf.function(self._noise_at)
-        self._no_of_esno = tf.function(lambda esno_db: 10.0 ** (-esno_db / 10))
+        traced = partial(_graph, autograph=names != receivers)
+        self._no_of_ebno = _graph(self._noise_at)
+        self._no_of_esno = _graph(lambda esno_db: 10.0 ** (-esno_db / 10))
         self._send = traced(self.transmit)
         self._judge = traced(self._counts)
         self._sent_and_decided = traced(self._bits, reduce_retracing=True)
@@ -286,3 +286,12 @@ class Link(TrainableLink):
     def _drawn(self, batch_size):
         h, hardware = self._draw_channel(batch_size), self.transmitter.hardware
         return h if hardware is None else hardware.seen(h)
+
+
+def _graph(function, **options):
+    """A function as a graph, whose tracings TensorFlow counts by themselves.
+
+    It takes functions of the same code for one, and warns of several links that are
+    traced once each.
+    """
+    return tf.function(partial(function), **options)

@@ -7,7 +7,7 @@ from sionna.phy import config
 from sionna.phy.utils import PlotBER, sim_ber
 
 from link_sim.engine.batches import LiveExperiment, plain, run_batch
-from link_sim.experiments.link import Link
+from link_sim.experiments.link import Link, _graph
 from link_sim.receivers.catalog import DETECTORS
 from link_sim.receivers.chain import Receiver
 from link_sim.receivers.entries import build_block
@@ -299,3 +299,10 @@ def test_a_link_sample_by_sample_decides_as_the_one_in_the_frequency_domain():
     settings = "channel.domain=time", "channel.model=tdl-a", "grid.cyclic_prefix=12"
     counts = counts_of(link(*settings, "sweep.axis=esno_db"), 40.0, 0)["perfect-csi"]
     assert counts["bit_errors"] == 0 and counts["bits"] == 4 * 1176
+
+
+@pytest.mark.graphs
+def test_functions_of_many_links_are_traced_without_a_warning(caplog):
+    for _ in range(7):
+        _graph(lambda x: x + 1)(tf.constant(1.0))
+    assert not caplog.records
