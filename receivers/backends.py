@@ -11,7 +11,7 @@ ANY_BACKEND = frozenset(
         "semantic",
     )
 )  # fmt: skip
-"""Modules of public names that need `keras.ops` and NumPy alone; the others are built
+"""Modules of public names that compute in `keras.ops` and NumPy; the others are built
 on TensorFlow and Sionna 1."""
 LIBRARIES = {
     "tensorflow": "tensorflow",
