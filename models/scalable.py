@@ -43,7 +43,7 @@ class ScalableEncoder(keras.Model):
         channels: int,
         per_place: int,
         widths=(64, 128),
-        depths=(1, 2),
+        depths=(2, 2),
         outputs: int = 2,
         dtype: str = "float32",
         **kwargs,
@@ -55,6 +55,7 @@ class ScalableEncoder(keras.Model):
         x = conv(widths[1], 2, dtype, strides=2)(x)
         x = _blocks(x, embedding, depths[1], dtype)
         z = conv(outputs * per_place, 3, "float32")(ops.silu(x))
+        z = z * (1 + _modulation(outputs * per_place, embedding, "float32"))
         super().__init__([image, levels], z, **kwargs)
         self.config = {
             "channels": channels,
@@ -71,7 +72,7 @@ class ScalableEncoder(keras.Model):
 
 @keras.saving.register_keras_serializable(package="link_sim")
 class ScalableDecoder(keras.Model):
-    """Maps received features to images: the mean of what was sent, given them.
+    """Maps received features to images: the mean and variance of what was sent.
 
     Args:
         channels, per_place, dtype: As of the encoder.
@@ -84,7 +85,9 @@ class ScalableDecoder(keras.Model):
             per_place], the factors 1 / (1 + no) in them, 0 where nothing was sent;
             `levels` [batch, 2], the mean of those that are not 0 and their share.
 
-    Returns float32 [batch, height, width, channels], about [-1, 1].
+    Returns float32 [batch, height, width, channels + 1]: the image, about [-1, 1], and
+    the log of the variance that its error has at a pixel, mean over the channels, in
+    units of `expected_error`.
     """
 
     def __init__(
@@ -92,7 +95,7 @@ class ScalableDecoder(keras.Model):
         channels: int,
         per_place: int,
         widths=(64, 128),
-        depths=(2, 3),
+        depths=(3, 3),
         dtype: str = "float32",
         **kwargs,
     ):
@@ -105,8 +108,8 @@ class ScalableDecoder(keras.Model):
         x = _blocks(x, embedding, depths[1], dtype)
         x = _unfold(widths[0], 2, dtype)(x)
         x = _blocks(x, embedding, depths[0], dtype)
-        image = _unfold(channels, 4, "float32")(ops.silu(x))
-        super().__init__([features, weights, levels], image, **kwargs)
+        found = _unfold(channels + 1, 4, "float32")(ops.silu(x))
+        super().__init__([features, weights, levels], found, **kwargs)
         self.config = {
             "channels": channels,
             "per_place": per_place,
@@ -123,7 +126,7 @@ class ScalableDecoder(keras.Model):
 class FlowNetwork(keras.Model):
     """The velocity of a flow from images that are too smooth to sharp ones.
 
-    In units of the square root of `expected_error`.
+    In units of the standard deviation of the error of the first.
 
     Args:
         channels: Of the images.
@@ -134,7 +137,8 @@ class FlowNetwork(keras.Model):
 
     Call arguments:
         inputs: `image` [batch, height, width, channels] on the way, and `levels`
-            [batch, 3]: those of the decoder, and the time between 0 and 1.
+            [batch, 4]: those of the decoder, the variance of its error, and the time
+            between 0 and 1.
 
     Returns float32 [batch, height, width, channels], zero before training.
     """
@@ -147,7 +151,7 @@ class FlowNetwork(keras.Model):
         dtype: str = "float32",
         **kwargs,
     ):
-        image, levels = keras.Input((None, None, channels)), keras.Input((3,))
+        image, levels = keras.Input((None, None, channels)), keras.Input((4,))
         embedding = _embed(levels, dtype)
         x = conv(widths[0], 4, dtype, strides=2)(image)
         x = skip = _blocks(x, embedding, depths[0], dtype)
@@ -190,10 +194,15 @@ def _modulated_block(x, embedding, dtype: str):
     """
     width = x.shape[-1]
     h = conv(width, 3, dtype)(ops.silu(x))
-    modulation = keras.layers.Dense(2 * width, dtype=dtype)(embedding)
-    scale, shift = ops.split(modulation[:, None, None, :], 2, axis=-1)
+    modulation = _modulation(2 * width, embedding, dtype)
+    scale, shift = ops.split(modulation, 2, axis=-1)
     h = ops.silu(h * (1 + scale) + shift)
     return x + conv(width, 3, dtype, kernel_initializer="zeros")(h)
+
+
+def _modulation(width: int, embedding, dtype: str):
+    """A number for each channel, [batch, 1, 1, width]."""
+    return keras.layers.Dense(width, dtype=dtype)(embedding)[:, None, None, :]
 
 
 def _unfold(width: int, size: int, dtype: str, **options):
@@ -203,15 +212,31 @@ def _unfold(width: int, size: int, dtype: str, **options):
     )
 
 
-def expected_error(levels, largest_ratio: float):
+def largest_ratio(per_place: int, channels: int) -> float:
+    """Channel uses a value of an image, at most."""
+    return per_place / (FOLD**2 * channels)
+
+
+def expected_error(levels, largest: float):
     """About the variance of a decoded image's error, [batch], for sides of 2.
 
     .25 / (1 + 100 b), where b bits a value is what the channel carries: a rule that
-    fits natural images, and by which training weighs its examples.
+    fits small images, and by which training weighs its examples.
+
+    largest : `largest_ratio` of the network
     """
     snr = levels[:, 0] / ops.maximum(1 - levels[:, 0], 1e-6)
-    bits = largest_ratio * levels[:, 1] * ops.log2(1 + snr)
+    bits = largest * levels[:, 1] * ops.log2(1 + snr)
     return 0.25 / (1 + 100 * bits)
+
+
+def error_variance(log_variance, expected):
+    """Variance of the error of whole images, [batch], at most 1.
+
+    log_variance : of each pixel as a decoder states it, [batch, height, width]
+    expected : `expected_error`
+    """
+    return ops.minimum(expected * ops.mean(ops.exp(log_variance), axis=(1, 2)), 1.0)
 
 
 def starting_noise(scale):

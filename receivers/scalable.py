@@ -11,21 +11,17 @@ from keras import ops
 from link_sim.models import pretrained
 from link_sim.models.samplers import transport
 from link_sim.models.scalable import (
-    FOLD,
     FlowNetwork,
     ScalableDecoder,
     ScalableEncoder,
+    error_variance,
     expected_error,
+    largest_ratio,
     starting_noise,
 )
 from link_sim.receivers.layer import ReceiverLayer
 from link_sim.receivers.places import Places
-from link_sim.receivers.semantic import (
-    assign_places,
-    check_count,
-    check_steps,
-    normalise_power,
-)
+from link_sim.receivers.semantic import check_count, check_steps, normalise_power
 
 
 @keras.saving.register_keras_serializable(package="link_sim")
@@ -38,11 +34,11 @@ class ScalableSymbolEncoder(ReceiverLayer):
 
     Call arguments:
         image: [batch, users, height, width, channels] in [0, 1].
-        count: Symbols k per image, a multiple of the users; the first k are sent.
-        no: Noise variance that the transmitter expects, 1 / SNR of a user.
+        count: Symbols k per image; the first k are sent.
+        no: Noise variance that the transmitter expects, 1 / SNR; scalar, or [users].
 
     Returns complex64 [batch, users, k]; each image has mean symbol energy 1. Raises
-    `ValueError` for a `count` that the network or the users do not allow.
+    `ValueError` for a `count` that the network does not allow.
     """
 
     def __init__(self, network, image_shape, **kwargs):
@@ -65,13 +61,14 @@ class ScalableSymbolEncoder(ReceiverLayer):
         return cls(network, shape, **kwargs)
 
     def __call__(self, image, count: int, no=0.1, **kwargs):
-        check_count(count, image.shape[1], self.max_symbols)
+        check_count(count, self.max_symbols)
         return super().__call__(image, count=count, no=no, **kwargs)
 
     def call(self, image, count: int, no):
         users = image.shape[1]
         image = 2 * ops.reshape(image, (-1, *self.image_shape)) - 1
-        level = ops.full((ops.shape(image)[0],), 1 / (1 + no), "float32")
+        level = ops.ones((ops.shape(image)[0] // users, users)) / (1 + no)
+        level = ops.reshape(level, (-1,))
         levels = ops.stack([level, 0 * level + count / self.max_symbols], axis=-1)
         z = self.places.sequence(self.network([self.places.pad(image), levels]))
         real, imag = ops.split(z, 2, axis=1)  # [images, per_place, places]
@@ -81,7 +78,7 @@ class ScalableSymbolEncoder(ReceiverLayer):
         )
         parts = normalise_power(ops.stack([real, imag], axis=-1), float(count))
         x = ops.view_as_complex(parts)
-        return assign_places(ops.reshape(x, (-1, users, count)))
+        return ops.reshape(x, (-1, users, count))
 
     def get_config(self):
         network = keras.saving.serialize_keras_object(self.network)
@@ -156,18 +153,19 @@ class FlowDecoder(ReceiverLayer):
         return keras.random.normal((num_images, *self.image_shape), seed=seed)
 
     def __call__(self, x_hat, no_eff, noise=None, realism=1.0, **kwargs):
-        check_count(x_hat.shape[-1], x_hat.shape[1], self.max_symbols)
+        check_count(x_hat.shape[-1], self.max_symbols)
         return super().__call__(x_hat, no_eff, noise=noise, realism=realism, **kwargs)
 
     def call(self, x_hat, no_eff, noise, realism):
-        features, weights, levels = self.observe(x_hat, no_eff)
-        x = mean = self.network([features, weights, levels])
+        x, log_variance, levels, expected = self._estimate(x_hat, no_eff)
+        mean = x
         if self.num_steps > 1:
             count = ops.shape(levels)[0]
             noise = self.draw_noise(count, self.seed) if noise is None else noise
-            share = self.per_place / (FOLD**2 * self.image_shape[-1])
-            scale = ops.sqrt(expected_error(levels, share))[:, None, None, None]
+            variance = error_variance(log_variance, expected)
+            scale = ops.sqrt(variance)[:, None, None, None]
             start = mean + starting_noise(scale) * self.places.pad(noise)
+            levels = ops.concatenate([levels, variance[:, None]], axis=-1)
             velocity = functools.partial(self._velocity, levels=levels, scale=scale)
             end = transport(velocity, start, self.num_steps - 1)
             x = mean + realism * (end - mean)
@@ -175,11 +173,22 @@ class FlowDecoder(ReceiverLayer):
         image = (ops.clip(x[:, :height, :width], -1, 1) + 1) / 2
         return ops.reshape(image, (-1, x_hat.shape[1], *self.image_shape))
 
+    def uncertainty(self, x_hat, no_eff):
+        """Standard deviation of the error of the estimate of least error.
+
+        x_hat, no_eff : as they are called with. Returns [batch, users, height, width],
+        root mean square over the channels of images in [0, 1].
+        """
+        _, log_variance, _, expected = self._estimate(x_hat, no_eff)
+        std = ops.sqrt(expected[:, None, None] * ops.exp(log_variance)) / 2
+        height, width, _ = self.image_shape
+        return ops.reshape(std[:, :height, :width], (-1, x_hat.shape[1], height, width))
+
     def observe(self, x_hat, no_eff):
         """Features, weights and levels, as a `ScalableDecoder` takes them."""
         k = x_hat.shape[-1]
-        weight = ops.reshape(assign_places(1 / (1 + no_eff), -1), (-1, k))
-        x_hat = ops.reshape(assign_places(x_hat, -1), (-1, k))
+        weight = ops.reshape(1 / (1 + no_eff), (-1, k))
+        x_hat = ops.reshape(x_hat, (-1, k))
         maps = [
             self._map(part)
             for part in (ops.real(x_hat) * weight, ops.imag(x_hat) * weight, weight)
@@ -188,6 +197,13 @@ class FlowDecoder(ReceiverLayer):
         mean = ops.sum(weight, axis=-1) / ops.maximum(used, 1)
         levels = ops.stack([mean, used / self.max_symbols], axis=-1)
         return ops.concatenate(maps[:2], axis=-1), maps[2], levels
+
+    def _estimate(self, x_hat, no_eff):
+        """What a `ScalableDecoder` finds, the levels, and what error they lead to."""
+        features, weights, levels = self.observe(x_hat, no_eff)
+        found = self.network([features, weights, levels])
+        largest = largest_ratio(self.per_place, self.image_shape[-1])
+        return found[..., :-1], found[..., -1], levels, expected_error(levels, largest)
 
     def _map(self, values):
         pad = (0, 0), (0, self.max_symbols - values.shape[-1])

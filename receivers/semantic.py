@@ -1,8 +1,8 @@
 """Semantic communication: images as analog symbols, and decoders of noisy symbols.
 
-Tensors carry an axis of users: each of them sends an image of its own over the same
-channel uses. A user's symbols have mean energy 1 in each image (the published
-normalisation to a unit norm, times sqrt(k)), so `no` is 1 / SNR of a single user.
+Tensors carry an axis of users: each of them sends an image of its own. A user's symbols
+have mean energy 1 in each image (the published normalisation to a unit norm, times
+sqrt(k)), so `no` is 1 / SNR of a single user.
 """
 
 import functools
@@ -24,12 +24,12 @@ SIGMA_MAX, SIGMA_MIN = 1.0, 0.02
 estimate, and half an 8-bit level."""
 
 
-def num_symbols(bandwidth_ratio: float, image_shape, users: int = 1) -> int:
-    """Channel uses k of an image at a bandwidth ratio k/n, a multiple of `users`.
+def num_symbols(bandwidth_ratio: float, image_shape, spread: int = 1) -> int:
+    """Channel uses k of an image at a bandwidth ratio k/n, a multiple of `spread`.
 
     n = height * width * channels; the multiple nearest to the ratio is taken.
     """
-    return max(1, round(np.prod(image_shape) * bandwidth_ratio / users)) * users
+    return max(1, round(np.prod(image_shape) * bandwidth_ratio / spread)) * spread
 
 
 def normalise_power(parts, count):
@@ -39,21 +39,6 @@ def normalise_power(parts, count):
     """
     energy = ops.sum(parts**2, axis=(-2, -1), keepdims=True)
     return parts * ops.sqrt(count / ops.maximum(energy, 1e-12))
-
-
-def assign_places(x, direction: int = 1):
-    """Rotates the symbols of user u by u within each group of as many as users.
-
-    Users share one encoder; this signature lets it keep them apart, as far as that
-    pays: by sending less energy in some places of a group than in others. `direction
-    = -1` undoes it. x : [batch, users, k], k a multiple of the users.
-    """
-    users, count = x.shape[1:]
-    if users == 1:
-        return x
-    groups = ops.reshape(x, (-1, users, count // users, users))
-    rows = [ops.roll(groups[:, u], direction * u, axis=-1) for u in range(users)]
-    return ops.reshape(ops.stack(rows, axis=1), (-1, users, count))
 
 
 def observe(x_hat, no_eff, max_symbols: int):
@@ -70,8 +55,7 @@ def observe(x_hat, no_eff, max_symbols: int):
     """
     weight = 1 / (1 + no_eff)
     shape = -1, x_hat.shape[2]
-    weight = ops.reshape(assign_places(weight, -1), shape)
-    x_hat = ops.reshape(assign_places(x_hat, -1), shape)
+    weight, x_hat = ops.reshape(weight, shape), ops.reshape(x_hat, shape)
     pad = (0, 0), (0, max_symbols - shape[1])
     parts = ops.real(x_hat) * weight, ops.imag(x_hat) * weight
     vector = ops.concatenate([ops.pad(part, pad) for part in parts], axis=-1)
@@ -80,13 +64,10 @@ def observe(x_hat, no_eff, max_symbols: int):
     return vector, ops.stack(levels, axis=-1)
 
 
-def check_count(count: int, users: int, most: int) -> None:
-    """Raises `ValueError` for symbols per image that users or networks do not allow."""
-    if not 0 < count <= most or count % users:
-        raise ValueError(
-            f"{count} symbols for {users} users: use a multiple of the users up to "
-            f"{most}"
-        )
+def check_count(count: int, most: int) -> None:
+    """Raises `ValueError` for symbols per image that a network does not allow."""
+    if not 0 < count <= most:
+        raise ValueError(f"{count} symbols for an image: use 1 to {most}")
 
 
 def check_steps(num_steps: int) -> None:
@@ -105,11 +86,11 @@ class SymbolEncoder(ReceiverLayer):
 
     Call arguments:
         image: [batch, users, height, width, channels] in [0, 1].
-        count: Symbols k per image, a multiple of the users; the first k are sent.
+        count: Symbols k per image; the first k are sent.
         no: What the transmitter expects of the noise; this one does not care.
 
     Returns complex64 [batch, users, k]; each image has mean symbol energy 1. Raises
-    `ValueError` for a `count` that the network or the users do not allow.
+    `ValueError` for a `count` that the network does not allow.
     """
 
     def __init__(self, network, **kwargs):
@@ -131,7 +112,7 @@ class SymbolEncoder(ReceiverLayer):
         return cls(network, **kwargs)
 
     def __call__(self, image, count: int, no=None, **kwargs):
-        check_count(count, image.shape[1], self.max_symbols)
+        check_count(count, self.max_symbols)
         return super().__call__(image, count=count, no=no, **kwargs)
 
     def call(self, image, count: int, no=None):
@@ -140,7 +121,7 @@ class SymbolEncoder(ReceiverLayer):
         real, imag = z[:, :count], z[:, self.max_symbols : self.max_symbols + count]
         parts = normalise_power(ops.stack([real, imag], axis=-1), float(count))
         x = ops.view_as_complex(parts)
-        return assign_places(ops.reshape(x, (-1, users, count)))
+        return ops.reshape(x, (-1, users, count))
 
     def get_config(self):
         network = keras.saving.serialize_keras_object(self.network)

@@ -1,5 +1,6 @@
 """The semantic link: images as symbols on a shared grid, and several ways back."""
 
+import math
 from collections.abc import Callable
 from functools import partial
 from typing import Any, NamedTuple
@@ -39,14 +40,16 @@ CALIBRATION_FRAMES = 64
 class SharedFrames(NamedTuple):
     """Frames on the air: one image of each user in each.
 
-    image, labels : [frames, users, ...]; x : symbols, by sender; h, noise : as
-    `SharedGrid` draws them; esno_db : of each user; sampler_noise : of the decoders
-    that sample, [frames * users, height, width, channels], or None; realism : theirs
+    image, labels : [frames, users, ...]; x : symbols, by sender; count : channel uses;
+    h, noise : as `SharedGrid` draws them; esno_db : of each user; sampler_noise : of
+    the decoders that sample, [frames * users, height, width, channels], or None;
+    realism : theirs
     """
 
     image: Any
     labels: Any
     x: dict[str, Any]
+    count: int
     h: Any
     noise: Any
     esno_db: float
@@ -106,8 +109,8 @@ class SemanticLink:
 
     def symbols(self, at: SemanticScenario) -> int:
         """Channel uses of an image."""
-        ratio, users = at.sweep.bandwidth_ratio, self.scenario.users
-        return num_symbols(ratio, self.image_shape, users)
+        multiple = math.lcm(self.scenario.users, self.scenario.spread)
+        return num_symbols(at.sweep.bandwidth_ratio, self.image_shape, multiple)
 
     def draw(self, at: SemanticScenario, batch_index: int) -> SharedFrames:
         """A batch of `at`, the scenario at a point of its sweep, on the air."""
@@ -115,28 +118,30 @@ class SemanticLink:
         picks, esno_db = self.picks(batch_index), at.sweep.esno_db
         levels = self._images[picks]
         image, no = image_from_levels(levels), noise_variance(esno_db)
+        gains = np.float32(self.scenario.spread * np.array(self.scenario.powers))
         x = {
             each.sender: self._separation(each, count, esno_db).send(levels)
             if each.codec
-            else self._traced(count).encode[each.sender](image, no=no)
+            else self._traced(count).encode[each.sender](image, no=no / gains)
             for each in self.receivers
         }
         noise = self._sampler and self._sampler.draw_noise(picks.size, seed)
         h, radio = self._draw(count, len(picks), seed, esno_db)
         labels = tf.constant(self._labels[picks])
-        return SharedFrames(image, labels, x, h, radio, esno_db, noise, at.realism)
+        return SharedFrames(
+            image, labels, x, count, h, radio, esno_db, noise, at.realism
+        )
 
     def receive(self, world: SharedFrames) -> dict[str, Recovered]:
         """Images as each receiver recovers them."""
         no, realism = noise_variance(world.esno_db), tf.constant(world.realism)
-        count = next(iter(world.x.values())).shape[-1]
-        traced = self._traced(count)
+        traced = self._traced(world.count)
         observed = traced.observe(world.x, world.h, world.noise, no)
         received = {}
         for each in self.receivers:
             x_hat, no_eff = observed[each.estimator][each.sender]
             if each.codec:
-                chain = self._separation(each, count, world.esno_db)
+                chain = self._separation(each, world.count, world.esno_db)
                 found = chain.receive(x_hat, no_eff, self.image_shape)
                 received[each.name] = Recovered(*map(tf.constant, found))
             else:
@@ -169,6 +174,7 @@ class SemanticLink:
             if each.codec:
                 continue
             most = min(limits[each.sender], each.decoder.max_symbols)
+            most *= self.scenario.spread
             if max(counts) > most:
                 largest = int(1e4 * most / np.prod(self.image_shape)) / 1e4
                 raise ScenarioError(
@@ -187,13 +193,14 @@ class SemanticLink:
         """The grid and the functions for so many symbols."""
         if count not in self._traces:
             grid = SharedGrid(self.scenario, count)
+            symbols = count // grid.spread
             config.seed = batch_seed(self.scenario.seed, 0.0, 2**31 - 1)
             names = dict.fromkeys(each.estimator for each in self.receivers)
             find = self.scenario.weights_file
             estimators = {n: build_block(ESTIMATORS, n, grid, find=find) for n in names}
             observe = partial(self._observe, grid, estimators)
             encode = {
-                name: tf.function(partial(encoder, count=count), autograph=False)
+                name: tf.function(partial(encoder, count=symbols), autograph=False)
                 for name, encoder in self._encoders.items()
             }
             # partial: TensorFlow warns of a block that is traced for many counts

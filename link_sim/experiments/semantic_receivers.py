@@ -71,8 +71,7 @@ def _weights(scenario: SemanticScenario, role: str) -> str:
     file = scenario.weights_file(name)
     if not file.endswith(".npz") and file not in list_pretrained():
         raise ScenarioError(
-            f"users = {scenario.users} has no weights for payload.source = "
-            f"'{scenario.payload.source}': use users=1, payload.source=cifar10, or "
-            f"weights=FOLDER with your own {name}.npz"
+            f"'{name}' has no shipped weights: use weights=FOLDER with your own "
+            f"{name}.npz"
         )
     return file

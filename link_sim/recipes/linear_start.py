@@ -21,17 +21,16 @@ PILOT = 6.0
 amplitude, which the normalisation of the power takes from each image."""
 
 
-def start_linear(transmission, batches, users: int) -> None:
+def start_linear(transmission, batches) -> None:
     """Sets encoder and denoiser of a `Transmission` to linear transmission.
 
     batches : inputs and targets of `semantic_batch`, a list; their images are what the
-        components are computed from. With several users, each uses places of its own.
+        components are computed from
     """
     images = np.concatenate([inputs[0] for inputs, *_ in batches])
-    images = images.reshape(-1, *images.shape[2:])
     encoder, denoiser = transmission.encoder, transmission.denoiser
     features = _start_convolutions(encoder, images)
-    targets = _components(images, denoiser.config["num_features"], users)
+    targets = _components(images, denoiser.config["num_features"])
     dense = encoder.layers[-1]
     kernel, bias = (np.zeros(v.shape, "float32") for v in dense.get_weights())
     length = targets.shape[-1]  # a variational encoder's logarithms of variances follow
@@ -72,21 +71,19 @@ def _blocks(x):
     return np.asarray(space_to_depth(x)).reshape(-1, 4 * x.shape[-1])
 
 
-def _components(images, num_features: int, users: int):
+def _components(images, num_features: int):
     """The features to send, scaled to their powers, [images, num_features]."""
     quarters = _quarters(2 * images - 1)
     places = np.asarray(deal(np.arange(num_features)[None] + 1.0))[0].astype(int) - 1
     features = np.zeros((len(images), num_features), "float32")
     for quarter, place in zip(quarters, places, strict=True):
-        if users > 1:  # of each group of symbols, the first
-            place = place[(place % (num_features // 2)) % users == 0]
         place = place[place >= 0]
         centred = quarter - quarter.mean(axis=0)
         variances, vectors = np.linalg.eigh(centred.T @ centred / len(images))
         strongest = np.argsort(-variances)[: len(place)]
         scale = np.maximum(variances[strongest], 1e-6) ** -0.25
         features[:, place[: len(strongest)]] = centred @ vectors[:, strongest] * scale
-    features[:, num_features // 16 - users] += PILOT
+    features[:, num_features // 16 - 1] += PILOT
     return features
 
 
@@ -112,8 +109,8 @@ def _start_linear_estimate(transmission, batches):
     for (image, _, _, *channel), x0, weight in batches:
         vector = denoiser.scaled(*transmission.observe(image, *channel))
         vectors.append(np.asarray(deal(vector)))
-        images.append(x0.reshape(-1, *x0.shape[2:]))
-        weights.append(np.ravel(weight[:, :, 0, 0]))
+        images.append(x0)
+        weights.append(weight[:, 0, 0])
     vectors = np.concatenate(vectors).swapaxes(0, 1)
     quarters = _quarters(np.concatenate(images))
     weights = np.sqrt(np.concatenate(weights))[:, None]

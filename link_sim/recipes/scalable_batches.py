@@ -9,12 +9,22 @@ import math
 import keras
 from keras import ops
 
-from link_sim.models.scalable import expected_error, sent_mask, starting_noise
+from link_sim.models.scalable import (
+    error_variance,
+    expected_error,
+    largest_ratio,
+    sent_mask,
+    starting_noise,
+)
 
-RATIOS = 1 / 48, 1 / 6
+RATIOS = 1 / 192, 1 / 6
 """Ends of the bandwidth ratios that one network is trained for."""
 SNR_DB = -2.0, 22.0
 """Ends of the true SNR 1 / no of training, in dB."""
+
+
+UNCERTAINTY = 0.03
+"""Weight of the likelihood of the error under its stated variance."""
 
 
 class ScalableTransmission(keras.layers.Layer):
@@ -23,7 +33,8 @@ class ScalableTransmission(keras.layers.Layer):
     Bandwidth ratios are uniform in log, SNRs in dB, a twentieth at each end. Half of
     the channels are AWGN, half Rician from that to Rayleigh, independent for each
     symbol, which is equalised by its own gain. The weight of an image is the inverse of
-    `expected_error`, so that poor and good channels count alike in dB.
+    `expected_error`, so that poor and good channels count alike in dB. The error's
+    stated variance is trained by its likelihood, which moves the image only little.
 
     Args:
         encoder, decoder: As `link_sim.models.scalable` has them.
@@ -35,6 +46,7 @@ class ScalableTransmission(keras.layers.Layer):
         image: [batch, height, width, channels] in [-1, 1].
         uniforms: [batch, 4] in [0, 1).
         normals: [batch, height / 4, width / 4, 6 per_place].
+        detail: [batch], 1, or less where the image is smooth: divides its error.
 
     Returns [batch, height, width, channels].
     """
@@ -47,19 +59,29 @@ class ScalableTransmission(keras.layers.Layer):
         self.variational, self.ratios = variational, ratios
         self.built = True
 
-    def call(self, image, uniforms, normals):
-        image_hat, variance = self.transmit(image, uniforms, normals)
-        return (image_hat - image) / ops.sqrt(variance)[:, None, None, None]
+    def call(self, image, uniforms, normals, detail):
+        mean, log_variance, _, expected = self.transmit(image, uniforms, normals)
+        scale = ops.sqrt(expected * detail)[:, None, None, None]
+        error = (mean - image) / scale
+        log_variance = ops.clip(log_variance, -8, 4) - ops.log(detail)[:, None, None]
+        energy = ops.stop_gradient(ops.mean(error**2, axis=-1))
+        surprise = ops.mean(log_variance + energy * ops.exp(-log_variance))
+        self.add_loss(UNCERTAINTY * surprise)
+        return error
 
     def transmit(self, image, uniforms, normals):
-        """The decoder's images, and the variance expected of their error, [batch]."""
-        features, weights, levels, variance = self.observe(image, uniforms, normals)
-        return self.decoder([features, weights, levels]), variance
+        """The decoder's images and the log of their error's variance, [batch, height,
+        width], what it was told of the channel, and what is expected of its error."""
+        features, weights, levels = self.observe(image, uniforms, normals)
+        found = self.decoder([features, weights, levels])
+        expected = expected_error(levels, self._largest(image, normals))
+        return found[..., :-1], found[..., -1], levels, expected
 
     def observe(self, image, uniforms, normals):
-        """What the decoder is told, and the variance expected of its error."""
+        """What the decoder is told."""
         per_place = normals.shape[-1] // 6
-        ends = (math.log(ratio / RATIOS[1]) for ratio in self.ratios)
+        largest = self._largest(image, normals)
+        ends = (math.log(ratio / largest) for ratio in self.ratios)
         shares = ops.exp(_stretch(uniforms[:, 0], *ends))
         mask = sent_mask(shares, *normals.shape[1:3], per_place)
         share = ops.mean(mask, axis=(1, 2, 3))
@@ -83,8 +105,10 @@ class ScalableTransmission(keras.layers.Layer):
         real, imag = scale * real + std * parts[0], scale * imag + std * parts[1]
         features = ops.concatenate([weights * real, weights * imag], axis=-1)
         mean = ops.sum(weights, axis=(1, 2, 3)) / count[:, 0, 0, 0]
-        levels = ops.stack([mean, share], axis=-1)
-        return features, weights, levels, expected_error(levels, RATIOS[1])
+        return features, weights, ops.stack([mean, share], axis=-1)
+
+    def _largest(self, image, normals):
+        return largest_ratio(normals.shape[-1] // 6, image.shape[-1])
 
     def _sample(self, z, normals, shape):
         mean, log_var = ops.split(z, 2, axis=-1)
@@ -118,16 +142,16 @@ class FlowTransmission(keras.layers.Layer):
         self.transmission, self.flow = transmission, flow
         self.built = True
 
-    def call(self, image, uniforms, normals, noise):
-        observed = self.transmission.observe(image, uniforms, normals)
-        features, weights, levels, variance = observed
-        mean = self.transmission.decoder([features, weights, levels])
+    def call(self, image, uniforms, normals, detail, noise):
+        found = self.transmission.transmit(image, uniforms, normals)
+        mean, log_variance, levels, expected = found
+        variance = error_variance(log_variance, expected)
         scale = ops.sqrt(variance)[:, None, None, None]
         time = uniforms[:, 3:4]
         start = mean + starting_noise(scale) * noise
         x = start + time[:, :, None, None] * (image - start)
-        velocity = self.flow([x, ops.concatenate([levels, time], axis=-1)])
-        return velocity - (image - start) / scale
+        levels = ops.concatenate([levels, variance[:, None], time], axis=-1)
+        return self.flow([x, levels]) - (image - start) / scale
 
 
 def _stretch(uniforms, low: float, high: float):

@@ -27,19 +27,16 @@ SEMANTIC_DECODERS = {
     "vae": "VAE's decoder",
     "cdiff": "Conditional diffusion decoder",
 }
-RATIOS = "images from 1/48 to 1/6 channel uses a value"
-SEMANTIC = "semantic:train_semantic"
 SEMANTIC_SYSTEMS = {
-    "mnist": (f"mnist {RATIOS}", SEMANTIC, {"steps": 5000, "decoder_steps": 5000}),
-    "cifar10": (
-        f"colour {RATIOS}",
-        "scalable:train_scalable",
-        {"steps": 10850, "flow_steps": 6100},
+    "mnist": (
+        "digits, from 1/48 to 1/6 channel uses a value",
+        "semantic:train_semantic",
+        {"steps": 5000, "decoder_steps": 5000},
     ),
-    "cifar10-2users": (
-        f"cifar10 {RATIOS}, 2 users",
-        SEMANTIC,
-        {"steps": 3000, "decoder_steps": 24000, "last_level": 0.3},
+    "cifar10": (
+        "images of any size, from 1/192 to 1/6 channel uses a value",
+        "scalable:train_scalable",
+        {"steps": 38700, "flow_steps": 6100},
     ),
 }
 RECIPES = {
@@ -84,6 +81,11 @@ RECIPES = {
         "channels:train_clusters",
         "Denoiser of 16 x 64 channels of random clusters, through pilots",
     ),
+    "semantic-encoder-cifar10": Recipe(
+        "scalable:train_scalable",
+        "Another encoder of images of any size, for the shipped decoder",
+        {"kind": "encoder", "steps": 38700, "flow_steps": 0},
+    ),
     "nc-zf": Recipe(
         "focusing:train_calibrated",
         "Calibration of zero forcing, for any array and number of users",
@@ -114,7 +116,7 @@ RECIPES = {
     f"semantic-{kind}-{system}": Recipe(
         function,
         f"{decoder} of {images}",
-        {"kind": kind, "system": system, **settings},
+        {"kind": kind, **settings},
     )
     for system, (images, function, settings) in SEMANTIC_SYSTEMS.items()
     for kind, decoder in SEMANTIC_DECODERS.items()

@@ -1,14 +1,16 @@
 """The kind `semantic`: images sent as analog symbols, not as bits."""
 
-from typing import ClassVar, Literal, Self
+from typing import Annotated, ClassVar, Literal, Self
 
 from pydantic import Field, model_validator
 
 from link_sim.scenarios.data_files import DataFile
 from link_sim.scenarios.ofdm import OfdmScenario
+from link_sim.scenarios.users import Offset
 
 CLASSIFIERS = {"mnist": "digit-classifier", "cifar10": "cifar10-classifier"}
 """By payload; other payloads have no semantic weights."""
+MOST_USERS = 4
 NO_LPIPS = (
     "LPIPS is not measured: it needs the published AlexNet weights, which link-sim "
     "lpips convert makes a file of: --set lpips=PATH"
@@ -19,7 +21,9 @@ class SemanticScenario(OfdmScenario):
     """A comparison of ways to recover images from their symbols.
 
     users: each sends an image of its own, over the same resource elements and over a
-    channel of its own. realism: how far decoders of several steps go from the least
+    channel of its own; where their streams outnumber the antennas of the receiver,
+    spread by codes. power_offsets: of each user's energy [dB]; none for all 0.
+    realism: how far decoders of several steps go from the least
     error (0) to images like real ones (1). lpips: the AlexNet weights of LPIPS 0.1 as
     an `.npz` (see `metrics.lpips`); without it LPIPS is not measured.
     """
@@ -30,7 +34,8 @@ class SemanticScenario(OfdmScenario):
     watched: ClassVar = "psnr"
 
     kind: Literal["semantic"] = "semantic"
-    users: Literal[1, 2] = 1
+    users: Annotated[int, Field(ge=1, le=MOST_USERS)] = 1
+    power_offsets: tuple[Offset, ...] = ()
     realism: float = Field(1.0, ge=0, le=1)
     lpips: DataFile | None = None
 
@@ -45,19 +50,34 @@ class SemanticScenario(OfdmScenario):
                 "payload.source has no semantic weights: use mnist or cifar10"
             )
         codecs = "jpeg", "webp", "bpg"
-        if not any(codec in name for codec in codecs for name in self.receivers):
+        digital = any(codec in name for codec in codecs for name in self.receivers)
+        if not digital:
             self.stop.refuse_blocks()
+        if len(self.power_offsets) not in (0, self.users):
+            raise ValueError(
+                f"power_offsets has {len(self.power_offsets)} values for users = "
+                f"{self.users}: give one a user, or none"
+            )
+        if digital and len(set(self.power_offsets)) > 1:
+            raise ValueError(
+                f"{' and '.join(codecs)} have one code rate for all users: give them "
+                "equal power_offsets, or leave these receivers out"
+            )
         if self.lpips and self.payload.source == "mnist":
             raise ValueError(
                 "lpips needs images of at least 31 pixels, those of payload.source = "
                 "'mnist' have 28: leave lpips out, or use cifar10"
             )
         streams = self.users * self.antennas.streams
-        if self.grid.effective_subcarriers % streams:
+        left, (low, high) = (
+            self.grid.effective_subcarriers % streams,
+            (self.grid.guard_carriers),
+        )
+        if left:
             raise ValueError(
                 f"the {streams} streams of all users must divide the "
-                f"{self.grid.effective_subcarriers} usable subcarriers: change "
-                "grid.guard_carriers"
+                f"{self.grid.effective_subcarriers} usable subcarriers: use "
+                f"grid.guard_carriers = [{low}, {high + left}]"
             )
         return self
 
@@ -65,9 +85,20 @@ class SemanticScenario(OfdmScenario):
     def networks(self) -> tuple[str, ...]:
         return (CLASSIFIERS[str(self.payload.source)],)
 
+    @property
+    def spread(self) -> int:
+        """Channel uses that a symbol is spread over, to tell the users apart."""
+        if self.users == 1:
+            return 1
+        return -(-self.users * self.antennas.streams // self.antennas.receive)
+
+    @property
+    def powers(self) -> tuple[float, ...]:
+        """Energy of each user over that at an offset of 0 dB."""
+        return tuple(10 ** (o / 10) for o in self.power_offsets or (0.0,) * self.users)
+
     def weights_name(self, role: str) -> str:
-        users = f"-{self.users}users" if self.users > 1 else ""
-        return f"semantic-{role}-{self.payload.source}{users}"
+        return f"semantic-{role}-{self.payload.source}"
 
     @property
     def remark(self) -> str | None:

@@ -7,6 +7,7 @@ import tensorflow as tf
 from sionna.phy.ofdm import RemoveNulledSubcarriers, ResourceGridMapper
 
 from link_sim.receivers.detection.equalization import LMMSEEqualizer
+from link_sim.receivers.detection.spreading import SpreadEqualizer, spreading_codes
 from link_sim.scenarios import channel_file
 from link_sim.world.channel import Channel, add_noise, apply_channel, covariances
 from link_sim.world.resource_grid import resource_grid, sounding_grid
@@ -17,18 +18,26 @@ class SharedGrid:
 
     A frame is one image of each user, on as many whole grids as it needs, the rest of
     them empty; users have channels of their own, streams with orthogonal pilots, and a
-    transmit energy of 1 per resource element each. `no` is per receive antenna. The
-    estimator `score` takes the spectra of all users for one.
+    transmit energy of 1 per resource element each, times their `power_offsets`. `no` is
+    per receive antenna. The estimator `score` takes the spectra of all users for one.
+
+    Users are superimposed. Where they have more streams than there are antennas to tell
+    them apart, each spreads its symbols by a code of its own: k channel uses carry `k /
+    spread` symbols. Over AWGN this reaches the sum of the rates that the channel
+    carries, for users of equal energy (Cover and Thomas, "Elements of information
+    theory", 2006, section 15.3.6).
 
     Parameters
     ----------
     scenario : SemanticScenario
-    count : symbols of a user in a frame
+    count : channel uses of a frame, a multiple of `spread`
     """
 
     def __init__(self, scenario, count: int):
         grid, self.users = scenario.grid, scenario.users
         self.count, self._streams = count, scenario.antennas.streams
+        self.spread = scenario.spread
+        self._amplitudes = np.sqrt(scenario.powers).astype("complex64")
         self.polarisations = scenario.antennas.polarisations
         self.doppler = channel_file.doppler(scenario)
         self.excess_delay = channel_file.excess_delay(scenario)
@@ -36,33 +45,46 @@ class SharedGrid:
         self.resource_grid = resource_grid(grid, self.users * self._streams)
         self.sounding_grid = sounding_grid(grid, self.users * self._streams)
         self._places = int(self.resource_grid.num_data_symbols)
-        self.grids = math.ceil(count / (self._places * self._streams))
+        whole = self._places // self.spread * self.spread
+        self.grids = math.ceil(count / (whole * self._streams))
         channel = Channel(scenario, self.grids)
         self._channel = tf.function(channel, jit_compile=True)
         self.draw = tf.function(self._draw)
         self._mapper = ResourceGridMapper(self.resource_grid)
         self._equalise = LMMSEEqualizer(self.resource_grid)
+        self._codes = spreading_codes(self.users, self.spread)
+        codes = np.repeat(self._codes, self._streams, axis=0)
+        self._despread = SpreadEqualizer(self.resource_grid, codes)
         self.remove_nulled = RemoveNulledSubcarriers(self.resource_grid)
 
     def map_symbols(self, x):
-        """Grids of symbols: complex [frames, users, count] -> [frames * grids, ...]."""
-        room = self.grids * self._places * self._streams
-        x = tf.pad(x, [[0, 0], [0, 0], [0, room - self.count]])
-        shape = [-1, self.users, self.grids, self._places, self._streams]
-        x = tf.transpose(tf.reshape(x, shape), [0, 2, 1, 4, 3])
-        streams = self.users * self._streams
-        return self._mapper(tf.reshape(x, [-1, 1, streams, self._places]))
+        """Grids of symbols, [frames * grids, ...].
 
-    def take_symbols(self, z):
-        """The inverse of `map_symbols` for what an equaliser gives of each stream."""
-        shape = [-1, self.grids, self.users, self._streams, self._places]
+        x : complex [frames, users, count], or `count / spread` to be spread
+        """
+        chips = self.count // x.shape[-1]
+        places = self._places // chips
+        room = self.grids * places * self._streams
+        x = tf.pad(x, [[0, 0], [0, 0], [0, room - x.shape[-1]]])
+        x = tf.reshape(x, [-1, self.users, self.grids, places, self._streams])
+        x = tf.transpose(x, [0, 2, 1, 4, 3])
+        if chips > 1:
+            x = x[..., None] * self._codes[:, None, None]
+        x = tf.reshape(x, [-1, 1, self.users * self._streams, places * chips])
+        left = self._places - places * chips
+        return self._mapper(tf.pad(x, [[0, 0], [0, 0], [0, 0], [0, left]]))
+
+    def take_symbols(self, z, count: int):
+        """`count` symbols of each user from what an equaliser gives of each stream."""
+        shape = [-1, self.grids, self.users, self._streams, z.shape[-1]]
         z = tf.transpose(tf.reshape(z, shape), [0, 2, 1, 4, 3])
-        room = self.grids * self._places * self._streams
-        return tf.reshape(z, [-1, self.users, room])[..., : self.count]
+        room = self.grids * shape[-1] * self._streams
+        return tf.reshape(z, [-1, self.users, room])[..., :count]
 
     def draw_channel(self, frames):
         """Independent channels of the users, side by side as streams."""
-        return tf.concat([self._channel(frames) for _ in range(self.users)], axis=4)
+        h = [a * self._channel(frames) for a in self._amplitudes]
+        return tf.concat(h, axis=4)
 
     def _draw(self, frames, no):
         """A channel, and noise for all that is sent over it: `grids` rows a frame."""
@@ -83,19 +105,22 @@ class SharedGrid:
         return apply_channel(self.map_symbols(x), h) + noise
 
     def receive(self, y, h_hat, err_var, no, alone: bool):
-        """Symbols and noise variances, [frames, users, count], by LMMSE equalisation.
+        """Symbols and noise variances, [frames, users, symbols], by LMMSE equalisation.
 
-        alone : whether a user may count on the others to be silent
+        alone : whether a user may count on the others to be silent; then symbols are
+            not spread
         """
-        if not alone or self.users == 1:
-            found = self._equalise(y, h_hat, err_var, no)
-        else:
+        count = self.count if alone else self.count // self.spread
+        if alone and self.users > 1:
             parts = [
                 self._equalise(y, *(self._own(z, u) for z in (h_hat, err_var)), no)
                 for u in range(self.users)
             ]
             found = (tf.concat(z, axis=2) for z in zip(*parts, strict=True))
-        return tuple(self.take_symbols(z) for z in found)
+        else:
+            equalise = self._despread if self.spread > 1 else self._equalise
+            found = equalise(y, h_hat, err_var, no)
+        return tuple(self.take_symbols(z, count) for z in found)
 
     def _own(self, z, user: int):
         if z.shape[4] == 1:

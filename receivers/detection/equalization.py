@@ -53,6 +53,15 @@ class LMMSEEqualizer(ReceiverLayer):
         self._elements = GridElements(resource_grid)
 
     def call(self, y, h_hat, err_var, no):
+        gram, matched = self._statistics(y, h_hat, err_var, no)
+        x, c = _solve(gram, matched)
+        c = tf.minimum(tf.stack(c, 1), NOTHING)
+        x = tf.stack(x, 1) / as_complex(1 - c)
+        x, no_eff = (self._take_data(z) for z in (x, c / (1 - c)))
+        return x[:, None], no_eff[:, None]
+
+    def _statistics(self, y, h_hat, err_var, no):
+        """H^H S^-1 H, lower triangle, and H^H S^-1 y, as `_solve` takes them."""
         y, h, variance = self._elements.flatten(y, h_hat, err_var, no)
         h, weight = tf.unstack(h, axis=2), as_complex(1 / variance)
         weighted = [tf.math.conj(h_i) * weight for h_i in h]
@@ -61,13 +70,10 @@ class LMMSEEqualizer(ReceiverLayer):
             [tf.reduce_sum(w * h_j, 1) for h_j in h[: i + 1]]
             for i, w in enumerate(weighted)
         ]
-        x, c = _solve(gram, matched)
-        c = tf.minimum(tf.stack(c, 1), NOTHING)
-        x = tf.stack(x, 1) / as_complex(1 - c)
-        x, no_eff = (
-            tf.gather(z, self._elements.data, axis=-1) for z in (x, c / (1 - c))
-        )
-        return x[:, None], no_eff[:, None]
+        return gram, matched
+
+    def _take_data(self, z):
+        return tf.gather(z, self._elements.data, axis=-1)
 
     def get_config(self):
         grid = {"resource_grid": grid_to_config(self.resource_grid)}

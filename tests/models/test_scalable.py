@@ -28,8 +28,8 @@ def test_one_network_serves_any_size():
         z = encoder([image, levels(2, 2)])
         assert z.shape == (2, height // 4, width // 4, 16)
         weights = ops.ones((*z.shape[:3], 8))
-        assert decoder([z, weights, levels(2, 2)]).shape == image.shape
-        velocity = flow([image + 1, levels(2, 3)])
+        assert decoder([z, weights, levels(2, 2)]).shape == (2, height, width, 4)
+        velocity = flow([image + 1, levels(2, 4)])
         assert velocity.shape == image.shape and not np.any(velocity)
 
 

@@ -20,6 +20,7 @@ SMALL = {"widths": (4, 4), "depths": (1, 1)}
 SHAPE = 10, 14, 3
 IMAGE = RNG.random((3, 2, *SHAPE)).astype("float32")
 NO = 0.1
+LOG_VARIANCE = 0.3
 
 
 def random(network):
@@ -93,12 +94,12 @@ def test_realism_goes_from_the_mmse_estimate_to_the_end_of_the_flow(decoder):
 
 
 class Nothing(keras.layers.Layer):
-    """A decoder that knows nothing: the mean of x0 ~ N(0, 1)."""
+    """A decoder that knows nothing: the mean of x0 ~ N(0, 1), and a constant."""
 
     config = {"per_place": 8}
 
     def call(self, inputs):
-        return ops.zeros((len(inputs[2]), 16, 16, 3))
+        return ops.zeros((len(inputs[2]), 16, 16, 4)) + [0.0, 0.0, 0.0, LOG_VARIANCE]
 
 
 class Exact(keras.layers.Layer):
@@ -106,8 +107,8 @@ class Exact(keras.layers.Layer):
 
     def call(self, inputs):
         x, levels = inputs
-        error = expected_error(levels[:, :2], 1 / 6)[0] ** 0.5
-        return slope(levels[:, 2, None, None, None], starting_noise(error)) * x / error
+        error = levels[:, 2, None, None, None] ** 0.5
+        return slope(levels[:, 3, None, None, None], starting_noise(error)) * x / error
 
 
 def slope(time, noise):
@@ -119,7 +120,11 @@ def slope(time, noise):
 def test_an_exact_flow_ends_with_the_distribution_of_images():
     x_hat, no_eff = np.zeros((9, 1, 128), "complex64"), np.ones((9, 1, 128), "float32")
     decoder = FlowDecoder(Nothing(), (16, 16, 3), Exact(), num_steps=200)
-    error = float(expected_error(decoder.observe(x_hat, no_eff)[2], 1 / 6)[0]) ** 0.5
+    expected = float(expected_error(decoder.observe(x_hat, no_eff)[2], 1 / 6)[0])
+    error = np.sqrt(expected * np.exp(LOG_VARIANCE))
+    stated = np.asarray(decoder.uncertainty(x_hat, no_eff))
+    assert stated.shape == (9, 1, 16, 16)
+    np.testing.assert_allclose(stated, error / 2, rtol=1e-5)  # of images in [0, 1]
     start, time = starting_noise(error), np.arange(199) / 199
     gain = start * np.prod(1 + slope(time, start) / 199)
     assert gain == pytest.approx(1, abs=0.06)  # short by the error of Euler's steps
@@ -142,10 +147,10 @@ def test_blocks_serialise(encoder, decoder):
 
 
 def test_wrong_numbers_are_answered_in_one_sentence(encoder, decoder):
-    with pytest.raises(ValueError, match="use a multiple of the users up to 96"):
+    with pytest.raises(ValueError, match="98 symbols for an image: use 1 to 96"):
         encoder(IMAGE, 98, NO)
-    with pytest.raises(ValueError, match="35 symbols for 2 users"):
-        decoder(*received(35))
+    with pytest.raises(ValueError, match="0 symbols for an image"):
+        decoder(*received(0))
     with pytest.raises(ValueError, match="use 1 to 200"):
         FlowDecoder(decoder.network, SHAPE, decoder.flow, num_steps=201)
     with pytest.raises(ValueError, match="takes a flow: give it, or use 1"):

@@ -7,7 +7,6 @@ from link_sim.models.semantic import SemanticDenoiser, SemanticEncoder
 from link_sim.receivers.semantic import (
     SemanticDecoder,
     SymbolEncoder,
-    assign_places,
     num_symbols,
     observe,
 )
@@ -47,17 +46,6 @@ def test_fewer_symbols_are_the_first_of_more_but_for_the_power():
     ratio = many[..., :3] / few
     np.testing.assert_allclose(ratio, ratio[..., :1] + 0 * ratio, rtol=1e-4)
     np.testing.assert_allclose(ratio.imag, 0, atol=1e-4)
-
-
-def test_users_take_turns_in_each_group_of_places():
-    x = np.arange(12.0).reshape(1, 2, 6)
-    placed = assign_places(x)
-    np.testing.assert_array_equal(placed[0, 0], x[0, 0])
-    np.testing.assert_array_equal(placed[0, 1], [7, 6, 9, 8, 11, 10])
-    np.testing.assert_array_equal(assign_places(placed, -1), x)
-    three = RNG.random((2, 3, 9))
-    np.testing.assert_array_equal(assign_places(assign_places(three), -1), three)
-    np.testing.assert_array_equal(assign_places(x[:, :1]), x[:, :1])
 
 
 def test_observation_is_the_linear_mmse_estimate_padded_with_nothing():
@@ -129,10 +117,8 @@ def test_decoder_serialises_and_repeats_itself():
 
 
 def test_wrong_numbers_are_answered_in_one_sentence():
-    with pytest.raises(ValueError, match="use a multiple of the users up to 8"):
+    with pytest.raises(ValueError, match="9 symbols for an image: use 1 to 8"):
         small_encoder()(IMAGE, 9)
-    with pytest.raises(ValueError, match="3 symbols for 2 users"):
-        small_encoder()(IMAGE, 3)
     with pytest.raises(ValueError, match="use 1 to 200"):
         SemanticDecoder(LinearGaussian(), (8, 8, 1), 4, num_steps=201)
     decoder = SemanticDecoder(LinearGaussian(), (8, 8, 1), 4)

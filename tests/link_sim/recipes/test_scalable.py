@@ -24,16 +24,27 @@ def test_batch_depends_on_its_number_only():
     for a, b in zip(batch()[0], batch()[0], strict=True):
         np.testing.assert_array_equal(a, b)
     assert not np.array_equal(batch(4)[0][1], batch(5)[0][1])
-    assert len(batch(flow=True)[0]) == 4
+    assert len(batch(flow=True)[0]) == 5
 
 
-def test_images_are_moved_by_whole_pixels():
-    image = np.arange(2 * 6 * 5).reshape(2, 6, 5, 1)
-    found = scalable.moved(image, np.array([[0, 3], [4, 2]]))
+def test_whole_images_are_moved_by_whole_pixels():
+    image = np.arange(2 * 6 * 6, dtype="float32").reshape(2, 6, 6, 1)
+    places = np.array([[0, 0.74], [0.99, 0.5]])  # of 4 pixels of room
+    found = scalable.cut(image, places, np.ones(2))
     for one, (row, column), whole in zip(found, [(0, 3), (4, 2)], image, strict=True):
         padded = np.pad(whole, ((2, 2), (2, 2), (0, 0)), "reflect")
-        expected = padded[row : row + 6, column : column + 5]
-        np.testing.assert_array_equal(one, expected)
+        expected = padded[row : row + 6, column : column + 6]
+        np.testing.assert_allclose(one, expected, atol=1e-5)
+
+
+def test_parts_are_enlarged_by_an_interpolation_that_keeps_parabolas():
+    rows, columns = np.mgrid[:12, :12].astype("float32")
+    image = (rows**2 - 3 * rows * columns)[None, ..., None] / 100
+    found = scalable.cut(image, np.array([[0.5, 0.25]]), np.array([0.5]))[0, ..., 0]
+    # parts of 6 pixels that start at 3 and 1.5, in steps of a half
+    steps = (np.arange(12) + 0.5) / 2 - 0.5
+    r, c = 3 + steps[:, None], 1.5 + steps[None]
+    np.testing.assert_allclose(found, (r**2 - 3 * r * c) / 100, atol=1e-5)
 
 
 class Constant(keras.layers.Layer):
@@ -46,12 +57,12 @@ class Constant(keras.layers.Layer):
 
 
 def test_noise_of_a_transmission_is_what_its_weights_say():
-    (image, uniforms, normals), _, _ = batch(size=400)
+    (image, uniforms, normals, _), _, _ = batch(size=400)
     layer = ScalableTransmission(Constant(), None)
-    features, weights, levels, variance = layer.observe(image, uniforms, normals)
+    features, weights, levels = layer.observe(image, uniforms, normals)
     features, weights, levels = map(np.asarray, (features, weights, levels))
     sent = weights > 0
-    share = 1 / 8 ** np.clip(1 - (1.1 * uniforms[:, 0] - 0.05), 0, 1)
+    share = 1 / 32 ** np.clip(1 - (1.1 * uniforms[:, 0] - 0.05), 0, 1)
     np.testing.assert_array_equal(sent, np.asarray(sent_mask(share, 4, 4, 8)) > 0)
     no_eff = 1 / weights[sent] - 1
     for part in np.split(features, 2, axis=-1):
@@ -65,7 +76,20 @@ def test_noise_of_a_transmission_is_what_its_weights_say():
     snr_db = -2 + 24 * np.clip(1.1 * uniforms[~faded, 1] - 0.05, 0, 1)
     no = 10 ** (-snr_db / 10)
     np.testing.assert_allclose(levels[~faded, 0], 1 / (1 + no), rtol=1e-4)
-    assert np.all(np.asarray(variance) > 0)
+
+
+def test_stated_variance_of_the_error_is_trained_by_its_likelihood():
+    networks = ScalableEncoder(3, 8, **SMALL), ScalableDecoder(3, 8, **SMALL)
+    layer = ScalableTransmission(*networks)
+    image, *rest, detail = map(ops.convert_to_tensor, batch()[0])
+    weighted = np.asarray(layer(image, *rest, detail))
+    mean, log_variance, _, expected = map(np.asarray, layer.transmit(image, *rest))
+    variance = np.exp(log_variance) * expected[:, None, None]
+    energy = ((mean - np.asarray(image)) ** 2).mean(axis=-1)
+    whole = (expected * np.asarray(detail))[:, None, None]
+    np.testing.assert_allclose((weighted**2).mean(axis=-1), energy / whole, rtol=1e-4)
+    surprise = np.mean(np.log(variance / whole) + energy / variance)
+    assert float(layer.losses[0]) == pytest.approx(0.03 * surprise, rel=1e-3)
 
 
 def test_divergence_of_a_variational_encoder_is_its_loss():
@@ -77,6 +101,22 @@ def test_divergence_of_a_variational_encoder_is_its_loss():
     means = scalable.mean_encoder(encoder)
     told = [inputs[0], np.full((8, 2), 0.5, "float32")]
     np.testing.assert_allclose(means(told), encoder(told)[..., :16], atol=1e-6)
+
+
+@SLOW
+def test_an_encoder_is_trained_for_a_decoder_that_stays(tmp_path, monkeypatch):
+    networks = ScalableEncoder(3, 8, **SMALL), ScalableDecoder(3, 8, **SMALL)
+    first = [network.get_weights() for network in networks]
+    monkeypatch.setattr(scalable, "_networks", lambda *_: (networks[0], None))
+    monkeypatch.setattr(scalable, "load_model", lambda _: networks[1])
+    monkeypatch.setattr(scalable, "training_pictures", lambda: (IMAGES, None))
+    RECIPES["semantic-encoder-cifar10"].open()(tmp_path, steps=3, batch=4)
+    path = str(tmp_path / "semantic-encoder-cifar10.npz")
+    assert pretrained.read_card(path)["decoder"] == "semantic-ae-cifar10"
+    for kept, now in zip(first[1], networks[1].get_weights(), strict=True):
+        np.testing.assert_array_equal(kept, now)
+    moved = zip(first[0], pretrained.load_model(path).get_weights(), strict=True)
+    assert any(not np.array_equal(old, new) for old, new in moved)
 
 
 @SLOW

@@ -14,14 +14,12 @@ SLOW = pytest.mark.slow
 IMAGES = np.random.default_rng(0).integers(0, 256, (200, 28, 28, 1), np.uint8)
 
 
-def batch(step=3, users=1, **options):
-    options = {"last_level": 0.5, **options}
-    return semantic_batch(step, IMAGES, users, 130, 0.6, **options)
+def batch(step=3):
+    return semantic_batch(step, IMAGES, 130, 0.6, last_level=0.5)
 
 
 def test_batch_depends_on_its_number_only():
-    one, other = batch(users=2), batch(users=2)
-    for a, b in zip(one[0], other[0], strict=True):
+    for a, b in zip(batch()[0], batch()[0], strict=True):
         np.testing.assert_array_equal(a, b)
     assert not np.array_equal(batch(step=4)[1], batch(step=5)[1])
 
@@ -34,31 +32,25 @@ def test_half_of_a_batch_asks_for_the_estimate_from_the_symbols_alone():
     assert not x[alone].any()
     rest = np.ravel(sigma)[~alone]
     assert 0.01 <= rest.min() < 0.012 and 1.6 < rest.max() <= 2
-    error = np.std((x - x0)[~alone], axis=(1, 2, 3, 4)) / rest
+    error = np.std((x - x0)[~alone], axis=(1, 2, 3)) / rest
     np.testing.assert_allclose(error, 1, atol=4 / np.sqrt(2 * 784))
     assert np.all(weight > 1 / 0.6**2)
 
 
-@pytest.mark.parametrize("users", [1, 2])
-def test_noise_of_the_channel_is_what_no_eff_says(users):
+def test_noise_of_the_channel_is_what_no_eff_says():
     rng, counts = np.random.default_rng(0), np.full(4000, 16)
-    channel = draw_channel(rng, users, counts, 20)
-    assert np.all(np.isinf(channel.no_eff[..., 16:]))
-    no_eff = channel.no_eff[..., :16]
-    symbols = rng.choice([1, -1, 1j, -1j], (4000, 1, users, 16))
-    mixed = (channel.coupling[..., :16] * symbols).sum(axis=2)
-    error = mixed + channel.noise[..., :16] - symbols[:, 0]
+    channel = draw_channel(rng, counts, 20)
+    assert np.all(np.isinf(channel.no_eff[:, 16:]))
+    no_eff, error = channel.no_eff[:, :16], channel.noise[:, :16]
     ratio = np.abs(error) ** 2 / no_eff
-    # complex Gaussian given the channel: variance 1 per symbol; the users of a frame
-    # see the same noise
+    # complex Gaussian given the channel: variance 1 per symbol
     assert abs(ratio.mean() - 1) < 4 / np.sqrt(4000 * 16)
     parts = [part**2 / no_eff for part in (error.real, error.imag)]
     for part in parts:
         assert abs(part.mean() - 0.5) < 4 / np.sqrt(4000 * 16)
-    awgn = np.ptp(no_eff, axis=(1, 2)) == 0
+    awgn = np.ptp(no_eff, axis=1) == 0
     assert abs(awgn.mean() - 0.5) < 4 * np.sqrt(0.25 / 4000)
-    # with two users even the best SNR of 22 dB leaves the other one's power
-    assert no_eff[awgn].min() == pytest.approx(users - 1 + 10**-2.2, rel=1e-2)
+    assert no_eff[awgn].min() == pytest.approx(10**-2.2, rel=1e-2)
 
 
 def test_means_of_a_variational_encoder_are_kept():
@@ -74,8 +66,7 @@ def test_divergence_of_a_variational_encoder_is_its_loss():
     layer = Transmission(encoder, denoiser, variational=True)
     inputs, x0, _ = batch()
     assert layer(*inputs).shape == x0.shape
-    flat = np.reshape(inputs[0], (-1, 28, 28, 1))
-    mean, log_var = np.split(np.asarray(encoder(flat)), 2, axis=-1)
+    mean, log_var = np.split(np.asarray(encoder(inputs[0])), 2, axis=-1)
     slow = [
         np.sum(np.exp(v) / 2 + m**2 / 2 - 1 / 2 - v / 2)
         for m, v in zip(mean, log_var, strict=True)
@@ -88,14 +79,9 @@ def test_divergence_of_a_variational_encoder_is_its_loss():
 def test_recipe_leaves_encoder_and_decoder_that_load(
     kind, tmp_path, monkeypatch, untrained
 ):
-    source = semantic.SOURCES["mnist"]._replace(
-        images=lambda: IMAGES,
-        held_out=lambda: IMAGES,
-        encoder_widths=(4, 4, 4, 4),
-        widths=(32, 32),
-        depths=(1, 1),
-    )
-    monkeypatch.setitem(semantic.SOURCES, "mnist", source)
+    monkeypatch.setattr(semantic, "digits", lambda: (IMAGES, None))
+    monkeypatch.setattr(semantic, "evaluation_digits", lambda: IMAGES)
+    monkeypatch.setattr(semantic, "ENCODER_WIDTHS", (4, 4, 4, 4))
     monkeypatch.setattr(semantic_quality, "IMAGES", 20)
     monkeypatch.setattr(semantic, "START_BATCHES", 2)
     untrained(semantic)

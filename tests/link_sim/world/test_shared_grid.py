@@ -79,7 +79,8 @@ def test_noise_has_the_stated_variance_over_awgn(esno_db):
 def test_no_eff_is_the_error_variance(overrides, users, estimator):
     config.seed = 2
     scenario = semantic(f"users={users}", *overrides)
-    grid, x = SharedGrid(scenario, 400), symbols(60, users, 400)
+    grid = SharedGrid(scenario, 400)
+    x = symbols(60, users, 400 // grid.spread)
     x_hat, no_eff = exchange(grid, x, 10.0, estimator)
     ratio = np.abs(x_hat - x) ** 2 / no_eff
     per_frame = ratio.mean(axis=(1, 2))
@@ -90,14 +91,33 @@ def test_no_eff_is_the_error_variance(overrides, users, estimator):
     )
 
 
-def test_users_are_superimposed_on_one_antenna():
+@pytest.mark.parametrize("users", [2, 3, 4])
+def test_codes_keep_users_apart_on_one_antenna(users):
     config.seed = 3
-    grid, x = SharedGrid(semantic("users=2"), 64), symbols(20, 2, 64)
-    x_hat, no_eff = exchange(grid, x, 40.0)
-    both = x.sum(axis=1, keepdims=True)
-    np.testing.assert_allclose(x_hat, np.repeat(both, 2, axis=1), atol=0.06)
-    # 1e4 of signal cancel in single precision, 6e-8 each
-    np.testing.assert_allclose(no_eff, 1 + 1e-4, rtol=2e-3)
+    offsets = [3.0 * u for u in range(users)]
+    analog = 'receivers=["ls+ae"]', "grid.guard_carriers=[4, 7]"  # 84 carriers
+    scenario = semantic(f"users={users}", f"power_offsets={offsets}", *analog)
+    grid, x = SharedGrid(scenario, 60), symbols(200, users, 60 // users)
+    assert grid.spread == users
+    x_hat, no_eff = exchange(grid, x, 10.0)
+    # the energy of all chips, less the power of the others: orthogonal codes over AWGN
+    stated = 0.1 / users / 10 ** (np.array(offsets) / 10)
+    np.testing.assert_allclose(no_eff / stated[:, None], 1, rtol=1e-3)
+    ratio = (np.abs(x_hat - x) ** 2).mean(axis=(0, 2)) / stated
+    assert np.all(np.abs(ratio - 1) < 4 / np.sqrt(200 * 60 // users))
+
+
+@pytest.mark.parametrize("users, receive, spread", [(4, 2, 2), (3, 2, 2), (2, 8, 1)])
+def test_codes_and_antennas_together_tell_users_apart(users, receive, spread):
+    config.seed = 6
+    rayleigh = "channel.model=rayleigh", f"antennas.receive={receive}"
+    guards = "grid.guard_carriers=[4, 7]"
+    grid = SharedGrid(semantic(f"users={users}", *rayleigh, guards), 24)
+    assert grid.spread == spread
+    x = symbols(100, users, 24 // spread)
+    x_hat, no_eff = exchange(grid, x, 20.0)
+    ratio = (np.abs(x_hat - x) ** 2 / no_eff).mean(axis=(1, 2))
+    assert abs(ratio.mean() - 1) < 4 * ratio.std() / np.sqrt(len(ratio))
 
 
 def test_a_user_alone_is_disturbed_by_noise_only():
@@ -135,7 +155,8 @@ def test_the_score_estimator_saves_error_against_least_squares(users, esno_db):
         ("sweep.points=[0]", "sweep.bandwidth_ratio = 0"),
         ("sweep.points=[0.1, 0.1]", "repeat"),
         ("payload.source=random", "no semantic weights"),
-        ("users=3", "users"),
+        ("users=5", "users"),
+        ("power_offsets=[0, 3]", "power_offsets has 2 values for users = 1"),
         ("code.rate=0.5", "code"),
         ("kind=semantics", "use link, csi, "),
         ("antennas.transmit=3", "antennas"),
