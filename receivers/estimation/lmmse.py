@@ -20,8 +20,8 @@ from link_sim.receivers.layer import ReceiverLayer
 ROUNDING = 1e-8
 """Noise over the largest eigenvalue that is assumed at least: covariances in single
 precision hold no more."""
-EXPLAINED = 1e-6
-"""Error over energy of the channel that is stated at least, for the same reason."""
+UNKNOWN = 2.0**-24
+"""Of the channel's energy, which covariances in single precision do not tell."""
 
 
 @keras.saving.register_keras_serializable("link_sim")
@@ -34,7 +34,9 @@ class LMMSEChannelEstimator(ReceiverLayer):
         h_hat = C_hp (C_pp + no_p I)^-1 h_ls,  err_var = diag(C - C_hp (...)^-1 C_ph)
 
     (Kay 1993, Fundamentals of Statistical Signal Processing I, eq. 12.20). C_pp is
-    diagonalised axis by axis once, so that any `no` costs one scaling.
+    diagonalised axis by axis once, so that any `no` costs one scaling. Where the noise
+    is less than single covariances hold, the estimate assumes more, and the variance is
+    that of such an estimate under `no`.
 
     Parameters
     ----------
@@ -73,9 +75,8 @@ class LMMSEChannelEstimator(ReceiverLayer):
             covs = power * np.asarray(cov_time), cov_freq, cov_space
             axes = zip(covs, (times, carriers, antennas), strict=True)
             values, into, back = zip(*(_axis(*axis) for axis in axes), strict=True)
-            values = np.einsum("t,f,s->tfs", *values).astype("float32")
+            values = np.einsum("t,f,s->tfs", *values)
             prior = np.einsum("t,f,s->tfs", *(np.diag(c).real for c in covs))
-            prior = prior.astype("float32")
             self._streams.append((times, carriers, pilots, values, into, back, prior))
 
     def call(self, y, no):
@@ -117,10 +118,14 @@ class LMMSEChannelEstimator(ReceiverLayer):
         h_ls = tf.gather(tf.gather(y, times, axis=1), carriers, axis=2)
         h_ls = h_ls / pilots[..., None]
         no = no / np.mean(np.abs(pilots) ** 2).astype("float32")
-        gain = 1 / (values + tf.maximum(no, ROUNDING * values.max()))
+        no = tf.cast(no, tf.float64)
+        assumed = tf.maximum(no, ROUNDING * values.max())
+        gain = 1 / (values + assumed)
         x = _separable(h_ls, into) * tf.cast(gain, tf.complex64)
-        explained = _separable(gain, [np.abs(matrix) ** 2 for matrix in back])
-        return _separable(x, back), tf.maximum(prior - explained, EXPLAINED * prior)
+        loads = [np.abs(matrix) ** 2 for matrix in back]
+        missed = prior - _separable(gain * (2 - gain * values), loads)
+        err_var = tf.maximum(missed, UNKNOWN * prior) + no * _separable(gain**2, loads)
+        return _separable(x, back), tf.cast(err_var, tf.float32)
 
 
 def _axis(cov, pilots):
@@ -128,7 +133,7 @@ def _axis(cov, pilots):
     cov = np.asarray(cov, "complex128")
     values, vectors = np.linalg.eigh(cov[np.ix_(pilots, pilots)])
     into, back = vectors.conj().T, cov[:, pilots] @ vectors
-    return np.maximum(values, 0), into.astype("complex64"), back.astype("complex64")
+    return np.maximum(values, 0), into, back
 
 
 def _separable(x, maps):
