@@ -53,9 +53,9 @@ class PairwiseNetwork(keras.layers.Layer):
 
     def call(self, members, pairs=None):
         f = self.first(members)
+        weights = ops.unstack(pairs, self.relations, axis=1) if self.relations else []
         for say, hear in zip(self.say, self.hear, strict=True):
             said = ops.split(say(f), self.relations + 1, axis=-1)
-            weights = ops.unstack(pairs, self.relations, axis=1) if said[1:] else []
             heard = [ops.matmul(w, u) for w, u in zip(weights, said[1:], strict=True)]
             mean = ops.mean(said[0], axis=1, keepdims=True) + ops.zeros_like(f)
             f = f + hear(ops.concatenate([f, *heard, mean], axis=-1))

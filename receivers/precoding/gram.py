@@ -4,7 +4,7 @@ import numpy as np
 from keras import ops
 
 from link_sim.models.kronecker import as_complex
-from link_sim.receivers.precoding.precoder import Precoder
+from link_sim.receivers.precoding.precoder import UNKNOWN, Precoder, are_known
 
 JITTER = np.complex64(2.4e-7)
 """Added to the diagonal of a Gram matrix, as a share of it: what rounding may take."""
@@ -23,10 +23,14 @@ class GramPrecoder(Precoder):
     A subclass says `mix(snr) -> x`; the number of antennas matters no more.
     """
 
-    def beams(self, h, no):
-        scale = ops.sqrt(h.shape[1] * no)
-        s = ops.matmul(h, hermitian(h)) / as_complex(scale**2)
-        return ops.matmul(hermitian(h), self.mix(s) / as_complex(scale))
+    def serve(self, h, no):
+        users, adjoint = h.shape[1], hermitian(h)
+        gram = ops.matmul(h, adjoint)
+        known = are_known(diagonal(gram), no)
+        scale = ops.rsqrt(users * ops.where(known, no, 1.0))
+        gram = ops.where(known, gram, np.eye(users, dtype="complex64"))
+        x = self.mix(gram * as_complex(scale**2)) * as_complex(scale)
+        return ops.matmul(adjoint, ops.where(known, x, UNKNOWN))
 
     def mix(self, snr):
         """x, complex [batch, users, users], of power 1, from S of the same shape."""

@@ -5,6 +5,9 @@ from keras import ops
 
 from link_sim.receivers.layer import ReceiverLayer
 
+UNKNOWN = np.complex64(np.nan)
+"""Beams of a channel that cannot be served."""
+
 
 class Precoder(ReceiverLayer):
     """Beams of total power 1 for all users; see `link_sim.receivers.precoding`.
@@ -17,12 +20,15 @@ class Precoder(ReceiverLayer):
     def call(self, h, no):
         self.check(*h.shape[1:])
         no = ops.reshape(ops.cast(ops.convert_to_tensor(no), "float32"), (-1, 1, 1))
-        h = ops.cast(ops.convert_to_tensor(h), "complex64")
-        known = _known(h, no)
+        return self.serve(ops.cast(ops.convert_to_tensor(h), "complex64"), no)
+
+    def serve(self, h, no):
+        """`beams` of channels that can be served, NaN of others."""
+        known = are_known(ops.sum(ops.square(ops.abs(h)), axis=-1), no)
         # a matrix that holds no numbers has no inverse, nor has one of zeros
         h = ops.where(known, h, _distinct(*h.shape[1:]))
         v = self.beams(h, ops.where(known, no, 1.0))
-        return ops.where(known, v, np.complex64(np.nan))
+        return ops.where(known, v, UNKNOWN)
 
     def check(self, users: int, antennas: int) -> None:
         """Raises `ValueError` where it cannot serve so many users."""
@@ -35,9 +41,12 @@ class Precoder(ReceiverLayer):
         raise NotImplementedError
 
 
-def _known(h, no):
-    """Which channels of a batch can be served: [batch, 1, 1]."""
-    energy = ops.sum(ops.square(ops.abs(h)), axis=-1, keepdims=True)
+def are_known(energy, no):
+    """Which channels of a batch can be served, [batch, 1, 1].
+
+    energy : |h|^2 of each user, [batch, users]
+    """
+    energy = energy[..., None]
     given = ops.isfinite(energy) & (energy > 0) & ops.isfinite(no) & (no > 0)
     return ops.all(given, axis=1, keepdims=True)
 
