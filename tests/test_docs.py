@@ -130,6 +130,16 @@ def test_a_run_that_is_kept_is_that_of_its_command(name, beside_mine):
     assert RUNS[name]["weights"].keys() <= list_pretrained().keys()
 
 
+def test_the_table_over_level_and_bandwidth_holds_the_runs_that_are_kept():
+    runs = DOCS / "results" / "runs"
+    both = pd.read_csv(runs / "separation-both.csv").query("esno_db == 10")
+    kept = pd.read_csv(runs / "separation-ratio.csv")
+    kept = kept.rename(columns={"point": "bandwidth_ratio"})
+    keys = ["receiver", "bandwidth_ratio", "metric"]
+    both, kept = (t.set_index(keys)["value"].sort_index() for t in (both, kept))
+    pd.testing.assert_series_equal(both, kept)
+
+
 def test_energies_are_measured_for_every_channel_model():
     page = (DOCS / "how-to" / "channels.md").read_text()
     table = page[page.index("## What the axis means") :]

@@ -19,7 +19,12 @@ PAGES = {path: path.read_text() for path in sorted(DOCS.rglob("*.md"))}
 GUIDES = {DOCS.parent / name: (DOCS.parent / name).read_text() for name in (
     "README.md", "CONTRIBUTING.md",
 )} | PAGES  # fmt: skip
-VALUES = {"SLURM_ARRAY_TASK_ID": "8", "kind": "ae", "address": "192.0.2.1:8786"}
+VALUES = {
+    "SLURM_ARRAY_TASK_ID": "8",
+    "kind": "ae",
+    "esno": "10",
+    "address": "192.0.2.1:8786",
+}
 """Of the variables in commands."""
 EXAMPLES = [
     x for page in PAGES.values() for x in re.findall(r"```toml\n(.*?)```", page, re.S)
