@@ -23,10 +23,16 @@ from link_sim.world.downlink import draw_downlink, noise_variance
 
 USERS, ANTENNAS = 75, 1024
 LOW_DB, HIGH_DB = -2.0, 12.0
+"""SNRs that `nc-published` is trained at."""
+LOWEST_DB, HIGHEST_DB = -15.0, 15.0
+"""Those of `nc-zf`: what is left of the others where subarrays miss users."""
 GEOMETRIES = "uniform", "clustered"
-POOL = 1024
+POOL = 2048
 """Different drops that `nc-zf` is trained on."""
+SMALL = 32, 64
+"""Users and antennas of an array that cannot tell apart the users of a cluster."""
 DATA = "Near-field channels of 75 users, drawn as they are needed"
+ARRAYS = "Near-field channels of 75 users to 1,024 antennas, half of them to fewer"
 TEST_SEED = 2**30
 
 
@@ -57,26 +63,32 @@ def lost_rate(_, rates):
     return -ops.log(ops.sum(rates, axis=-1))
 
 
-def draw_both(rng, size: int) -> np.ndarray:
+def draw_both(rng, size: int, antennas: int) -> np.ndarray:
     """Channels of which one half are of each geometry."""
-    halves = [draw_downlink(rng, size // 2, USERS, ANTENNAS, g) for g in GEOMETRIES]
+    halves = [draw_downlink(rng, size // 2, USERS, antennas, g) for g in GEOMETRIES]
     return np.concatenate(halves)
 
 
 @cache
 def gram_pool(seed: int) -> np.ndarray:
-    """h h^H / antennas of `POOL` drops, complex64 [POOL, users, users]."""
+    """h h^H / antennas of `POOL` drops, complex64 [POOL, users, users].
+
+    One half have `ANTENNAS`, the others fewer, down to one a user, evenly in dB.
+    """
     rng = np.random.default_rng([seed, POOL])
-    parts = (draw_both(rng, 16) for _ in range(POOL // 16))
-    grams = [h @ np.conj(np.swapaxes(h, 1, 2)) for h in parts]
-    return np.concatenate(grams) / np.float32(ANTENNAS)
+    sizes = np.geomspace(USERS, ANTENNAS**2 / USERS, POOL // 16).clip(max=ANTENNAS)
+    grams = []
+    for antennas in np.rint(sizes).astype(int):
+        h = draw_both(rng, 16, antennas)
+        grams.append(h @ np.conj(np.swapaxes(h, 1, 2)) / np.float32(antennas))
+    return np.concatenate(grams)
 
 
 def snr_batch(step: int, seed: int, size: int):
     """Inputs of a training step of `nc-zf`: S at SNRs uniform in dB, in strata."""
     rng = np.random.default_rng([seed, step])
     pool = gram_pool(seed)
-    snr_db = LOW_DB + (HIGH_DB - LOW_DB) * low_discrepancy(rng, size)
+    snr_db = LOWEST_DB + (HIGHEST_DB - LOWEST_DB) * low_discrepancy(rng, size)
     snr = 10 ** (snr_db.astype("float32") / 10)
     chosen = pool[rng.integers(0, len(pool), size)]
     return (snr[:, None, None] * chosen,), np.zeros(size, "float32"), None
@@ -87,17 +99,24 @@ def channel_batch(step: int, seed: int, size: int):
     rng = np.random.default_rng([seed, step])
     snr_db = LOW_DB + (HIGH_DB - LOW_DB) * low_discrepancy(rng, size)
     no = [noise_variance(db, USERS, ANTENNAS) for db in snr_db]
-    inputs = draw_both(rng, size), np.array(no, "float32")
+    inputs = draw_both(rng, size, ANTENNAS), np.array(no, "float32")
     return inputs, np.zeros(size, "float32"), None
 
 
 def train_precoder(
-    folder: Path, name: str, precoder, rates: Callable, batch: Callable, *numbers
+    folder: Path,
+    name: str,
+    precoder,
+    rates: Callable,
+    batch: Callable,
+    measure: Callable[..., dict],
+    data: str,
+    *numbers,
 ) -> None:
     """Trains and measures the network of a precoder.
 
     rates : the layer of rates around it; batch : (step, seed, size) -> inputs, target,
-    None; numbers : steps, size, learning rate and seed
+    None; measure : precoder -> quality; numbers : steps, size, learning rate and seed
     """
     train_and_publish(
         folder,
@@ -106,15 +125,15 @@ def train_precoder(
         precoder.network,
         batch,
         lost_rate,
-        lambda path: quality(type(precoder).from_preset(path)),
-        {"data": DATA},
+        lambda path: measure(type(precoder).from_preset(path)),
+        {"data": data},
         *numbers,
     )
 
 
 def train_calibrated(
     folder: Path,
-    steps: int = 1500,
+    steps: int = 4000,
     size: int = 16,
     learning_rate: float = 3e-3,
     seed: int = 1,
@@ -122,8 +141,8 @@ def train_calibrated(
     """Trains `nc-zf`."""
     keras.utils.set_random_seed(seed)
     precoder = CalibratedZF(PairwiseNetwork(FEATURES, RELATIONS, 2))
-    numbers = steps, size, learning_rate, seed
-    train_precoder(folder, "nc-zf", precoder, MixedRates, snr_batch, *numbers)
+    shared = precoder, MixedRates, snr_batch, quality_over_arrays, ARRAYS
+    train_precoder(folder, "nc-zf", *shared, steps, size, learning_rate, seed)
 
 
 def train_published(
@@ -136,18 +155,20 @@ def train_published(
     """Trains `nc-published`."""
     keras.utils.set_random_seed(seed)
     network = PairwiseNetwork(2 * ANTENNAS + 1, 0, 2 * ANTENNAS, width=128)
-    precoder, numbers = CalibratedInputZF(network), (steps, size, learning_rate, seed)
-    train_precoder(folder, "nc-published", precoder, SentRates, channel_batch, *numbers)
+    shared = CalibratedInputZF(network), SentRates, channel_batch, quality, DATA
+    train_precoder(folder, "nc-published", *shared, steps, size, learning_rate, seed)
 
 
-def quality(precoder, drops: int = 20) -> dict:
+def quality(
+    precoder, users: int = USERS, antennas: int = ANTENNAS, drops: int = 20
+) -> dict:
     """Sum rate over that of 100 iterations of WMMSE, in percent, on unseen drops."""
-    found = {"drops": drops, "users": USERS}
+    found = {"drops": drops, "users": users}
     for geometry in GEOMETRIES:
         rng = np.random.default_rng(TEST_SEED)
-        h = draw_downlink(rng, drops, USERS, ANTENNAS, geometry)
+        h = draw_downlink(rng, drops, users, antennas, geometry)
         for snr_db in (0.0, 10.0):
-            no = noise_variance(snr_db, USERS, ANTENNAS)
+            no = noise_variance(snr_db, users, antennas)
             ours, wmmse = (
                 float(ops.sum(user_rates(h, p(h, no), no)))
                 for p in (precoder, ReducedWMMSE(100))
@@ -155,3 +176,10 @@ def quality(precoder, drops: int = 20) -> dict:
             key = f"percent_of_wmmse_{geometry}_at_{snr_db:g}_db"
             found[key] = round(100 * ours / wmmse, 2)
     return found
+
+
+def quality_over_arrays(precoder) -> dict:
+    """The same, and that of a small array."""
+    users, antennas = SMALL
+    small = quality(precoder, users, antennas, drops=100)
+    return quality(precoder) | {f"{users}_users_{antennas}_antennas": small}
