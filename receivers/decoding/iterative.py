@@ -44,7 +44,8 @@ class IterativeReception(ReceiverLayer):
     and continues belief propagation on what the detector adds (Wang and Poor 1999,
     section III; the messages are kept). With an `estimator`, the symbols as they are
     then known help the pilots to estimate the channel; each element is detected by the
-    channel that all others tell (see `data_aided`). With a `source`, what it says of
+    channel that all others tell (see `data_aided`), which tell the powers of its modes
+    anew as well. With a `source`, what it says of
     the images enters belief propagation, as in `JointDecoder`. Blocks whose CRC holds
     stay as they are, and their symbols are pilots from then on. Before the first round
     stands the plain receiver, so that no block is lost that it decodes.
@@ -100,24 +101,36 @@ class IterativeReception(ReceiverLayer):
         elements = self.detector.elements
         seen = elements.flatten(y, h_hat, err_var, no[:, None, None])
         state, hear = self._begin(seen, frame), partial(self._known, seen)
+        loads = ()
         if self.estimator is not None:
             prior = self.estimator.prior(y, no[:, None, None], err_var)
             turned = data_aided.turned(prior, elements.received(y))
             hear = partial(self._estimated, (prior, turned, no))
+            loads = prior.loads
 
-        def unfinished(rounds, state):
+        def unfinished(rounds, state, _):
             return (rounds < self.num_rounds) & ~tf.reduce_all(state.done)
 
-        def one_round(rounds, state):
-            state = state._replace(llr=self._heard(hear, state, frame))
-            return rounds + 1, self._decoded(state, frame)
+        def one_round(rounds, state, loads):
+            llr, loads = self._heard(hear, state, loads, frame)
+            return rounds + 1, self._decoded(state._replace(llr=llr), frame), loads
 
-        _, state = tf.while_loop(unfinished, one_round, (0, state))
+        _, state, loads = tf.while_loop(unfinished, one_round, (0, state, loads))
         if self.estimator is not None:
-            sent = self.transmitter.grid_llr(self._certain(state), frame)
-            found = data_aided.estimate(prior, turned, self._symbols(sent), no)
-            h_hat, err_var = (tf.reshape(z, tf.shape(h_hat)) for z in found)
+            prior = prior._replace(loads=loads)
+            h_hat, err_var = (
+                tf.reshape(z, tf.shape(h_hat))
+                for z in self._settled(prior, turned, no, state, frame)
+            )
         return h_hat, err_var, state.llr, state.posterior
+
+    def _settled(self, prior, y, no, state: State, frame):
+        """Channels by pilots and blocks that are done, which tell the powers first."""
+        sent = self.transmitter.grid_llr(self._certain(state), frame)
+        symbols = self._symbols(sent)
+        powers = data_aided.estimate(prior, y, symbols, no).powers
+        prior = prior._replace(loads=data_aided.told_anew(prior.loads, powers))
+        return data_aided.estimate(prior, y, symbols, no)[:2]
 
     def _begin(self, seen, frame) -> State:
         """After the plain receiver."""
@@ -128,27 +141,32 @@ class IterativeReception(ReceiverLayer):
         begun = self.blocks.begin(llr, apriori, blocks, sender.num_iter)
         return State(llr, apriori, *begun, self.blocks.crc(begun[0], frame))
 
-    def _heard(self, hear, state: State, frame):
-        """LLRs that the detector adds to what the code says: [blocks, n]."""
+    def _heard(self, hear, state: State, loads, frame):
+        """LLRs that the detector adds to what the code says, [blocks, n]; new loads."""
         sender = self.transmitter
         told, known = (sender.grid_llr(z, frame) for z in self._spoken(state))
         left = self._grids_left(state.done)
         own = tf.gather(told, left)
-        added = hear(left, own, tf.gather(known, left)) - own
-        added = replace_rows(tf.zeros_like(told), left, added)
+        heard, loads = hear(loads, left, own, tf.gather(known, left))
+        added = replace_rows(tf.zeros_like(told), left, heard - own)
         waiting = ~state.done[:, None]
-        return tf.where(waiting, sender.demodulate(added, frame), state.llr)
+        return tf.where(waiting, sender.demodulate(added, frame), state.llr), loads
 
-    def _known(self, seen, left, told, _):
+    def _known(self, seen, loads, left, told, _):
         """A posteriori LLRs of the grids that are left, the channel given."""
-        return self.detector.detect(*(tf.gather(z, left) for z in seen), told)
+        seen = (tf.gather(z, left) for z in seen)
+        return self.detector.detect(*seen, told), loads
 
-    def _estimated(self, seen, left, told, known):
+    def _estimated(self, seen, loads, left, told, known):
         """The same, the channel of each element as the others tell it."""
+        prior, y, no = seen
+        seen = prior._replace(loads=loads), y, no
         prior, y, no = tf.nest.map_structure(lambda z: tf.gather(z, left), seen)
         symbols, sent = self._symbols(known), self._symbols(told)
-        found = data_aided.predict(prior, y, symbols, sent, no)
-        return self.detector.detect(y, *found, told)
+        *found, powers = data_aided.predict(prior, y, symbols, sent, no)
+        new = data_aided.told_anew(prior.loads, powers)
+        loads = replace_rows(loads, left, new)
+        return self.detector.detect(y, *found, told), loads
 
     def _decoded(self, state: State, frame) -> State:
         """Belief propagation, and the source, for the blocks that are left."""

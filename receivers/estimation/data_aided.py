@@ -7,7 +7,9 @@ antennas turned so that they are uncorrelated:
     h_s[a, e] = sqrt(energy_s strength_a) sum_j loads[e, j] w_j,  w ~ CN(0, I)
 
 A symbol enters by its mean, and by its variance as noise that it brings along. All
-antennas then share one eigendecomposition of what is observed of the loads.
+antennas then share one eigendecomposition of what is observed of the loads. By it the
+powers of the modes are told anew too: spectra that few pilots tell hide weak and late
+paths.
 """
 
 from typing import NamedTuple
@@ -41,6 +43,20 @@ class Symbols(NamedTuple):
 
     mean: tf.Tensor
     variance: tf.Tensor
+
+
+class Estimate(NamedTuple):
+    """Channels, [batch, antennas, streams, elements], and variance of their errors.
+
+    powers : [batch, modes], as told anew, over those of the prior
+    """
+
+    mean: tf.Tensor
+    variance: tf.Tensor
+    powers: tf.Tensor
+
+
+SIGNATURE = Estimate(tf.complex64, tf.float32, tf.float32)
 
 
 def field_prior(antennas, time, frequency, energies) -> FieldPrior:
@@ -85,45 +101,53 @@ def _loads(time, frequency):
     return tf.reshape(loads, [-1, elements, tf.size(first)])
 
 
+def told_anew(loads, powers):
+    """Loads of modes with so many times their powers.
+
+    With powers of `estimate` or `predict` it is a step of expectation maximisation
+    (Dempster, Laird and Rubin, J. R. Stat. Soc. B 39, 1977): the mean of |w_j|^2 over
+    streams and antennas, given what is received.
+    """
+    return loads * _complex(tf.sqrt(powers))[:, None]
+
+
 def turned(prior: FieldPrior, y):
     """What the turned antennas receive: [batch, antennas, elements]."""
     return tf.matmul(prior.rotation, y, adjoint_a=True)
 
 
-def estimate(prior: FieldPrior, y, symbols: Symbols, no):
-    """Mean and variance of the channels, [batch, antennas, streams, elements].
+def estimate(prior: FieldPrior, y, symbols: Symbols, no) -> Estimate:
+    """The channels of all elements.
 
     y : [batch, antennas, elements], complex; no : [batch]
     """
 
     def one(grid):
         rotation, grid = grid[0], grid[1:]
-        mean, variances = _posterior(*grid)[:2]
+        mean, variances, _, powers = _posterior(*grid)
         own = tf.stack([tf.math.real(variances[s][s]) for s in range(len(variances))])
         mean, own = tf.transpose(mean, [2, 0, 1]), tf.transpose(own, [2, 0, 1])
-        return (
-            tf.tensordot(rotation, mean, 1),
-            tf.tensordot(tf.abs(rotation) ** 2, own, 1),
-        )
+        mean = tf.tensordot(rotation, mean, 1)
+        return Estimate(mean, tf.tensordot(tf.abs(rotation) ** 2, own, 1), powers)
 
     grids = prior.rotation, *_grids(prior, y, symbols, no)
-    return tf.map_fn(one, grids, fn_output_signature=(tf.complex64, tf.float32))
+    return tf.map_fn(one, grids, fn_output_signature=SIGNATURE)
 
 
-def predict(prior: FieldPrior, y, symbols: Symbols, sent: Symbols, no):
+def predict(prior: FieldPrior, y, symbols: Symbols, sent: Symbols, no) -> Estimate:
     """Channels as all elements but the own one tell them, and what disturbs there.
 
     symbols : by which the channel is known; sent : what may have been sent, as far as
     the received value of the own element has not told it
 
-    Returns the means [batch, antennas, streams, elements] of the turned antennas, and
-    the variance of noise and channel errors [batch, antennas, elements].
+    Returns the means of the turned antennas; the variance is that of noise and channel
+    errors, [batch, antennas, elements].
     """
 
     def one(grid):
         *grid, m, u = grid
         y, x, no = grid[3], grid[4], grid[6]
-        mean, covariance, weight = _posterior(*grid)
+        mean, covariance, weight, powers = _posterior(*grid)
         streams = range(len(covariance))
         known = [_sum(covariance[s], tf.math.conj(x)) for s in streams]
         share = weight[:, None] * tf.math.real(_sum(known, x))
@@ -135,10 +159,11 @@ def predict(prior: FieldPrior, y, symbols: Symbols, sent: Symbols, no):
             error += tf.math.real(m[s][:, None] * _sum(covariance[s], tf.math.conj(m)))
             own = tf.math.real(covariance[s][s]) + gain * tf.abs(known[s]) ** 2
             error += u[s][:, None] * own
-        return tf.transpose(tf.stack(mean), [2, 0, 1]), tf.transpose(no + error)
+        mean = tf.transpose(tf.stack(mean), [2, 0, 1])
+        return Estimate(mean, tf.transpose(no + error), powers)
 
     grids = *_grids(prior, y, symbols, no), sent.mean, sent.variance
-    return tf.map_fn(one, grids, fn_output_signature=(tf.complex64, tf.float32))
+    return tf.map_fn(one, grids, fn_output_signature=SIGNATURE)
 
 
 def _grids(prior, y, symbols, no):
@@ -148,8 +173,9 @@ def _grids(prior, y, symbols, no):
 def _posterior(strengths, loads, energies, y, x, v, no):
     """Of the channels of a grid, [streams, elements, antennas], given all symbols.
 
-    Returns the mean; covariances of the streams, a table of [elements, antennas]; and
-    the inverse of noise and what uncertain symbols bring along, [elements].
+    Returns the mean; covariances of the streams, a table of [elements, antennas]; the
+    inverse of noise and what uncertain symbols bring along, [elements]; and what the
+    powers of the modes are told to be, [modes].
     """
     streams = x.shape[0]
     power = tf.reduce_mean(strengths) * tf.reduce_sum(tf.abs(loads) ** 2, 1)
@@ -161,7 +187,8 @@ def _posterior(strengths, loads, energies, y, x, v, no):
     gains = tf.nn.relu(tf.math.real(gains))[:, None]
     told = tf.matmul(seen, tf.transpose(root * y), adjoint_a=True)
     told = tf.matmul(modes, told, adjoint_a=True)
-    left = strengths / (1 + strengths * gains)  # [modes, antennas]
+    share = 1 / (1 + strengths * gains)  # [streams * modes, antennas]
+    left = strengths * share
     reach = tf.matmul(loads, tf.reshape(modes, [streams, -1, tf.shape(modes)[1]]))
     reach *= size[:, None, None]
     mean = tf.matmul(reach, _complex(left) * told)
@@ -170,7 +197,10 @@ def _posterior(strengths, loads, energies, y, x, v, no):
         for t in range(s + 1):
             both = tf.matmul(reach[s] * tf.math.conj(reach[t]), _complex(left))
             table[s][t], table[t][s] = both, tf.math.conj(both)
-    return mean, table, weight
+    known = strengths * tf.abs(tf.matmul(modes, _complex(share) * told)) ** 2
+    known += tf.matmul(tf.abs(modes) ** 2, share)
+    powers = tf.reshape(tf.reduce_mean(known, 1), [streams, -1])
+    return mean, table, weight, tf.reduce_mean(powers, 0)
 
 
 def _sum(parts, weights):

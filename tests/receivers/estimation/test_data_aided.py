@@ -64,13 +64,55 @@ def conditional(prior, space, elements, symbols, y, left_out=None):
 def test_the_estimate_is_the_conditional_mean_of_the_gaussian_field(field):
     prior, space, elements, symbols, y = field
     turned = data_aided.turned(prior, y)
-    mean, variance = data_aided.estimate(prior, turned, symbols, tf.constant([NO]))
+    mean, variance, _ = data_aided.estimate(prior, turned, symbols, tf.constant([NO]))
     expected, covariance = conditional(*field)
     shape = STREAMS, ANTENNAS, SYMBOLS * CARRIERS
     expected = expected.reshape(shape).transpose(1, 0, 2)
     np.testing.assert_allclose(mean[0], expected, atol=1e-5)
     errors = np.diag(covariance).real.reshape(shape).transpose(1, 0, 2)
     np.testing.assert_allclose(variance[0], errors, atol=1e-5)
+
+
+def test_powers_are_those_of_the_modes_given_what_is_received(field):
+    prior, space, _, symbols, y = field
+    turned = data_aided.turned(prior, y)
+    found = data_aided.estimate(prior, turned, symbols, tf.constant([NO]))
+    expected, covariance = conditional(*field)
+    # loads are no basis of fewer elements: their inverse takes channels to modes
+    back = np.linalg.pinv(np.asarray(prior.loads)[0])
+    rotation, strengths = (np.asarray(z)[0] for z in (prior.rotation, prior.strengths))
+    into = np.kron(np.diag(strengths**-0.5) @ rotation.conj().T, back)
+    into = np.kron(np.diag(np.asarray(prior.energies)[0] ** -0.5), into)
+    second = np.abs(into @ expected) ** 2
+    second += np.diag(into @ covariance @ into.conj().T).real
+    second = second.reshape(STREAMS * ANTENNAS, -1).mean(0)
+    np.testing.assert_allclose(found.powers[0], second, rtol=2e-3)
+
+
+def test_powers_that_spectra_hide_are_found_by_symbols():
+    rng = np.random.default_rng(2)
+    shape, modes = (ANTENNAS, 400), 8
+    carriers = np.exp(2j * np.pi * np.outer(np.arange(400), np.arange(8)) / 400)
+    powers = np.array([1, 1, 1, 1e-2, 1e-2, 1, 1e-2, 1e-2])
+    w = rng.standard_normal((2, ANTENNAS, modes)) * np.sqrt(powers / 2)
+    h = (w[0] + 1j * w[1]) @ carriers.T
+    noise = rng.standard_normal((2, *shape)) * np.sqrt(NO / 2)
+    x = np.exp(2j * np.pi * rng.uniform(size=400))
+    y = tf.constant((h * x + noise[0] + 1j * noise[1])[None], tf.complex64)
+    hidden = np.array([1, 1, 1, 1e-2, 1e-2, 1e-2, 1e-2, 1e-2])  # the sixth is missed
+    loads = tf.constant((carriers * np.sqrt(hidden))[None], tf.complex64)
+    eye = tf.eye(ANTENNAS, batch_shape=[1], dtype=tf.complex64)
+    prior = data_aided.FieldPrior(eye, tf.ones([1, ANTENNAS]), loads, tf.ones([1, 1]))
+    symbols = Symbols(tf.constant(x[None, None], tf.complex64), tf.zeros([1, 1, 400]))
+    no, ratios = tf.constant([NO]), []
+    for _ in range(2):
+        found = data_aided.estimate(prior, y, symbols, no)
+        error = np.mean(np.abs(found.mean[0, :, 0] - h) ** 2)
+        ratios.append(error / np.mean(found.variance))
+        anew = data_aided.told_anew(prior.loads, found.powers)
+        prior = prior._replace(loads=anew)
+    # 32 coefficients: the mean of their squares is within a half of what it should be
+    assert ratios[0] > 1.5 and 0.5 < ratios[1] < 1.5
 
 
 @pytest.mark.parametrize("element", [0, 7])
