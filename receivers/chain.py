@@ -115,6 +115,8 @@ class Receiver(ReceiverLayer):
 
     def detect(self, y, h_hat, err_var, no, frame=0):
         """LLRs of the codewords."""
+        if self.transmitter.superimposed is not None:
+            y, h_hat = self.transmitter.superimposed.removed(y, h_hat)
         asked = requested(self.detector, frame=frame)
         llr = self.detector(y, h_hat, err_var, no, **asked)
         return self.transmitter.demodulate(llr, frame)

@@ -41,6 +41,7 @@ class LinkContext(GridContext, SymbolContext, Protocol):
     num_iter : iterations of belief propagation
     constellation : a `TrainableConstellation`, or None for QAM
     coloured : receive antennas over which interference colours the noise, else 0
+    superimposed : `SuperimposedPilots` on the symbols with data, or None
     hardware : what receivers may know of imperfect hardware, or None; see
         `link_sim.receivers.detection.hardware`
     """
@@ -50,6 +51,7 @@ class LinkContext(GridContext, SymbolContext, Protocol):
     num_iter: int
     constellation: Any
     coloured: int
+    superimposed: Any
     hardware: Any
     k: int
     blocks_per_image: int

@@ -7,7 +7,7 @@ from pydantic import model_validator
 from link_sim.scenarios.cells import CellChannel
 from link_sim.scenarios.hardware import Hardware
 from link_sim.scenarios.ofdm import OfdmScenario
-from link_sim.scenarios.sections import QAM, Code
+from link_sim.scenarios.sections import QAM, Code, LinkGrid
 from link_sim.scenarios.users import UserAntennas
 
 
@@ -26,6 +26,7 @@ class LinkScenario(OfdmScenario):
     kind: Literal["link"] = "link"
     direction: Literal["uplink", "downlink"] = "uplink"
     code: Code = Code()
+    grid: LinkGrid = LinkGrid()
     antennas: UserAntennas = UserAntennas()
     channel: CellChannel = CellChannel()
     hardware: Hardware | None = None
@@ -57,6 +58,13 @@ class LinkScenario(OfdmScenario):
                 "or another"
             )
         self._check_direction()
+        if self.grid.pilot_share and (
+            self.hardware is not None or self.direction == "downlink"
+        ):
+            raise ValueError(
+                f"grid.pilot_share = {self.grid.pilot_share:g} needs perfect hardware "
+                "in the uplink: set it to 0, or leave hardware and direction out"
+            )
         if self.hardware is not None and self.hardware.amplifier is not None:
             self.refuse_precoding()
         return self

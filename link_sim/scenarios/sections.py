@@ -122,6 +122,17 @@ class Grid(Section):
         return self
 
 
+class LinkGrid(Grid):
+    """The grid of a link, whose receivers know what they are sent beside data.
+
+    pilot_share: of the energy of a symbol with data, the share of pilots that are sent
+    on top of it (superimposed). Only receivers that take turns (`joint`) learn from
+    them; pilots of their own, in `pilot_symbols`, are needed to begin with.
+    """
+
+    pilot_share: Annotated[float, Field(ge=0, lt=1)] = 0.0
+
+
 class Antennas(Section):
     """Antennas and streams of one transmitter and one receiver.
 

@@ -16,6 +16,7 @@ from sionna.phy.mimo import StreamManagement
 from sionna.phy.ofdm import ResourceGridMapper
 
 from link_sim.receivers.images.bits import bits_from_image
+from link_sim.receivers.superimposed import SuperimposedPilots
 from link_sim.scenarios import channel_file
 from link_sim.scenarios.link import LinkScenario
 from link_sim.scenarios.loading import parse_scenario
@@ -137,6 +138,9 @@ class Transmitter:
         self.constellation = constellation
         self._mapper = constellation or Mapper("qam", self.num_bits_per_symbol)
         self._rg_mapper = ResourceGridMapper(self.resource_grid)
+        self.superimposed = None
+        if grid.pilot_share:
+            self.superimposed = SuperimposedPilots(self.resource_grid, grid.pilot_share)
         self.hardware = None
         if scenario.hardware is not None:
             points = np.asarray(self.points())
@@ -222,7 +226,8 @@ class Transmitter:
         symbols = self.resource_grid.num_data_symbols
         shape = [-1, self.users, self.grids_per_frame, symbols, self._streams]
         x = tf.transpose(tf.reshape(x, shape), [0, 2, 1, 4, 3])
-        return self.place(tf.reshape(x, [-1, 1, self.users * self._streams, symbols]))
+        x = self.place(tf.reshape(x, [-1, 1, self.users * self._streams, symbols]))
+        return x if self.superimposed is None else self.superimposed.add(x)
 
     def place(self, x):
         """Grids with pilots of symbols [batch * grids, 1, streams, data symbols]."""

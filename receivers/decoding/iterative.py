@@ -82,6 +82,10 @@ class IterativeReception(ReceiverLayer):
         self.num_rounds = num_rounds
         self.blocks = CodeBlocks(transmitter)
         self._pilots, self._place = _pilots(transmitter.resource_grid)
+        self._superimposed, self._scale = transmitter.superimposed, 1.0
+        if self._superimposed is not None:
+            self._pilots = self._pilots + self._superimposed.known
+            self._scale = self._superimposed.scale
         self._receive = tf.function(self._received, autograph=False)
         self.supports_jit = False  # how many blocks are left is known when it runs
 
@@ -99,7 +103,10 @@ class IterativeReception(ReceiverLayer):
 
     def _received(self, y, no, h_hat, err_var, frame):
         elements = self.detector.elements
-        seen = elements.flatten(y, h_hat, err_var, no[:, None, None])
+        y_data, h_data = y, h_hat
+        if self._superimposed is not None:
+            y_data, h_data = self._superimposed.removed(y, h_hat)
+        seen = elements.flatten(y_data, h_data, err_var, no[:, None, None])
         state, hear = self._begin(seen, frame), partial(self._known, seen)
         loads = ()
         if self.estimator is not None:
@@ -163,10 +170,12 @@ class IterativeReception(ReceiverLayer):
         seen = prior._replace(loads=loads), y, no
         prior, y, no = tf.nest.map_structure(lambda z: tf.gather(z, left), seen)
         symbols, sent = self._symbols(known), self._symbols(told)
-        *found, powers = data_aided.predict(prior, y, symbols, sent, no)
+        h, variance, powers = data_aided.predict(prior, y, symbols, sent, no)
         new = data_aided.told_anew(prior.loads, powers)
         loads = replace_rows(loads, left, new)
-        return self.detector.detect(y, *found, told), loads
+        if self._superimposed is not None:
+            y, h = self._superimposed.removed_elements(y, h)
+        return self.detector.detect(y, h, variance, told), loads
 
     def _decoded(self, state: State, frame) -> State:
         """Belief propagation, and the source, for the blocks that are left."""
@@ -206,8 +215,8 @@ class IterativeReception(ReceiverLayer):
         llr = tf.transpose(tf.reshape(llr[:, 0], shape), [0, 2, 1, 3])
         found = moments(level_logits(llr, mapping.labels), mapping.levels)
         (real, imag), variances = (tf.split(z, 2, axis=-1) for z in found)
-        mean = self._placed(tf.complex(real, imag)) + self._pilots
-        return Symbols(mean, self._placed(tf.add_n(variances)))
+        mean = self._scale * self._placed(tf.complex(real, imag)) + self._pilots
+        return Symbols(mean, self._scale**2 * self._placed(tf.add_n(variances)))
 
     def _placed(self, data):
         """[grids, data, streams] -> [grids, streams, elements], zero at pilots."""
