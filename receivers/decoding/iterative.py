@@ -1,5 +1,6 @@
 """Iterative reception: detector, code, image model and channel estimator in turns."""
 
+from collections.abc import Iterator
 from functools import partial
 from typing import NamedTuple
 
@@ -90,8 +91,13 @@ class IterativeReception(ReceiverLayer):
         self.supports_jit = False  # how many blocks are left is known when it runs
 
     def call(self, y, no, h_hat, err_var, frame=0):
+        return self.after(self.num_rounds, y, no, h_hat, err_var, frame)
+
+    def after(self, num_rounds, y, no, h_hat, err_var, frame=0):
+        """A call that takes so many rounds; all are compiled but once."""
         no = tf.reshape(tf.cast(no, tf.float32), [-1]) + tf.zeros([tf.shape(y)[0]])
-        return self._receive(y, no, h_hat, err_var, tf.convert_to_tensor(frame))
+        numbers = tf.convert_to_tensor(num_rounds), tf.convert_to_tensor(frame)
+        return self._receive(y, no, h_hat, err_var, *numbers)
 
     def get_config(self):
         names = "transmitter", "detector", "estimator", "source"
@@ -101,38 +107,52 @@ class IterativeReception(ReceiverLayer):
         }
         return super().get_config() | blocks | {"num_rounds": self.num_rounds}
 
-    def _received(self, y, no, h_hat, err_var, frame):
-        elements = self.detector.elements
-        y_data, h_data = y, h_hat
-        if self._superimposed is not None:
-            y_data, h_data = self._superimposed.removed(y, h_hat)
-        seen = elements.flatten(y_data, h_data, err_var, no[:, None, None])
-        state, hear = self._begin(seen, frame), partial(self._known, seen)
-        loads = ()
-        if self.estimator is not None:
-            prior = self.estimator.prior(y, no[:, None, None], err_var)
-            turned = data_aided.turned(prior, elements.received(y))
-            hear = partial(self._estimated, (prior, turned, no))
-            loads = prior.loads
+    def rounds(self, y, no, h_hat, err_var, frame=0) -> Iterator[State]:
+        """The state after the plain receiver and after each round, for pictures."""
+        no = tf.zeros([tf.shape(y)[0]]) + no
+        state, loads, _, hear = self._opened(y, no, h_hat, err_var, frame)
+        yield state
+        for _ in range(self.num_rounds):
+            state, loads = self._round(hear, state, loads, frame)
+            yield state
+
+    def _received(self, y, no, h_hat, err_var, num_rounds, frame):
+        state, loads, seen, hear = self._opened(y, no, h_hat, err_var, frame)
 
         def unfinished(rounds, state, _):
-            return (rounds < self.num_rounds) & ~tf.reduce_all(state.done)
+            return (rounds < num_rounds) & ~tf.reduce_all(state.done)
 
-        def one_round(rounds, state, loads):
-            llr, loads = self._heard(hear, state, loads, frame)
-            return rounds + 1, self._decoded(state._replace(llr=llr), frame), loads
+        def one_round(rounds, *before):
+            return rounds + 1, *self._round(hear, *before, frame)
 
         _, state, loads = tf.while_loop(unfinished, one_round, (0, state, loads))
         if self.estimator is not None:
-            prior = prior._replace(loads=loads)
-            h_hat, err_var = (
-                tf.reshape(z, tf.shape(h_hat))
-                for z in self._settled(prior, turned, no, state, frame)
-            )
+            found = self._settled(seen, loads, state, frame)
+            h_hat, err_var = (tf.reshape(z, tf.shape(h_hat)) for z in found)
         return h_hat, err_var, state.llr, state.posterior
 
-    def _settled(self, prior, y, no, state: State, frame):
+    def _opened(self, y, no, h_hat, err_var, frame):
+        """The first state, loads of the channel, what is seen, and how it is heard."""
+        elements, y_data, h_data = self.detector.elements, y, h_hat
+        if self._superimposed is not None:
+            y_data, h_data = self._superimposed.removed(y, h_hat)
+        seen = elements.flatten(y_data, h_data, err_var, no[:, None, None])
+        state = self._begin(seen, frame)
+        if self.estimator is None:
+            return state, (), seen, partial(self._known, seen)
+        prior = self.estimator.prior(y, no[:, None, None], err_var)
+        seen = prior, data_aided.turned(prior, elements.received(y)), no
+        return state, prior.loads, seen, partial(self._estimated, seen)
+
+    def _round(self, hear, state: State, loads, frame):
+        """Detector, decoder and source once more; the state and new loads."""
+        llr, loads = self._heard(hear, state, loads, frame)
+        return self._decoded(state._replace(llr=llr), frame), loads
+
+    def _settled(self, seen, loads, state: State, frame):
         """Channels by pilots and blocks that are done, which tell the powers first."""
+        prior, y, no = seen
+        prior = prior._replace(loads=loads)
         sent = self.transmitter.grid_llr(self._certain(state), frame)
         symbols = self._symbols(sent)
         powers = data_aided.estimate(prior, y, symbols, no).powers
@@ -151,7 +171,7 @@ class IterativeReception(ReceiverLayer):
     def _heard(self, hear, state: State, loads, frame):
         """LLRs that the detector adds to what the code says, [blocks, n]; new loads."""
         sender = self.transmitter
-        told, known = (sender.grid_llr(z, frame) for z in self._spoken(state))
+        told, known = (sender.grid_llr(z, frame) for z in self.spoken(state))
         left = self._grids_left(state.done)
         own = tf.gather(told, left)
         heard, loads = hear(loads, left, own, tf.gather(known, left))
@@ -190,7 +210,7 @@ class IterativeReception(ReceiverLayer):
             done = self.blocks.crc(posterior, frame)
         return State(llr, apriori, posterior, messages, done)
 
-    def _spoken(self, state: State):
+    def spoken(self, state: State):
         """LLRs of coded bits without those of the channel, and with: [blocks, n]."""
         code = self.blocks.of_code(state.messages, state.apriori)
         certain, done = self._certain(state), state.done[:, None]
