@@ -62,3 +62,24 @@ def test_a_receiver_in_turns_of_a_configuration_receives_the_same(link, received
     again = keras.saving.deserialize_keras_object(config)
     b_hat = again(world.y, world.no).b_hat
     np.testing.assert_array_equal(b_hat, found["lmmse+joint-2"].b_hat)
+
+
+def test_rounds_one_by_one_end_as_a_call_does(link, received):
+    world, found = received
+    receiver = next(r for r in link.receivers if r.name == "lmmse+joint-2")
+    seen = receiver.estimate(world.y, world.no, world.h)
+    *_, last = receiver.loop.rounds(world.y, world.no, *seen)
+    held = receiver.transmitter.check(last.posterior)[2]
+    np.testing.assert_array_equal(held, found[receiver.name].crc_ok)
+
+
+def test_superimposed_pilots_tell_a_channel_that_others_do_not():
+    """One pilot a stream: without those on top of the data, nothing begins."""
+    few = "grid.pilot_symbols=[2]", "grid.pilot_spacing=64", "code.bits_per_symbol=2"
+    lost = {}
+    for share in (0, 0.2):
+        settings = [*SMALL[:3], *SMALL[4:], *few, f"grid.pilot_share={share}"]
+        link = Link(load_scenario("csi-link", [*settings, "receivers=['lmmse+joint']"]))
+        world = link.draw(link.scenario.at(6.0), 0)
+        lost[share] = 1 - np.mean(link.receive(world)["lmmse+joint"].crc_ok)
+    assert lost[0.2] <= 0.25 and lost[0] >= 0.75
