@@ -5,14 +5,11 @@ from functools import partial
 from typing import NamedTuple
 
 import keras
-import numpy as np
 import tensorflow as tf
 
-from link_sim.models.approximate_messages import moments
 from link_sim.receivers.decoding.code_blocks import CodeBlocks, replace_rows
-from link_sim.receivers.detection.symbols import level_logits
+from link_sim.receivers.decoding.soft_symbols import SoftSymbols
 from link_sim.receivers.estimation import data_aided
-from link_sim.receivers.estimation.data_aided import Symbols
 from link_sim.receivers.layer import ReceiverLayer
 
 CODE, SOURCE = (10,), (8, 8)
@@ -82,11 +79,8 @@ class IterativeReception(ReceiverLayer):
         self.estimator, self.source = estimator, source
         self.num_rounds = num_rounds
         self.blocks = CodeBlocks(transmitter)
-        self._pilots, self._place = _pilots(transmitter.resource_grid)
-        self._superimposed, self._scale = transmitter.superimposed, 1.0
-        if self._superimposed is not None:
-            self._pilots = self._pilots + self._superimposed.known
-            self._scale = self._superimposed.scale
+        self.symbols = SoftSymbols(transmitter, detector.detector)
+        self._superimposed = transmitter.superimposed
         self._receive = tf.function(partial(self._received), autograph=False)
         self.supports_jit = False  # how many blocks are left is known when it runs
 
@@ -154,7 +148,7 @@ class IterativeReception(ReceiverLayer):
         prior, y, no = seen
         prior = prior._replace(loads=loads)
         sent = self.transmitter.grid_llr(self._certain(state), frame)
-        symbols = self._symbols(sent)
+        symbols = self.symbols(sent)
         powers = data_aided.estimate(prior, y, symbols, no).powers
         prior = prior._replace(loads=data_aided.told_anew(prior.loads, powers))
         return data_aided.estimate(prior, y, symbols, no)[:2]
@@ -189,7 +183,7 @@ class IterativeReception(ReceiverLayer):
         prior, y, no = seen
         seen = prior._replace(loads=loads), y, no
         prior, y, no = tf.nest.map_structure(lambda z: tf.gather(z, left), seen)
-        symbols, sent = self._symbols(known), self._symbols(told)
+        symbols, sent = self.symbols(known), self.symbols(told)
         h, variance, powers = data_aided.predict(prior, y, symbols, sent, no)
         new = data_aided.told_anew(prior.loads, powers)
         loads = replace_rows(loads, left, new)
@@ -227,29 +221,3 @@ class IterativeReception(ReceiverLayer):
         blocks = sender.images_per_frame * sender.blocks_per_image
         waiting = tf.reduce_any(tf.reshape(~done, [-1, blocks]), 1)
         return tf.where(tf.repeat(waiting, sender.grids_per_frame))[:, 0]
-
-    def _symbols(self, llr) -> Symbols:
-        """Of all elements in use, from LLRs of the data: pilots are certain."""
-        mapping, streams = self.detector.detector, llr.shape[2]
-        shape = [tf.shape(llr)[0], streams, -1, mapping.num_bits_per_symbol]
-        llr = tf.transpose(tf.reshape(llr[:, 0], shape), [0, 2, 1, 3])
-        found = moments(level_logits(llr, mapping.labels), mapping.levels)
-        (real, imag), variances = (tf.split(z, 2, axis=-1) for z in found)
-        mean = self._scale * self._placed(tf.complex(real, imag)) + self._pilots
-        return Symbols(mean, self._scale**2 * self._placed(tf.add_n(variances)))
-
-    def _placed(self, data):
-        """[grids, data, streams] -> [grids, streams, elements], zero at pilots."""
-        data = tf.transpose(tf.pad(data, [[0, 0], [0, 1], [0, 0]]), [0, 2, 1])
-        return tf.gather(data, self._place, axis=2)
-
-
-def _pilots(grid):
-    """Pilots on the elements in use, [streams, elements], and where among the data the
-    others are; there are as many data as the places of pilots say."""
-    mask = np.asarray(grid.pilot_pattern.mask)[0].astype(bool)
-    mask = mask.reshape(mask.shape[0], -1)
-    pilots = np.zeros(mask.shape, "complex64")
-    pilots[mask] = np.asarray(grid.pilot_pattern.pilots)[0].ravel()
-    place = np.where(mask[0], np.sum(~mask[0]), np.cumsum(~mask[0]) - 1)
-    return pilots, place

@@ -159,7 +159,7 @@ def test_by_pilots_alone_it_is_the_plain_estimate(link):
         )
         loop = IterativeReception(sender, detector, estimator)
         bits = 2 * int(sender.resource_grid.num_data_symbols)
-        silent = loop._symbols(tf.zeros([len(world.y), 1, 2, bits]))
+        silent = loop.symbols(tf.zeros([len(world.y), 1, 2, bits]))
         unknown = tf.where(silent.variance > 0, 1e9, 0.0)  # as if nothing were sent
         prior = estimator.prior(world.y, world.no, tf.zeros([len(world.y), 1]))
         y = data_aided.turned(prior, detector.elements.received(world.y))
