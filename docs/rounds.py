@@ -23,7 +23,7 @@ from link_sim.scenarios.loading import load_scenario
 from link_sim.show.styles import COLOURS, STYLE
 
 EBNO_DB = -12.5
-ROUNDS = 0, 1, 2, 3, 5
+ROUNDS = 1, 2, 3, 5
 LOOPS = "perfect-csi+idd+turbo", "score+joint+turbo"
 PASSES = "perfect-csi+turbo", "score+turbo"
 PICTURE = Path(__file__).parent / "images" / "loop-rounds.png"
@@ -81,7 +81,7 @@ def measure(batches: int):
     found = {name: [] for name in receivers}
     for batch in range(-1, batches):
         world = link.draw(link.scenario.at(EBNO_DB), max(batch, 0))
-        rounds = ROUNDS if batch >= 0 else ROUNDS[1:2]  # once more, to compile
+        rounds = ROUNDS if batch >= 0 else ROUNDS[:1]  # once more, to compile
         for name in LOOPS:
             found[name].append([turns(receivers[name], world, n) for n in rounds])
         for name in PASSES:
@@ -98,13 +98,14 @@ def draw(axes, found, paths) -> None:
         lost, seconds = found[name].mean(0).T
         lost = np.where(lost > 0, lost, np.nan)
         over_rounds.semilogy(ROUNDS, lost, "o-", color=colour, label=name)
-        over_time.loglog(seconds, lost, "o-", color=colour)
+        over_time.semilogy(seconds, lost, "o-", color=colour)
         detector, code = paths[name].T
-        stairs = np.repeat(code, 2)[:-1], np.repeat(detector, 2)[1:]
-        told_both.plot(*stairs, color=colour)
+        before = np.concatenate([[0], code[:-1]])  # each side by what the other told
+        stairs = np.stack([before, detector, code, detector], -1).reshape(-1, 2)
+        told_both.plot(*stairs.T, "o-", color=colour)
     for name, colour in zip(PASSES, COLOURS, strict=False):
         lost, seconds = found[name].mean(0)[0]
-        over_time.loglog(seconds, lost, "x", color=colour, label=name)
+        over_time.semilogy(seconds, lost, "x", color=colour, label=name)
     over_rounds.set(xlabel="rounds", ylabel="share of lost blocks")
     over_time.set(xlabel="seconds a batch of 32 frames, one thread")
     told_both.set(xlabel="told by code and image [bit]", ylabel="by detector [bit]")

@@ -44,7 +44,9 @@ class IterativeReception(ReceiverLayer):
     then known help the pilots to estimate the channel; each element is detected by the
     channel that all others tell (see `data_aided`), which tell the powers of its modes
     anew as well. With a `source`, what it says of
-    the images enters belief propagation, as in `JointDecoder`. Blocks whose CRC holds
+    the images enters belief propagation, as in `JointDecoder`; the first round detects
+    nothing anew then, as symbols that only the detector tells mislead the estimator.
+    Blocks whose CRC holds
     stay as they are, and their symbols are pilots from then on. Before the first round
     stands the plain receiver, so that no block is lost that it decodes.
 
@@ -102,11 +104,11 @@ class IterativeReception(ReceiverLayer):
         return super().get_config() | blocks | {"num_rounds": self.num_rounds}
 
     def rounds(self, y, no, h_hat, err_var, frame=0) -> Iterator[State]:
-        """The state after the plain receiver and after each round, for pictures."""
+        """The first state, and the state after each other round, for pictures."""
         no = tf.zeros([tf.shape(y)[0]]) + no
         state, loads, _, hear = self._opened(y, no, h_hat, err_var, frame)
         yield state
-        for _ in range(self.num_rounds):
+        for _ in range(self.num_rounds - self._begun):
             state, loads = self._round(hear, state, loads, frame)
             yield state
 
@@ -119,7 +121,8 @@ class IterativeReception(ReceiverLayer):
         def one_round(rounds, *before):
             return rounds + 1, *self._round(hear, *before, frame)
 
-        _, state, loads = tf.while_loop(unfinished, one_round, (0, state, loads))
+        start = self._begun, state, loads
+        _, state, loads = tf.while_loop(unfinished, one_round, start)
         if self.estimator is not None:
             found = self._settled(seen, loads, state, frame)
             h_hat, err_var = (tf.reshape(z, tf.shape(h_hat)) for z in found)
@@ -153,14 +156,20 @@ class IterativeReception(ReceiverLayer):
         prior = prior._replace(loads=data_aided.told_anew(prior.loads, powers))
         return data_aided.estimate(prior, y, symbols, no)[:2]
 
+    @property
+    def _begun(self) -> int:
+        """Rounds of the first state."""
+        return int(self.source is not None)
+
     def _begin(self, seen, frame) -> State:
-        """After the plain receiver."""
+        """After the plain receiver, and the first round of a source."""
         sender = self.transmitter
         llr = sender.demodulate(self.detector.detect(*seen), frame)
         blocks = tf.range(tf.shape(llr)[0])
         apriori = tf.zeros([tf.shape(llr)[0], sender.k])
         begun = self.blocks.begin(llr, apriori, blocks, sender.num_iter)
-        return State(llr, apriori, *begun, self.blocks.crc(begun[0], frame))
+        state = State(llr, apriori, *begun, self.blocks.crc(begun[0], frame))
+        return self._decoded(state, frame) if self.source else state
 
     def _heard(self, hear, state: State, loads, frame):
         """LLRs that the detector adds to what the code says, [blocks, n]; new loads."""
