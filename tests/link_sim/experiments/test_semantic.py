@@ -63,7 +63,8 @@ def counts_of(link, point, batch):
 @pytest.mark.parametrize("users", [1, 3])
 def test_a_batch_counts_every_receiver_alike_and_again(weights, users):
     names = '["perfect-csi+ae", "perfect-csi+cdiff-2", "perfect-csi+jpeg"]'
-    chosen = scenario(weights, f"users={users}", f"receivers={names}")
+    guards = "grid.guard_carriers=[4, 4]"  # 87 carriers
+    chosen = scenario(weights, f"users={users}", f"receivers={names}", guards)
     link = SemanticLink(chosen)
     counts = counts_of(link, 0.1666667, 3)
     assert list(counts) == list(chosen.receivers)
