@@ -135,7 +135,8 @@ def conditional(wanted, spectra, responses, modes, y, no, assumed):
     )
     seen = into(*(u for _, u in modes), y)
     mean = between(left[:, None], seen / double(power), right[:, None])
-    more = ops.maximum(assumed * surplus(square(seen), power, assumed), no - assumed)
+    more = assumed * surplus(square(seen), power, assumed, no / assumed - 1)
+    more = ops.maximum(more, no - assumed)
     loads = square(left)[:, None], square(right)[:, None]
     explained = between(loads[0], 1 / power - more / power**2, loads[1])
     first, second = (
@@ -146,17 +147,18 @@ def conditional(wanted, spectra, responses, modes, y, no, assumed):
     return mean, ops.maximum(prior - explained, ROUNDING * prior)
 
 
-def surplus(energies, power, no):
+def surplus(energies, power, no, expected):
     """How much more noise there is than `no`, relative to it: [batch, 1, 1, 1].
 
-    By one step of Fisher's scoring for its variance, as if it were known beforehand as
-    well as by one observation of nothing else.
+    By one step of Fisher's scoring for its variance, as if `expected` of it were known
+    beforehand as well as by one observation of nothing else.
 
     energies, power: of the modes of the noisy fields, measured and expected
     """
     axes = (1, 2, 3)
     slope = ops.sum(no * (energies - power) / power**2, axis=axes, keepdims=True)
-    return slope / (1 + ops.sum((no / power) ** 2, axis=axes, keepdims=True))
+    known = ops.sum((no / power) ** 2, axis=axes, keepdims=True)
+    return (ops.mean(expected, axis=axes, keepdims=True) + slope) / (1 + known)
 
 
 ROUNDING = 1e-13

@@ -14,7 +14,10 @@ VARIANCE_EXCESS = 1.04
 """How much larger the error is than the covariance says, since that is estimated:
 measured on UMi drops of 3 and 10 MHz at -5 to 15 dB, 0.94 to 1.08 of what is stated."""
 LEAST_NOISE = 1e-8
-"""Least noise over power that is believed: fields stray further from the model."""
+"""Least noise over power that is believed where a field is told from another: fields
+stray further from the model."""
+ROUNDING = 1e-14
+"""Least noise over power of a field that is told from itself."""
 FEATURES = 5
 
 
@@ -80,7 +83,7 @@ class SpectralDenoiser(keras.layers.Layer):
         return super().__call__(x, sigma, responses=responses, **kwargs)
 
     def call(self, x, sigma, responses=None, training=False):
-        y, no = _field(x), _noise(x, sigma)
+        y, no = _field(x), _noise(x, sigma, least=ROUNDING)
         rounds = self._rounds(y, no, self._responses(responses))
         rounds = [_real(kronecker.wiener(*r[1:], y, no)) for r in rounds]
         return ops.stack(rounds, axis=1) if training else rounds[-1]

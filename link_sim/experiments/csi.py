@@ -205,5 +205,5 @@ def _covariance(name: str) -> np.ndarray:
 
 def _sample_covariance(h: np.ndarray) -> np.ndarray:
     """Sample covariance of vec(H) row by row, complex128."""
-    h = h.reshape(len(h), -1)
-    return (h.T @ h.conj() / len(h)).astype("complex128")
+    h = h.reshape(len(h), -1).astype("complex128")
+    return h.T @ h.conj() / len(h)

@@ -33,9 +33,12 @@ def vamp(denoiser, y, pilots, no):
     these are kept, and Anderson's method finds the fixed point.
 
     The error variance is the response of the estimate to a linear tilt of the
-    posterior, `b^H Cov(h | y) b / n` for signs b, found along with it.
+    posterior, `b^H Cov(h | y) b / n` for signs b, found along with it. Where more noise
+    is assumed than there is, it is less by what the estimate, `Cov P^H y / no`, would
+    have of that noise; what the residual shows beside the model is counted as noise.
     """
-    no = audible(y, no)
+    actual, assumed = no, audible(y, no)
+    no = assumed
     powers, modes = ops.linalg.eigh(ops.matmul(pilots, hermitian(pilots)))
     powers = ops.maximum(ops.real(powers), 0)[:, None]
     seen = ops.matmul(ops.matmul(y, hermitian(pilots)), modes)
@@ -76,9 +79,19 @@ def vamp(denoiser, y, pilots, no):
     steps = min(round(ANDERSON_STEPS * ratio**2), MAX_ANDERSON_STEPS)
     anderson(step, ops.concatenate([prior, prior]), steps)
     h_hat, tilted = ops.split(estimates[-1], 2)
-    response = ops.real(ops.conj(signs) * (tilted - h_hat)) / size
-    response = ops.mean(response, axis=(1, 2), keepdims=True)
-    return h_hat, ops.maximum(response, 1e-3 * err_var)
+    response = (tilted - h_hat) / as_complex(size)
+    seen, rest = ops.matmul(response, pilots), y - ops.matmul(h_hat, pilots)
+    told = _total(ops.conj(ops.matmul(signs, pilots)) * seen) / assumed
+    noise = _total(ops.conj(rest) * rest) / (y.shape[1] * y.shape[2] - told)
+    noise = ops.clip(noise, actual, assumed)
+    stated = _total(ops.conj(signs) * response)
+    stated -= (assumed - noise) / assumed**2 * _total(ops.conj(seen) * seen)
+    stated /= y.shape[1] * pilots.shape[1]
+    return h_hat, ops.maximum(stated, 1e-3 * err_var)
+
+
+def _total(x):
+    return ops.sum(ops.real(x), axis=(1, 2), keepdims=True)
 
 
 def anderson(step, x, steps: int):

@@ -16,6 +16,7 @@ import keras
 import numpy as np
 from keras import ops
 
+from link_sim.models.kronecker import as_complex, double, square
 from link_sim.models.posterior import LinearGaussianLikelihood, PosteriorDenoiser
 from link_sim.models.samplers import euler, heun
 from link_sim.models.schedules import karras_sigmas
@@ -70,13 +71,17 @@ def adaptive(denoiser, y, pilots, no):
     denoiser : a `SpectralDenoiser` for [transmit, receive], here of the field Y^T, for
         which the pilots are part of the array
     """
-    batch, receive, number = y.shape
-    transmit, points = pilots.shape[1], denoiser.points
-    arrays = array_response(transmit, points[0]), array_response(receive, points[1])
-    scale = np.float32(transmit**-0.5)
-    seen = ops.matmul(ops.swapaxes(pilots, -1, -2), arrays[0]) * scale
-    x = ops.view_as_real(ops.swapaxes(y, -1, -2) * scale)[:, None]
-    sigma = ops.sqrt(no / 2) * scale
+    receive, transmit, points = y.shape[1], pilots.shape[1], denoiser.points
+    arrays = [
+        double(array_response(*axis))
+        for axis in zip((transmit, receive), points, strict=True)
+    ]
+    pilots = double(pilots)
+    energy = ops.mean(ops.sum(square(pilots), axis=1), axis=1)[:, None, None]
+    seen = ops.swapaxes(pilots, -1, -2) / ops.cast(ops.sqrt(energy), "complex128")
+    seen, scale = ops.matmul(seen, arrays[0]), ops.cast(energy, "float32") ** -0.5
+    x = ops.view_as_real(ops.swapaxes(y, -1, -2) * as_complex(scale))[:, None]
+    sigma = (ops.sqrt(no / 2) * scale)[..., None, None]
     h_hat, err_var = denoiser.posterior(x, sigma, arrays, [seen, arrays[1]])
     return tuple(ops.swapaxes(z[:, 0], -1, -2) for z in (h_hat, err_var))
 

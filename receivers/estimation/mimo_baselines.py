@@ -5,18 +5,13 @@ mean power, `no` is the noise variance per complex element.
 """
 
 import numpy as np
-from scipy import fft
 from scipy.linalg import cho_factor, cho_solve
 
-OVERSAMPLING = 4
-"""Points of the angle grids of `sparse` per antenna."""
-ITERATIONS = 300
-THRESHOLD = 0.4
-"""Weight of the l1 norm, relative to the standard deviation of the noise."""
-SPARSE_NOISE = 1e-4
-"""Least noise over energy for that weight with fewer pilots than antennas: with less,
-`ITERATIONS` are too few."""
-ROUNDING = 1e-5
+from link_sim.receivers.estimation.sparse_recovery import recovered
+
+LEFT_OUT = 16
+"""One in so many pilots tells the error of `sparse`."""
+ROUNDING = 1e-9
 """Noise over energy that `lmmse` assumes at least: sample covariances hold no more."""
 
 
@@ -29,44 +24,28 @@ def least_squares(y, pilots, no):
 
 
 def sparse(y, pilots, no):
-    """Sparse recovery over two oversampled DFT grids, by FISTA with restarts.
+    """Sparse recovery over two oversampled DFT grids: `recovered`.
 
-        min_x |Y - A_r x A_t^T P|^2 / 2 + lambda |x|_1
-
-    (Beck and Teboulle, "A fast iterative shrinkage-thresholding algorithm", 2009;
-    restarts of O'Donoghue and Candes 2015). The error variance is that of the residual.
+    The error variance is Stein's unbiased estimate of risk; with fewer pilots than
+    antennas, the error that another recovery makes at a few of these which it leaves
+    out.
     """
     y, pilots = (a.astype("complex64") for a in (y, pilots))  # half the time
-    lengths = y.shape[1], pilots.shape[1]
-    points = [OVERSAMPLING * n for n in lengths]
-    pilots_h = np.conj(np.swapaxes(pilots, -1, -2))
-    step = 1 / np.linalg.norm(pilots, 2, axis=(1, 2))[:, None, None] ** 2
-    if pilots.shape[2] < pilots.shape[1]:
-        no = np.maximum(no, SPARSE_NOISE * np.mean(np.abs(y) ** 2, axis=(1, 2)))
-    weight = THRESHOLD * np.sqrt(no * np.mean(np.sum(np.abs(pilots) ** 2, 2), 1))
-    weight = weight[:, None, None] * step
+    energy = np.mean(np.sum(np.abs(pilots) ** 2, axis=1))
+    x, fit = recovered(y, pilots, no)
+    h_hat = fit.field(x)
+    if pilots.shape[2] >= pilots.shape[1]:
+        share = fit.followed(x)
+        error = _power(y - h_hat @ pilots) + (2 * share - 1) * no
+        return h_hat, np.maximum(error, share * no) / energy
+    left = max(pilots.shape[2] // LEFT_OUT, 1)
+    x, fit = recovered(y[..., left:], pilots[..., left:], no)
+    error = _power(y[..., :left] - fit.field(x) @ pilots[..., :left]) - no
+    return h_hat, np.maximum(error, no / len(pilots[0])) / energy
 
-    def field(x):
-        return fft.fft2(x, norm="ortho", axes=(1, 2))[:, : lengths[0], : lengths[1]]
 
-    def gradient(x):
-        back = (field(x) @ pilots - y) @ pilots_h
-        return fft.ifft2(back, points, axes=(1, 2), norm="ortho")
-
-    x = z = np.zeros((len(y), *points), "complex64")
-    momentum = 1.0
-    for _ in range(ITERATIONS):
-        moved = z - step * gradient(z)
-        size = np.abs(moved)
-        new = moved * (np.maximum(size - weight, 0) / np.maximum(size, 1e-12))
-        following = (1 + np.sqrt(1 + 4 * momentum**2)) / 2
-        if np.sum(np.real(np.conj(z - new) * (new - x))) > 0:
-            following = momentum = 1.0
-        z, x = new + (momentum - 1) / following * (new - x), new
-        momentum = following
-    h_hat = field(x)
-    residual = np.mean(np.abs(y - h_hat @ pilots) ** 2, axis=(1, 2), keepdims=True)
-    return h_hat, residual / np.mean(np.abs(pilots) ** 2) / pilots.shape[2]
+def _power(z):
+    return np.mean(np.abs(z) ** 2, axis=(1, 2), keepdims=True)
 
 
 def lmmse(y, pilots, no, covariances):

@@ -3,7 +3,7 @@
 import keras
 from keras import ops
 
-from link_sim.models.kronecker import as_complex
+from link_sim.models.kronecker import as_complex, square
 
 PROBE = 0.05
 """Size of the step by which divergences are measured, relative to the noise."""
@@ -32,13 +32,15 @@ def denoise(denoiser, x, variance):
     its mean derivative, measured along random signs. x: [batch, receive, transmit],
     complex; variance per complex element: [batch, 1, 1].
     """
-    signs = signs_like(x.shape)
     step = PROBE * ops.sqrt(variance)
-    x0_hat = estimate(denoiser, x, variance)
-    beside = estimate(denoiser, x + as_complex(step) * signs, variance)
-    slope = ops.real(ops.conj(signs) * (beside - x0_hat)) / step
-    slope = ops.mean(slope, axis=(1, 2), keepdims=True)
-    return x0_hat, variance * ops.clip(slope, 1e-4, 0.9999)
+    moved = x + as_complex(step) * signs_like(x.shape)
+    step = moved - x  # as rounded
+    x0_hat, beside = (estimate(denoiser, z, variance) for z in (x, moved))
+    slope = ops.real(ops.conj(step) * (beside - x0_hat))
+    slope, size = (
+        ops.mean(z, axis=(1, 2), keepdims=True) for z in (slope, square(step))
+    )
+    return x0_hat, variance * ops.clip(slope / size, 1e-4, 0.9999)
 
 
 def estimate(denoiser, x, variance):

@@ -10,7 +10,7 @@ from link_sim.models.denoiser import GaussianDenoiser
 from link_sim.models.stationary_mixture import StationaryMixtureDenoiser, covariance
 from link_sim.receivers.catalog import MIMO
 from link_sim.receivers.entries import build_block
-from link_sim.receivers.estimation import mimo, mimo_baselines
+from link_sim.receivers.estimation import mimo, mimo_baselines, sparse_recovery
 
 RECEIVE, TRANSMIT, POINTS = 4, 8, (8, 16)
 SPECTRUM = np.random.default_rng(3).random(POINTS) ** 12
@@ -123,7 +123,7 @@ def test_surprise_is_standard_under_the_prior_and_large_under_another():
 
 def test_sparse_recovery_finds_few_waves_on_the_grid():
     rng = np.random.default_rng(2)
-    points = [mimo_baselines.OVERSAMPLING * n for n in (16, 32)]
+    points = [sparse_recovery.OVERSAMPLING * n for n in (16, 32)]
     x = np.zeros((5, *points), complex)
     for i in range(5):
         x[i, rng.integers(0, points[0], 3), rng.integers(0, points[1], 3)] = 20
