@@ -146,8 +146,7 @@ def _read(channel: Channel, antennas: Antennas, grid: Grid) -> Responses:
     path = file.path
     names = ("h", "spacing") if channel.model == "cfr" else ("a", "tau")
     try:
-        file.checked()
-        with np.load(path, allow_pickle=False) as arrays:
+        with file.arrays() as arrays:
             found = {name: arrays[name] for name in names}
     except Exception as error:
         raise ScenarioError(

@@ -10,6 +10,8 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any, get_args
 
+import numpy as np
+from numpy.lib.npyio import NpzFile
 from pydantic import model_validator
 
 from link_sim.scenarios.sections import Section, Sha256
@@ -38,6 +40,13 @@ class DataFile(Section):
                 "it, or begin a new run"
             )
         return path
+
+    def arrays(self) -> NpzFile:
+        """The named arrays in it; `ValueError` as `checked`, or if there are none."""
+        found = np.load(self.checked(), allow_pickle=False)
+        if isinstance(found, np.ndarray):
+            raise ValueError("it is an .npy, one array without a name")
+        return found
 
 
 class DataFolder(Section):

@@ -62,8 +62,7 @@ def flat_channels(file: DataFile) -> FlatChannels:
     """
     path = file.path
     try:
-        file.checked()
-        with np.load(path, allow_pickle=False) as arrays:
+        with file.arrays() as arrays:
             name = "a" if "a" in arrays else "h"
             h = arrays[name]
             ends = [arrays[end] for end in ENDS if end in arrays]

@@ -66,7 +66,10 @@ def understand(a=None, tau=None, h=None, spacing=None) -> Known:
 
 def _responses(h: np.ndarray, spacing) -> Known:
     if spacing is None or np.size(spacing) != 1 or not np.all(np.asarray(spacing) > 0):
-        raise ScenarioError("frequency responses need their spacing in Hz: give it")
+        raise ScenarioError(
+            "frequency responses need their spacing in Hz: give spacing=30e3, or "
+            "--spacing 30e3 on the command line"
+        )
     if h.ndim not in (4, 5) or not h.size or not np.iscomplexobj(h):
         raise ScenarioError(
             f"h has shape {h.shape} and type {h.dtype}: it must be complex [examples, "

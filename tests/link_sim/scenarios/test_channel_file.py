@@ -115,6 +115,20 @@ def test_files_of_others_are_converted_or_refused_in_one_sentence(tmp_path, case
     assert np.isfinite(responses_of(again).a).all()
 
 
+@pytest.mark.parametrize(
+    "kind, settings",
+    [
+        ("image-awgn", ["channel.model=cfr", "channel.file={}"]),
+        ("csi-scm", ["estimation.ensemble=file", "estimation.file={}"]),
+    ],
+)
+def test_one_array_without_a_name_is_called_that(tmp_path, kind, settings):
+    path = tmp_path / "h.npy"
+    np.save(path, np.ones((20, 1, 1, 8, 1), "complex64"))
+    with pytest.raises(ScenarioError, match="one array without a name.*channels"):
+        load_scenario(kind, [key.format(path) for key in settings]).check_files()
+
+
 def test_files_are_refused_before_tensorflow_is_loaded(tmp_path):
     np.savez(tmp_path / "channels.npz", a=SIONNA, tau=LATE)
     code = (
