@@ -33,7 +33,7 @@ FACTS = {
     "published": "Published",
 }
 
-NAME = re.compile(r"^\| ([\w+.-]+) \|", re.M)
+NAME = re.compile(r"^\| (\w[\w+.-]*) \|", re.M)
 """Of a receiver, in a row of a table."""
 FIGURE = """<figure style="display: inline-block; margin: 0.5em">
 <a href="{name}/"><img alt="" src="{picture}" width="310"></a>

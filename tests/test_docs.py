@@ -130,6 +130,21 @@ def test_a_run_that_is_kept_is_that_of_its_command(name, beside_mine):
     assert RUNS[name]["weights"].keys() <= list_pretrained().keys()
 
 
+@pytest.mark.parametrize("name", RUNS)
+def test_its_page_shows_its_tables(name):
+    pytest.importorskip("mkdocs")
+    from markdown import markdown
+
+    gallery = importlib.util.spec_from_file_location("gallery", DOCS / "gallery.py")
+    pages = importlib.util.module_from_spec(gallery)
+    gallery.loader.exec_module(pages)
+    about = tomllib.loads((pages.RUNS / "about.toml").read_text())[name]
+    page = pages.as_page(name, pages.load_rows(name), about, [])
+    html = markdown(page, extensions=["tables"])
+    assert html.count("<table>") > 0 and "---" not in html
+    assert "<td><code>" in html
+
+
 def test_the_table_over_level_and_bandwidth_holds_the_runs_that_are_kept():
     runs = DOCS / "results" / "runs"
     both = pd.read_csv(runs / "separation-both.csv").query("esno_db == 10")

@@ -248,5 +248,5 @@ def _common_power(
     if METRICS[metric].form is None and largest is not None and 0 < largest < 0.01:
         power = math.floor(math.log10(largest))
         form, ending = ".1f", f" e{power}"
-    texts = ["-" if x is None else format(x / 10.0**power, form) for x in values]
+    texts = ["-" if x is None else format(x / 10.0**power, f"z{form}") for x in values]
     return texts, ending

@@ -89,6 +89,7 @@ def test_points_and_receivers_without_values_are_no_numbers(simulated):
         ("psnr", (21.84, 21.7, 22.0), "21.8", "21.8 [21.7, 22.0]"),
         ("nmse", (None, None, None), "-", "- [-, -]"),
         ("fcd", (1.591, 1.22, 1.96), "1.591", "1.591 [1.220, 1.960]"),
+        ("fcd", (0.01, -0.0001, 0.02), "0.010", "0.010 [0.000, 0.020]"),
     ],
 )
 def test_cells(metric, ends, text, whole):
