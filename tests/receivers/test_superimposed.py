@@ -2,6 +2,8 @@ import numpy as np
 import pytest
 import tensorflow as tf
 
+from link_sim.receivers.decoding.soft_symbols import SoftSymbols
+from link_sim.receivers.detection.expectation_propagation import EPDetector
 from link_sim.scenarios.errors import ScenarioError
 from link_sim.scenarios.loading import load_scenario
 from link_sim.world.transmitter import Transmitter
@@ -61,6 +63,20 @@ def test_a_receiver_that_knows_the_channel_takes_them_off_again(sender):
     np.testing.assert_allclose(
         found, y.numpy()[:, 0][..., carriers].reshape(3, 4, -1), atol=1e-6
     )
+
+
+def test_of_symbols_that_nothing_tells_they_are_the_mean(sender):
+    grid = sender.resource_grid
+    bits = sender.num_bits_per_symbol
+    silent = tf.zeros([3, 1, 2, int(grid.num_data_symbols) * bits])
+    found = SoftSymbols(sender, EPDetector(bits))(silent)
+    types = grid.build_type_grid().numpy()[0]
+    types = types[..., np.asarray(grid.effective_subcarrier_ind)].reshape(2, -1)
+    mean, variance = (np.asarray(z) for z in found)
+    np.testing.assert_allclose(variance[0], np.where(types == 0, 0.8, 0), atol=1e-6)
+    np.testing.assert_allclose(np.abs(mean[:, types == 0]) ** 2, 0.2, rtol=1e-5)
+    pilots = np.asarray(grid.pilot_pattern.pilots)[0].ravel()
+    np.testing.assert_allclose(mean[0][types == 1], pilots, atol=1e-6)
 
 
 def test_no_share_means_none():
