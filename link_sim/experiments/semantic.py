@@ -243,8 +243,13 @@ class SemanticLink:
         """Noise variances after equalisation, [images, symbols]."""
         seed = batch_seed(self.scenario.seed, esno_db, 2**31 - 2)
         h, noise = self._draw(count, CALIBRATION_FRAMES, seed, esno_db)
-        x = tf.zeros([CALIBRATION_FRAMES, self.scenario.users, count], tf.complex64)
-        sent = {other.sender: x for other in self.receivers}
+        shape, spread = (CALIBRATION_FRAMES, self.scenario.users), self.scenario.spread
+        sent = {
+            each.sender: tf.zeros(
+                [*shape, count if each.codec else count // spread], tf.complex64
+            )
+            for each in self.receivers
+        }
         observe = self._traced(count).observe
         no_eff = observe(sent, h, noise, noise_variance(esno_db))
         no_eff = no_eff[receiver.estimator][receiver.sender][1]
