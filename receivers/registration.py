@@ -46,6 +46,7 @@ CLASSES = {
     "link_sim.receivers.detection.sionna": (
         "KBestDetector", "SionnaEPDetector", "SionnaLinearDetector",
     ),
+    "link_sim.receivers.detection.spreading": ("SpreadEqualizer",),
     "link_sim.receivers.detection.verification": ("VerifiedDetector",),
     "link_sim.receivers.estimation.least_squares": ("LSChannelEstimator",),
     "link_sim.receivers.estimation.lmmse": ("LMMSEChannelEstimator",),

@@ -29,7 +29,7 @@ SEMANTIC_DECODERS = {
 }
 SEMANTIC_SYSTEMS = {
     "mnist": (
-        "digits, from 1/48 to 1/6 channel uses a value",
+        "mnist images from 1/48 to 1/6 channel uses a value",
         "semantic:train_semantic",
         {"steps": 5000, "decoder_steps": 5000},
     ),
@@ -83,7 +83,7 @@ RECIPES = {
     ),
     "semantic-encoder-cifar10": Recipe(
         "scalable:train_scalable",
-        "Another encoder of images of any size, for the shipped decoder",
+        "Encoder of images of any size, from 1/192 to 1/6 channel uses a value",
         {"kind": "encoder", "steps": 38700, "flow_steps": 0},
     ),
     "nc-zf": Recipe(
