@@ -13,9 +13,10 @@ import sys
 import time
 from pathlib import Path
 
-import matplotlib
+import matplotlib as mpl
 import numpy as np
 import tensorflow as tf
+from matplotlib.figure import Figure
 
 from link_sim.experiments.link import Link
 from link_sim.receivers.decoding.convergence import mutual_information
@@ -124,8 +125,8 @@ def main(batches: int = 4) -> None:
         print(loop, "three rounds over one pass:", round(statistics.median(three), 2))
     for name, path in paths.items():
         print(name, "detector, code [bit]", np.round(path, 3).tolist())
-    with matplotlib.rc_context(STYLE):
-        figure = matplotlib.figure.Figure((7.2, 2.6), layout="constrained")
+    with mpl.rc_context(STYLE):
+        figure = Figure((7.2, 2.6), layout="constrained")
         draw(figure.subplots(1, 3), found, paths)
         figure.savefig(PICTURE)
 

@@ -24,12 +24,12 @@ SIGMA_MAX, SIGMA_MIN = 1.0, 0.02
 estimate, and half an 8-bit level."""
 
 
-def num_symbols(bandwidth_ratio: float, image_shape, spread: int = 1) -> int:
-    """Channel uses k of an image at a bandwidth ratio k/n, a multiple of `spread`.
+def num_symbols(bandwidth_ratio: float, image_shape, multiple: int = 1) -> int:
+    """Channel uses k of an image at a bandwidth ratio k/n, a multiple of `multiple`.
 
-    n = height * width * channels; the multiple nearest to the ratio is taken.
+    n = height * width * channels; k is rounded, and then down to a multiple.
     """
-    return max(1, round(np.prod(image_shape) * bandwidth_ratio / spread)) * spread
+    return max(1, round(np.prod(image_shape) * bandwidth_ratio) // multiple) * multiple
 
 
 def normalise_power(parts, count):

@@ -178,7 +178,7 @@ class SemanticLink:
             if max(counts) > most:
                 largest = int(1e4 * most / np.prod(self.image_shape)) / 1e4
                 raise ScenarioError(
-                    f"sweep.{key} asks for {max(counts)} symbols an image, but "
+                    f"sweep.{key} asks for {max(counts)} channel uses an image, but "
                     f"'{each.name}' has at most {most}: use bandwidth ratios up to "
                     f"{largest}"
                 )

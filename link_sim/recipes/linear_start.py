@@ -25,7 +25,7 @@ def start_linear(transmission, batches) -> None:
     """Sets encoder and denoiser of a `Transmission` to linear transmission.
 
     batches : inputs and targets of `semantic_batch`, a list; their images are what the
-        components are computed from
+        components are computed from.
     """
     images = np.concatenate([inputs[0] for inputs, *_ in batches])
     encoder, denoiser = transmission.encoder, transmission.denoiser

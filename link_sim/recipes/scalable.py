@@ -43,7 +43,7 @@ def train_scalable(
     folder: Path,
     kind: str,
     steps: int,
-    flow_steps: int,
+    flow_steps: int = 6100,
     batch: int = 256,
     learning_rate: float = 1e-3,
     ratio: float = 0.0,
@@ -62,6 +62,7 @@ def train_scalable(
     variational = kind == "vae"
     encoder, decoder = _networks(images.shape[-1], variational)
     if kind == "encoder":
+        _check_alone(folder)
         decoder = _frozen(load_model(DECODER))
     ratios = (ratio, ratio) if ratio else RATIOS
     draw = functools.partial(transmission_batch, images=images, size=batch)
@@ -84,11 +85,11 @@ def train_scalable(
         card = _card("semantic-encoder-cifar10", recipe) | {"decoder": DECODER}
         publish(folder, "semantic-encoder-cifar10", encoder, card, seconds)
     elif kind == "cdiff":
-        flow, recipe["flow_steps"] = FlowNetwork(images.shape[-1]), flow_steps
+        publish_system(folder, "ae", encoder, decoder, seconds, recipe)
+        flow = FlowNetwork(images.shape[-1])
         layer = FlowTransmission(transmission, flow)
         seconds += train(layer, "flow", flow_steps, functools.partial(draw, flow=True))
-        publish_system(folder, "ae", encoder, decoder, seconds, recipe)
-        publish_flow(folder, flow, seconds, recipe)
+        publish_flow(folder, flow, seconds, recipe | {"flow_steps": flow_steps})
     else:
         publish_system(folder, kind, encoder, decoder, seconds, recipe)
 
@@ -187,6 +188,13 @@ def _networks(channels: int, variational: bool):
     outputs = 4 if variational else 2
     encoder = ScalableEncoder(channels, PER_PLACE, outputs=outputs)
     return encoder, ScalableDecoder(channels, PER_PLACE)
+
+
+def _check_alone(folder: Path) -> None:
+    if (Path(folder) / f"{DECODER}.npz").exists():
+        raise ValueError(
+            f"{folder} holds a decoder with an encoder of its own: use another folder"
+        )
 
 
 def _frozen(network):

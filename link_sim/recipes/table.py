@@ -36,7 +36,7 @@ SEMANTIC_SYSTEMS = {
     "cifar10": (
         "images of any size, from 1/192 to 1/6 channel uses a value",
         "scalable:train_scalable",
-        {"steps": 38700, "flow_steps": 6100},
+        {"steps": 38700},
     ),
 }
 RECIPES = {
@@ -84,7 +84,7 @@ RECIPES = {
     "semantic-encoder-cifar10": Recipe(
         "scalable:train_scalable",
         "Encoder of images of any size, from 1/192 to 1/6 channel uses a value",
-        {"kind": "encoder", "steps": 38700, "flow_steps": 0},
+        {"kind": "encoder", "steps": 38700},
     ),
     "nc-zf": Recipe(
         "focusing:train_calibrated",

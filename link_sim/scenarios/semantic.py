@@ -21,11 +21,11 @@ class SemanticScenario(OfdmScenario):
     """A comparison of ways to recover images from their symbols.
 
     users: each sends an image of its own, over the same resource elements and over a
-    channel of its own; where their streams outnumber the antennas of the receiver,
-    spread by codes. power_offsets: of each user's energy [dB]; none for all 0.
-    realism: how far decoders of several steps go from the least
-    error (0) to images like real ones (1). lpips: the AlexNet weights of LPIPS 0.1 as
-    an `.npz` (see `metrics.lpips`); without it LPIPS is not measured.
+    channel of its own; over AWGN, and where their streams outnumber the antennas of the
+    receiver, spread by codes. power_offsets: of each user's energy [dB]; none for all
+    0. realism: how far decoders of several steps go from the least error (0) to images
+    like real ones (1). lpips: the AlexNet weights of LPIPS 0.1 as an `.npz` (see
+    `metrics.lpips`); without it LPIPS is not measured.
     """
 
     opens: ClassVar = "link_sim.experiments.semantic:SemanticLink"
@@ -60,8 +60,8 @@ class SemanticScenario(OfdmScenario):
             )
         if digital and len(set(self.power_offsets)) > 1:
             raise ValueError(
-                f"{' and '.join(codecs)} have one code rate for all users: give them "
-                "equal power_offsets, or leave these receivers out"
+                "jpeg, webp and bpg have one code rate for all users: give them equal "
+                "power_offsets, or leave these receivers out"
             )
         if self.lpips and self.payload.source == "mnist":
             raise ValueError(
@@ -69,10 +69,8 @@ class SemanticScenario(OfdmScenario):
                 "'mnist' have 28: leave lpips out, or use cifar10"
             )
         streams = self.users * self.antennas.streams
-        left, (low, high) = (
-            self.grid.effective_subcarriers % streams,
-            (self.grid.guard_carriers),
-        )
+        left = self.grid.effective_subcarriers % streams
+        low, high = self.grid.guard_carriers
         if left:
             raise ValueError(
                 f"the {streams} streams of all users must divide the "
@@ -90,6 +88,8 @@ class SemanticScenario(OfdmScenario):
         """Channel uses that a symbol is spread over, to tell the users apart."""
         if self.users == 1:
             return 1
+        if self.channel.model == "awgn":  # to all antennas, users are alike
+            return self.users
         return -(-self.users * self.antennas.streams // self.antennas.receive)
 
     @property

@@ -21,11 +21,11 @@ class SharedGrid:
     transmit energy of 1 per resource element each, times their `power_offsets`. `no` is
     per receive antenna. The estimator `score` takes the spectra of all users for one.
 
-    Users are superimposed. Where they have more streams than there are antennas to tell
-    them apart, each spreads its symbols by a code of its own: k channel uses carry `k /
-    spread` symbols. Over AWGN this reaches the sum of the rates that the channel
-    carries, for users of equal energy (Cover and Thomas, "Elements of information
-    theory", 2006, section 15.3.6).
+    Users are superimposed. Where antennas cannot tell them apart, over AWGN or with
+    fewer antennas than streams, each spreads its symbols by a code of its own: k
+    channel uses carry `k / spread` symbols. Over AWGN this reaches the sum of the rates
+    that the channel carries, for users of equal energy (Cover and Thomas, "Elements of
+    information theory", 2006, section 15.3.6).
 
     Parameters
     ----------
@@ -93,7 +93,11 @@ class SharedGrid:
 
     def covariances(self):
         """Arguments of `LMMSEChannelEstimator`."""
-        return covariances(lambda frames: self.remove_nulled(self.draw_channel(frames)))
+        found = covariances(
+            lambda frames: self.remove_nulled(self.draw_channel(frames))
+        )
+        powers = np.repeat(np.abs(self._amplitudes) ** 2, self._streams)
+        return *found, powers / powers.mean()
 
     def noise(self, h, no):
         """Noise for all receive antennas, drawn once for all that is sent over `h`."""

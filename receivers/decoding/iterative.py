@@ -109,6 +109,8 @@ class IterativeReception(ReceiverLayer):
         state, loads, _, hear = self._opened(y, no, h_hat, err_var, frame)
         yield state
         for _ in range(self.num_rounds - self._begun):
+            if tf.reduce_all(state.done):
+                return
             state, loads = self._round(hear, state, loads, frame)
             yield state
 

@@ -10,9 +10,9 @@ from link_sim.receivers.detection.equalization import LMMSEEqualizer
 def spreading_codes(users: int, length: int) -> np.ndarray:
     """A code of `length` chips of energy 1 for each user, complex64 [users, length].
 
-    Columns of a Fourier matrix: orthogonal if `length` is `users`, and else as far
-    apart as so many codes can be (Welch, "Lower bounds on the maximum cross correlation
-    of signals", 1974).
+    Columns of a Fourier matrix: orthogonal if `length` is `users`, and else, for fewer
+    chips, of the least sum of squared correlations (Welch, "Lower bounds on the maximum
+    cross correlation of signals", 1974, with k = 1).
     """
     turns = np.outer(np.arange(users), np.arange(length)) / users
     return np.exp(2j * np.pi * turns).astype("complex64")

@@ -30,7 +30,7 @@ def test_numbers_of_symbols_are_the_published_bandwidth_ratios():
     cifar = [num_symbols(ratio, (32, 32, 3)) for ratio in ratios]
     assert cifar == [64, 128, 256, 512]
     assert [num_symbols(r, (28, 28, 1)) for r in ratios] == [16, 33, 65, 131]
-    assert [num_symbols(r, (28, 28, 1), 2) for r in ratios] == [16, 32, 66, 130]
+    assert [num_symbols(r, (28, 28, 1), 2) for r in ratios] == [16, 32, 64, 130]
 
 
 @pytest.mark.parametrize("count", [2, 6, 8])

@@ -269,10 +269,10 @@ def test_weights_that_are_no_folder_are_answered_in_one_sentence(tmp_path):
 @pytest.mark.parametrize(
     "sweep, named",
     [
-        ("sweep.points=[0.1, 0.5]", "sweep.points asks for 392 symbols"),
+        ("sweep.points=[0.1, 0.5]", "sweep.points asks for 392 channel uses"),
         (
             "sweep={axis='esno_db', points=[4], bandwidth_ratio=0.5}",
-            "sweep.bandwidth_ratio asks for 392 symbols",
+            "sweep.bandwidth_ratio asks for 392 channel uses",
         ),
     ],
 )

@@ -91,30 +91,36 @@ def test_no_eff_is_the_error_variance(overrides, users, estimator):
     )
 
 
-@pytest.mark.parametrize("users", [2, 3, 4])
-def test_codes_keep_users_apart_on_one_antenna(users):
+@pytest.mark.parametrize("users, receive", [(2, 1), (2, 2), (3, 1), (4, 1)])
+def test_codes_keep_users_apart_over_awgn(users, receive):
     config.seed = 3
     offsets = [3.0 * u for u in range(users)]
     analog = 'receivers=["ls+ae"]', "grid.guard_carriers=[4, 7]"  # 84 carriers
-    scenario = semantic(f"users={users}", f"power_offsets={offsets}", *analog)
+    powers = f"power_offsets={offsets}", f"antennas.receive={receive}"
+    scenario = semantic(f"users={users}", *powers, *analog)
     grid, x = SharedGrid(scenario, 60), symbols(200, users, 60 // users)
     assert grid.spread == users
     x_hat, no_eff = exchange(grid, x, 10.0)
-    # the energy of all chips, less the power of the others: orthogonal codes over AWGN
-    stated = 0.1 / users / 10 ** (np.array(offsets) / 10)
+    # the energy of all chips at all antennas, and of nobody else
+    stated = 0.1 / users / receive / 10 ** (np.array(offsets) / 10)
     np.testing.assert_allclose(no_eff / stated[:, None], 1, rtol=1e-3)
     ratio = (np.abs(x_hat - x) ** 2).mean(axis=(0, 2)) / stated
     assert np.all(np.abs(ratio - 1) < 4 / np.sqrt(200 * 60 // users))
 
 
-@pytest.mark.parametrize("users, receive, spread", [(4, 2, 2), (3, 2, 2), (2, 8, 1)])
-def test_codes_and_antennas_together_tell_users_apart(users, receive, spread):
+@pytest.mark.parametrize(
+    "users, streams, receive, spread, count",
+    [(4, 1, 2, 2, 24), (3, 1, 2, 2, 24), (2, 1, 8, 1, 24), (3, 2, 4, 2, 2600)],
+)
+def test_codes_and_antennas_together_tell_users_apart(
+    users, streams, receive, spread, count
+):
     config.seed = 6
-    rayleigh = "channel.model=rayleigh", f"antennas.receive={receive}"
-    guards = "grid.guard_carriers=[4, 7]"
-    grid = SharedGrid(semantic(f"users={users}", *rayleigh, guards), 24)
+    arrays = f"antennas={{transmit={streams}, streams={streams}, receive={receive}}}"
+    guards = "channel.model=rayleigh", "grid.guard_carriers=[4, 7]"
+    grid = SharedGrid(semantic(f"users={users}", arrays, *guards), count)
     assert grid.spread == spread
-    x = symbols(100, users, 24 // spread)
+    x = symbols(30 if streams > 1 else 100, users, count // spread)
     x_hat, no_eff = exchange(grid, x, 20.0)
     ratio = (np.abs(x_hat - x) ** 2 / no_eff).mean(axis=(1, 2))
     assert abs(ratio.mean() - 1) < 4 * ratio.std() / np.sqrt(len(ratio))
