@@ -38,7 +38,7 @@ def log_likelihood(a, y, p, no):
 
 
 @pytest.mark.parametrize("measurements", [None, 12])
-@pytest.mark.parametrize("no", [NO, None])
+@pytest.mark.parametrize("no", [NO, pytest.param(None, marks=pytest.mark.slow)])
 def test_likelihood_rises_above_that_of_the_truth(measurements, no):
     p, a, y = observe(40, measurements)
     levels = []

@@ -51,7 +51,9 @@ def restorer(num_steps, **options):
         pytest.param(flow, {"num_steps": 1}, [SYMBOLS, NO], marks=pytest.mark.slow),
         (flow, {"num_steps": 3}, [SYMBOLS, NO]),
         (restorer, {"num_steps": 1}, [LLR]),
-        (restorer, {"num_steps": 2, "eta": 1.0}, [IMAGE]),
+        pytest.param(
+            restorer, {"num_steps": 2, "eta": 1.0}, [IMAGE], marks=pytest.mark.slow
+        ),
     ],
 )
 def test_images_are_made_between_layers(make, options, data, tmp_path):

@@ -233,6 +233,7 @@ def test_a_receiver_that_is_unknown_is_refused():
         link(receivers=["lss"])
 
 
+@pytest.mark.slow
 def test_numbers_of_steps_are_compared_in_one_world():
     overrides = ["sweep.axis=num_steps", "sweep.esno_db=-3", "batch_size=4"]
     overrides += ["payload.source=mnist", "sweep.points=[1, 2]", "code.iterations=2"]

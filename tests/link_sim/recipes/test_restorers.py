@@ -28,6 +28,7 @@ def small(monkeypatch, untrained):
     monkeypatch.setattr(restorers, "UNet", lambda shape, out, *_: tiny(shape, out))
 
 
+@pytest.mark.slow
 def test_networks_and_counts_that_load_are_left(tmp_path, few_digits, small):
     cycles = ((1, 1e-3, soft_bits, 0.6),)
     restorers.train_restorer(tmp_path, "ddpm", soft=True, cycles=cycles)

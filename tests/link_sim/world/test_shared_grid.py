@@ -135,8 +135,9 @@ def test_a_user_alone_is_disturbed_by_noise_only():
     assert abs(ratio.mean() - 1) < 4 * ratio.std() / np.sqrt(50)
 
 
-@pytest.mark.parametrize("users", [pytest.param(1, marks=pytest.mark.slow), 2])
-@pytest.mark.parametrize("esno_db", [pytest.param(0.0, marks=pytest.mark.slow), 15.0])
+@pytest.mark.slow
+@pytest.mark.parametrize("users", [1, 2])
+@pytest.mark.parametrize("esno_db", [0.0, 15.0])
 def test_the_score_estimator_saves_error_against_least_squares(users, esno_db):
     config.seed = 5
     arrays = "antennas.receive=8", "antennas.polarisation=dual"

@@ -61,6 +61,7 @@ def test_off_grid_reaches_the_bound(delays):
     assert np.median(found / err_var[:, 0, 0]) == pytest.approx(1, abs=0.4)
 
 
+@pytest.mark.slow
 def test_estimators_fall_in_order():
     field, _, y, m = observe(seed=1)
     estimates = {
