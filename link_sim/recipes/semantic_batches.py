@@ -15,13 +15,12 @@ from link_sim.receivers.semantic import (
     observe,
 )
 from link_sim.recipes.noise_levels import log_uniform, uniform_db
+from link_sim.recipes.scalable_batches import SNR_DB
 
 BATCH = 64
 """Images of a step."""
 RATIOS = 1 / 48, 1 / 6
 """Ends of the bandwidth ratios that one network is trained for."""
-SNR_DB = -2.0, 22.0
-"""Ends of the true SNR 1 / no of training, in dB."""
 SIGMAS = 0.01, 2.0
 """Ends of the levels of diffusion noise of training."""
 LARGEST_SHAPE = 100.0

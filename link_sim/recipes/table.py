@@ -83,7 +83,7 @@ RECIPES = {
     ),
     "semantic-encoder-cifar10": Recipe(
         "scalable:train_scalable",
-        "Encoder of images of any size, from 1/192 to 1/6 channel uses a value",
+        f"Encoder of {SEMANTIC_SYSTEMS['cifar10'][0]}",
         {"kind": "encoder", "steps": 38700},
     ),
     "nc-zf": Recipe(

@@ -6,7 +6,7 @@ from pydantic import Field, model_validator
 
 from link_sim.scenarios.data_files import DataFile
 from link_sim.scenarios.ofdm import OfdmScenario
-from link_sim.scenarios.users import Offset
+from link_sim.scenarios.users import Offset, check_offsets, energies
 
 CLASSIFIERS = {"mnist": "digit-classifier", "cifar10": "cifar10-classifier"}
 """By payload; other payloads have no semantic weights."""
@@ -53,11 +53,7 @@ class SemanticScenario(OfdmScenario):
         digital = any(codec in name for codec in codecs for name in self.receivers)
         if not digital:
             self.stop.refuse_blocks()
-        if len(self.power_offsets) not in (0, self.users):
-            raise ValueError(
-                f"power_offsets has {len(self.power_offsets)} values for users = "
-                f"{self.users}: give one a user, or none"
-            )
+        check_offsets(self.power_offsets, self.users)
         if digital and len(set(self.power_offsets)) > 1:
             raise ValueError(
                 "jpeg, webp and bpg have one code rate for all users: give them equal "
@@ -95,7 +91,7 @@ class SemanticScenario(OfdmScenario):
     @property
     def powers(self) -> tuple[float, ...]:
         """Energy of each user over that at an offset of 0 dB."""
-        return tuple(10 ** (o / 10) for o in self.power_offsets or (0.0,) * self.users)
+        return energies(self.power_offsets, self.users)
 
     def weights_name(self, role: str) -> str:
         return f"semantic-{role}-{self.payload.source}"

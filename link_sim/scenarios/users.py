@@ -33,8 +33,8 @@ class UserAntennas(Antennas):
     @property
     def powers(self) -> tuple[float, ...]:
         """Energy of each stream of all users over that at an offset of 0 dB."""
-        offsets = self.power_offsets or (0.0,) * self.users
-        return tuple(10 ** (o / 10) for o in offsets for _ in range(self.streams))
+        each = energies(self.power_offsets, self.users)
+        return tuple(energy for energy in each for _ in range(self.streams))
 
     @model_validator(mode="after")
     def check_users(self) -> Self:
@@ -44,9 +44,19 @@ class UserAntennas(Antennas):
                 f"receive = {self.receive} antennas: use at most as many streams as "
                 "receive antennas in all"
             )
-        if len(self.power_offsets) not in (0, self.users):
-            raise ValueError(
-                f"power_offsets has {len(self.power_offsets)} values for users = "
-                f"{self.users}: give one a user, or none"
-            )
+        check_offsets(self.power_offsets, self.users)
         return self
+
+
+def check_offsets(power_offsets: tuple[float, ...], users: int) -> None:
+    """Raises `ValueError` unless there is one for each user, or none."""
+    if len(power_offsets) not in (0, users):
+        raise ValueError(
+            f"power_offsets has {len(power_offsets)} values for users = {users}: "
+            "give one a user, or none"
+        )
+
+
+def energies(power_offsets: tuple[float, ...], users: int) -> tuple[float, ...]:
+    """Energy of each user over that at an offset of 0 dB."""
+    return tuple(10 ** (o / 10) for o in power_offsets or (0.0,) * users)
