@@ -82,7 +82,7 @@ class IterativeReception(ReceiverLayer):
         self.num_rounds = num_rounds
         self.blocks = CodeBlocks(transmitter)
         self.symbols = SoftSymbols(transmitter, detector.detector)
-        self._superimposed = transmitter.superimposed
+        # partial: TensorFlow warns of a method that many objects trace
         self._receive = tf.function(partial(self._received), autograph=False)
         self.supports_jit = False  # how many blocks are left is known when it runs
 
@@ -133,8 +133,8 @@ class IterativeReception(ReceiverLayer):
     def _opened(self, y, no, h_hat, err_var, frame):
         """The first state, loads of the channel, what is seen, and how it is heard."""
         elements, y_data, h_data = self.detector.elements, y, h_hat
-        if self._superimposed is not None:
-            y_data, h_data = self._superimposed.removed(y, h_hat)
+        if self.transmitter.superimposed is not None:
+            y_data, h_data = self.transmitter.superimposed.removed(y, h_hat)
         seen = elements.flatten(y_data, h_data, err_var, no[:, None, None])
         state = self._begin(seen, frame)
         if self.estimator is None:
@@ -198,8 +198,8 @@ class IterativeReception(ReceiverLayer):
         h, variance, powers = data_aided.predict(prior, y, symbols, sent, no)
         new = data_aided.told_anew(prior.loads, powers)
         loads = replace_rows(loads, left, new)
-        if self._superimposed is not None:
-            y, h = self._superimposed.removed_elements(y, h)
+        if self.transmitter.superimposed is not None:
+            y, h = self.transmitter.superimposed.removed_elements(y, h)
         return self.detector.detect(y, h, variance, told), loads
 
     def _decoded(self, state: State, frame) -> State:
