@@ -9,6 +9,7 @@ import typer
 
 from link_sim.cli.converting import channels, convert
 from link_sim.cli.describing import hardware
+from link_sim.cli.generating import generate
 from link_sim.cli.listing import list_names
 from link_sim.cli.showing import show
 from link_sim.cli.simulating import merge, run
@@ -51,7 +52,7 @@ def link_sim(
 
 
 app.command("list")(list_names)
-for command in (run, merge, show, channels, hardware, train, bench):
+for command in (run, merge, show, channels, generate, hardware, train, bench):
     app.command()(command)
 lpips.command()(convert)
 app.add_typer(lpips, name="lpips")

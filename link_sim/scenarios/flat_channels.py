@@ -82,8 +82,7 @@ def flat_channels(file: DataFile) -> FlatChannels:
             f"{path} has {len(h)} examples: supply {FEWEST} or more, for estimators "
             "learn from some and are tested on others"
         )
-    first = h[..., 0]
-    h = first.sum(axis=-1) if name == "a" else first[..., first.shape[-1] // 2]
+    h = at_the_carrier(h, None) if name == "a" else at_the_carrier(None, h)
     energy = np.mean(np.abs(h.astype("complex128")) ** 2)
     if not np.isfinite(energy) or energy <= 0:
         raise ScenarioError(
@@ -92,6 +91,19 @@ def flat_channels(file: DataFile) -> FlatChannels:
         )
     h = (h / np.sqrt(energy)).astype("complex64")
     return FlatChannels(h, _covariances(path, h, ends, energy))
+
+
+def at_the_carrier(a: Any, h: Any) -> np.ndarray:
+    """The response there at the first time step: [examples, receive, transmit].
+
+    a : gains of paths, complex [examples, receive, transmit, paths, time steps], or
+        `None`
+    h : in place of them, responses [examples, receive, transmit, subcarriers, time
+        steps]
+    """
+    if a is not None:
+        return a[..., 0].sum(axis=-1)
+    return h[..., h.shape[-2] // 2, 0]
 
 
 def _covariances(path: str, h: np.ndarray, ends: list, energy: float) -> Any:

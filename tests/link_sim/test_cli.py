@@ -462,6 +462,21 @@ def test_channels_says_what_it_understood_and_writes_it(invoke):
     refuse(invoke("run", "smoke", *sets), "[examples, 2, 1, paths, time steps]")
 
 
+def test_generated_channels_serve_as_a_file(invoke):
+    import numpy as np
+
+    a = np.exp(2j * np.pi * np.random.default_rng(1).random((12, 6, 2, 1, 1)))
+    np.savez("mine.npz", a=a, tau=np.zeros((12, 1)))
+    result = invoke("generate", "csi-scm", "-n", "9", "-o", "new", "--like", "mine.npz")
+    assert result.exit_code == 0, result.output
+    said = " ".join(result.stdout.split())
+    assert "9 channels" in said and "energy of the examples 1 " in said
+    assert "--set estimation.ensemble=file --set estimation.file=new.npz" in said
+    assert np.load("new.npz")["a"].shape == (9, 6, 2, 1, 1)
+    refuse(invoke("generate", "ddpm", "-o", "x.npz"), "no prior 'ddpm' to draw from")
+    refuse(invoke("generate", "csi-scm", "-n", "0", "-o", "x.npz"), "0 channels")
+
+
 def test_version_is_printed(invoke):
     result = invoke("--version")
     assert result.exit_code == 0
