@@ -12,6 +12,9 @@ from scipy import stats
 
 STARTS = 8
 """Delays at which a path is looked for, per period."""
+NEW, HEARD = 1e-3, 1e-6
+"""Least energy s of a candidate beside the paths found so far: of its own, and of the
+grid's mean, for those that a combiner cancels."""
 
 
 class Candidates(NamedTuple):
@@ -54,6 +57,12 @@ class FreeGains:
     def energy(self) -> float:
         """|p|^2 of an atom, on average."""
         return float(np.mean(self.candidates.energy))
+
+    @property
+    def least(self):
+        """Of s of the candidates, in the shape of their energies."""
+        own = self.candidates.energy
+        return np.maximum(NEW * own, HEARD * np.mean(own))
 
     def threshold(self, columns: int) -> float:
         """q / s that the noise alone exceeds with probability `tail`: gamma's law."""
@@ -127,7 +136,7 @@ class FreeGains:
         bra = np.conj(grid.atoms)
         q = np.mean(np.abs(np.matmul(bra, rest.astype("complex64"))) ** 2, axis=-1)
         s = grid.energy - _known(bra, weights, atoms)
-        f = q / no / np.maximum(s, 1e-3 * grid.energy)
+        f = q / no / np.maximum(s, self.least)
         best = np.argmax(f, axis=1)
         return grid.path[best]
 
@@ -205,13 +214,13 @@ class WithDelays(FreeGains):
         phase = np.conj(split[:, :, :1, 0]) * split[..., 0]  # e(tau), up to a factor
         phase = phase / np.maximum(np.abs(phase[:, :, :1]), 1e-300)
         space = np.matmul(bra, np.swapaxes(split[:, :, 0], 1, 2).astype("complex64"))
-        best, f = None, None
+        best, f, least = None, None, number * self.least
         for k, turn in enumerate(e):
             match = (phase @ np.conj(turn)).astype("complex64")
             c = space * match[:, None]
             inner = np.matmul(c, weights.astype("complex64"))
             s = number * grid.energy - np.sum(np.real(inner * np.conj(c)), axis=-1)
-            new = np.abs(bins[..., k]) ** 2 / np.maximum(s, 1e-3 * grid.energy)
+            new = np.abs(bins[..., k]) ** 2 / np.maximum(s, least)
             top = np.argmax(new, axis=1)
             value = np.take_along_axis(new, top[:, None], 1)[:, 0]
             delay = np.full((batch, 1), self.starts[k])

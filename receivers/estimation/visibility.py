@@ -126,9 +126,11 @@ def log_evidence(z, no, paths):
 
 def _dyadic(count: int, levels: int) -> list:
     """[low, high) of the whole, its halves and so on, each also moved by half."""
-    found = []
-    for level in range(levels + 1):
+    found = [(0, count)]
+    for level in range(1, levels + 1):
         size = count // 2**level
+        if size < SMALLEST:
+            break
         lows = range(0, count - size + 1, max(1, size // 2))
         found += [(low, low + size) for low in lows]
     return found

@@ -89,6 +89,20 @@ def test_windows_are_found_and_left_out():
     assert np.mean(same) > 0.6  # an array of this size shows little of a window
 
 
+@pytest.mark.parametrize("antennas, measurements", [(32, 2), (16, 1), (4, 2), (2, 1)])
+@pytest.mark.filterwarnings("error")
+def test_atoms_that_a_combiner_cancels_are_no_paths(antennas, measurements):
+    """Few signs over few antennas add up to nothing, and a small array has no parts."""
+    array = near_field.line(antennas, 3e-3)
+    rng = np.random.default_rng(0)
+    m = combiners.signs(rng, 1, measurements, antennas)[0]
+    h = array.waves(near_field.draw_sources(rng, 5, 1, 1, (1, 8)))[:, 0, :, None]
+    y = m @ h + 0.1 * rng.standard_normal((5, measurements, 1))
+    h_hat, err_var = off_grid_visible(array, y, m, NO, NEAREST)
+    assert np.all(np.isfinite(h_hat)) and np.all(err_var > 0)
+    assert Windowed(array, m, NEAREST).least.min() > 0
+
+
 @pytest.mark.parametrize("kind", ["free", "delays", "windowed"])
 def test_gradient_is_that_of_the_ratio(kind):
     _, _, y, m = observe()
