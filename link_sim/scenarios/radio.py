@@ -30,8 +30,10 @@ class Channel(Section):
 
     model: `awgn`, `rayleigh` (one coefficient per antenna pair and frame), `tdl-a` to
     `tdl-e`, `cdl-a` to `cdl-e`, `umi`, `uma`, `rma` (3GPP TR 38.901, a fresh drop per
-    frame), or, from `file`, `cir` (impulse responses) or `cfr` (frequency responses).
-    carrier_frequency: [Hz]; delay_spread: RMS [s] of TDL and CDL; speed: [m/s].
+    frame), `near-field` (six spherical waves from 5 to 30 m over a line of antennas),
+    or, from `file`, `cir` (impulse responses) or `cfr` (frequency responses).
+    carrier_frequency: [Hz]; delay_spread: RMS [s] of TDL, CDL and near
+    fields; speed: [m/s].
     file: path of an `.npz` with `a`, complex [examples, receive antennas, transmit
     antennas, paths, time steps or 1], and `tau`, float [examples, paths] in seconds; or
     with `h`, complex [examples, receive antennas, transmit antennas, subcarriers, time
@@ -50,7 +52,7 @@ class Channel(Section):
         "awgn", "rayleigh",
         "tdl-a", "tdl-b", "tdl-c", "tdl-d", "tdl-e",
         "cdl-a", "cdl-b", "cdl-c", "cdl-d", "cdl-e",
-        "umi", "uma", "rma",
+        "umi", "uma", "rma", "near-field",
         "cir", "cfr",
     ] = "awgn"  # fmt: skip
     carrier_frequency: Annotated[float, Field(ge=0.5e9, le=100e9)] = 3.5e9

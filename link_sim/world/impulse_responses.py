@@ -14,6 +14,7 @@ from link_sim.scenarios.ofdm import OfdmScenario
 from link_sim.scenarios.sections import Antennas
 from link_sim.world.precoding import columns, gain_in_common, precoder
 from link_sim.world.ray_sum import sum_rays
+from link_sim.world.spherical_paths import spherical_paths
 
 
 def impulse_responses(scenario: OfdmScenario, steps: int) -> Callable:
@@ -33,6 +34,8 @@ def impulse_responses(scenario: OfdmScenario, steps: int) -> Callable:
         return RayleighBlockFading(1, antennas.receive, 1, antennas.transmit)
     if name in ("cir", "cfr"):
         return _file(scenario, steps)
+    if name == "near-field":
+        return spherical_paths(scenario)
     if name.startswith("tdl"):
         return _tdl(scenario)
     ut_array = _array(antennas.transmit, antennas.polarisation, "omni", carrier)

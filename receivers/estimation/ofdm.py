@@ -29,6 +29,8 @@ from link_sim.receivers.layer import ReceiverLayer, values_of
 POWER_MISSED, MOST_POWER_MISSED = 0.12, 0.5
 """Power that spectra miss, as a share of what pilots leave unknown (measured on UMi
 drops, by the error over what is stated of it); and the most."""
+FINENESS = 2
+"""Points of the grid of angles per antenna, where the weights have fewer than one."""
 WEAKEST_MODE = 1e-4
 """Modes of the fading over time that carry less power than this are left out."""
 
@@ -218,7 +220,10 @@ class ScoreChannelEstimator(ReceiverLayer):
         return self._join(mean * as_complex(scale), variance * scale**2, loads, scale)
 
     def _array(self, x) -> Response:
-        return response(array_response(x.shape[5], self.denoiser.points[0]))
+        antennas, points = x.shape[5], self.denoiser.points[0]
+        if antennas > points:  # such a grid would repeat along the array
+            points = FINENESS * antennas
+        return response(array_response(antennas, points))
 
     def _used(self, y, no):
         """y [batch, antennas, symbols, subcarriers] of all receivers, no [batch, 1]."""

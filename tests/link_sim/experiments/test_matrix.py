@@ -23,8 +23,8 @@ from link_sim.world.sources import evaluation_digits
 pytestmark = pytest.mark.usefixtures("eager")
 
 MODELS = get_args(ChannelSection.model_fields["model"].annotation)
-SHARED = "cdl-b", "cdl-c", "cdl-e", "uma", "rma"
-"""Models of the same code as another: they run, but are not traced once more."""
+SHARED = "cdl-b", "cdl-c", "cdl-e", "uma", "rma", "near-field"
+"""Models of the same code as another, or of little: they are not traced once more."""
 CODE_ONLY = [name for name in DECODERS if not name.startswith("turbo")]
 """Decoders that take images of any size; for the others see `test_joint`."""
 QUICK = "linear", "ep", "amp", "amp-gnn"

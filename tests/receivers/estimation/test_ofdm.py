@@ -69,6 +69,16 @@ def test_noiseless_pilots_give_the_channel(denoiser):
     assert np.all(err_var > 0)
 
 
+def test_more_antennas_than_the_grid_has_angles_do_not_repeat(denoiser):
+    """The weights have 16 angles; a grid as coarse would make 24 antennas periodic."""
+    resource_grid = grid(streams=1)
+    h = waves(3, 24, 1, 48, paths=1)
+    estimator = ScoreChannelEstimator(resource_grid, denoiser, doppler=0.0)
+    h_hat, _ = estimator(received(resource_grid, h, 0.01), 0.01)
+    error = np.abs(h_hat[:, 0, :, 0, :, 5] - h) ** 2
+    assert np.mean(error) < 1e-3 * np.mean(np.abs(h) ** 2)
+
+
 @pytest.mark.slow
 @pytest.mark.graphs
 @pytest.mark.parametrize("no", [0.03, 0.3])
