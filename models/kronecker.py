@@ -5,7 +5,7 @@ per element, [batch, snapshots, 1, 1]. All of it in double precision: a covarian
 few directions is singular to single precision long before the noise vanishes.
 """
 
-from dataclasses import astuple, dataclass
+from dataclasses import dataclass
 
 import keras
 import numpy as np
@@ -50,7 +50,8 @@ def response(matrix, start=None) -> Response:
 
 def in_tensors(own: Response) -> Response:
     """The same, of tensors: PyTorch does not calculate with arrays beside them."""
-    return Response(*keras.tree.map_structure(ops.convert_to_tensor, astuple(own)))
+    parts = own.matrix, own.start, own.modes  # `astuple` would copy tensors of graphs
+    return Response(*keras.tree.map_structure(ops.convert_to_tensor, parts))
 
 
 def covariance(matrix, spectrum):

@@ -192,6 +192,11 @@ SOUNDING: dict[str, Entry] = {
     "spectrum": Entry(
         "soundings:spectrum", "wavenumber spectrum learned from received pilots alone"
     ),
+    "score": Entry(
+        "soundings:score",
+        "the same, read off them by a network that saw received pilots alone",
+        weights=("csi-planes",),
+    ),
     "swomp": Entry("soundings:swomp", "matching pursuit over plane waves"),
     "p-somp": Entry("soundings:polar_somp", "the same over angles and curvatures"),
     "p-sigw": Entry("soundings:polar_sigw", "P-SOMP with its atoms moved off the grid"),

@@ -2,6 +2,8 @@
 
 from functools import partial
 
+from link_sim.models.plane_spectrum import read_spectrum
+from link_sim.models.pretrained import load_model
 from link_sim.models.wavenumber_spectrum import learn_spectrum, responses, wavenumbers
 from link_sim.receivers.context import SoundingContext
 from link_sim.receivers.estimation import (
@@ -29,11 +31,23 @@ def sample_lmmse(sounding: SoundingContext):
 
 def spectrum(sounding: SoundingContext):
     """LMMSE under the spectrum of received pilots; no clean channel is seen."""
+    return _under_spectrum(sounding, lambda *seen: learn_spectrum(*seen)[0])
+
+
+def score(sounding: SoundingContext, preset: str):
+    """The same with the spectrum that a network reads off them at once."""
+    return _under_spectrum(sounding, partial(read_spectrum, load_model(preset)))
+
+
+def _under_spectrum(sounding, read):
     if len(sounding.shape) != 2:
-        raise ValueError("'spectrum' needs a plane of antennas: give rows and columns")
+        raise ValueError(
+            "a spectrum over wavenumbers needs a plane of antennas: give rows and "
+            "columns"
+        )
     y, m, no = sounding.received()
     f = responses(sounding.shape, wavenumbers(sounding.shape, sounding.spacing))
-    power, _ = learn_spectrum(m @ f, y, no)
+    power = read(m @ f, y, no)
     covariance = ((f * power) @ f.conj().T).astype("complex128")
     return partial(linear_soundings.lmmse, covariance=covariance)
 

@@ -18,8 +18,9 @@ from link_sim.world import combiners, near_field
 
 POPULATION = 4_000
 """Channels for the covariance of a population of paths."""
-LEARNING, GEOMETRY = 2**31 - 9, 2**31 - 11
-"""Seeds of what is learned from, and of clusters, beside that of the scenario."""
+LEARNING, GEOMETRY, FORMER = 2**31 - 9, 2**31 - 11, 2**31 - 13
+"""Seeds of what is learned from, of clusters, and of those before they moved, beside
+that of the scenario."""
 REACH = 0.6
 """Range that estimators search down to, over that of the nearest source."""
 
@@ -50,7 +51,7 @@ class Sounding(Experiment):
         context = Context(scenario)
         try:
             self._estimators = {
-                name: build_block(SOUNDING, name, context)
+                name: build_block(SOUNDING, name, context, find=scenario.weights_file)
                 for name in scenario.receivers
             }
         except ValueError as error:
@@ -141,22 +142,29 @@ class Context:
     @cached_property
     def _covariance(self) -> np.ndarray:
         waves = self._scenario.waves
-        rng = np.random.default_rng([self._scenario.seed, GEOMETRY])
         if waves.scattering == "isotropic":
             return near_field.isotropic(self.array)
         if waves.scattering == "clusters":
-            return near_field.clustered(rng, self.array, waves.paths)
+            return self._clusters(GEOMETRY)
+        rng = np.random.default_rng([self._scenario.seed, GEOMETRY])
         total = np.zeros(2 * (len(self.array),), complex)
         for _ in range(POPULATION // 100):
             h = np.moveaxis(self.draw(rng, 100)[0], 1, 0).reshape(len(total), -1)
             total += h @ h.conj().T / (POPULATION // 100) / h.shape[1]
         return total
 
+    def _clusters(self, seed: int) -> np.ndarray:
+        rng = np.random.default_rng([self._scenario.seed, seed])
+        return near_field.clustered(rng, self.array, self._scenario.waves.paths)
+
     def received(self) -> tuple[np.ndarray, np.ndarray, float]:
         """Pilots of earlier channels, their combiners and the noise variance."""
-        number = self._scenario.prior.snapshots
+        number, since = self._scenario.prior.snapshots, self._scenario.prior.since
         rng = np.random.default_rng([self._scenario.seed, LEARNING])
         h = self.draw(rng, number)[0][:, :, :1]
+        if since is not None and since < number:
+            before = near_field.fading(rng, number - since, self._clusters(FORMER))
+            h = np.concatenate([before, h[number - since :]])
         full = self._scenario.combiner.kind == "none"
         m = self.combiner(rng, 1)[0] if full else self.combiner(rng, number)
         y, no = self.measured(rng, m, h)

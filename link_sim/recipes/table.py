@@ -81,6 +81,10 @@ RECIPES = {
         "channels:train_clusters",
         "Denoiser of 16 x 64 channels of random clusters, through pilots",
     ),
+    "csi-planes": Recipe(
+        "received_pilots:train_planes",
+        "Denoiser of channels of planar arrays, from received pilots alone",
+    ),
     "semantic-encoder-cifar10": Recipe(
         "scalable:train_scalable",
         f"Encoder of {SEMANTIC_SYSTEMS['cifar10'][0]}",

@@ -90,10 +90,24 @@ class Combiner(Section):
 
 
 class Prior(Section):
-    """snapshots: pilots of earlier channels, each with a combiner of its own, from
-    which `spectrum` and `sample-lmmse` learn, at the same SNR."""
+    """What came before.
+
+    snapshots: pilots of earlier channels, each with a combiner of its own, from which
+    `score`, `spectrum` and `sample-lmmse` learn, at the same SNR. since: how many of
+    them came since clusters moved, the others being of clusters elsewhere; absent, all.
+    """
 
     snapshots: Annotated[int, Field(ge=1, le=100_000)] = 16
+    since: Annotated[int, Field(ge=0)] | None = None
+
+    @model_validator(mode="after")
+    def check(self) -> Self:
+        if self.since is not None and self.since > self.snapshots:
+            raise ValueError(
+                f"since = {self.since} is more than snapshots = {self.snapshots}: "
+                "lower the former"
+            )
+        return self
 
 
 class SoundingScenario(Scenario):
@@ -119,6 +133,11 @@ class SoundingScenario(Scenario):
             raise ValueError(
                 f"{m} measurements are more than {self.array.size} antennas: lower "
                 "combiner.slots or combiner.chains, or set combiner.kind='none'"
+            )
+        if self.prior.since is not None and self.waves.scattering != "clusters":
+            raise ValueError(
+                f"prior.since = {self.prior.since} needs clusters that move: set "
+                "waves.scattering='clusters', or leave it out"
             )
         return self
 

@@ -30,10 +30,24 @@ def test_receivers_of_paths_are_counted():
 
 
 def test_learned_spectrum_lies_between_oracle_and_least_squares():
-    scenario = load_scenario("um-mimo-learning", (*GAUSSIAN, "sweep.points=[8]"))
+    names = "receivers=['genie', 'spectrum', 'score', 'ls']"
+    scenario = load_scenario("um-mimo-learning", (*GAUSSIAN, "sweep.points=[8]", names))
     found = counts(scenario)
-    order = [found[n]["nmse"] for n in ("genie", "spectrum", "ls")]
-    assert order == sorted(order)
+    for learned in ("spectrum", "score"):
+        order = [found[n]["nmse"] for n in ("genie", learned, "ls")]
+        assert order == sorted(order)
+
+
+def test_a_prior_follows_clusters_that_moved():
+    scenario = load_scenario(
+        "um-mimo-change", (*GAUSSIAN[:2], "receivers=['spectrum']")
+    )
+    found = [
+        run_batch(scenario.to_toml(), since, 0)["counts"] for since in (0.0, 2.0, 8.0)
+    ]
+    errors = [c["spectrum"]["nmse"] for c in found]
+    assert errors == sorted(errors, reverse=True)
+    assert errors[-1] < 0.5 * errors[0]
 
 
 def test_a_batch_is_the_same_alone():
@@ -51,6 +65,8 @@ def test_a_batch_is_the_same_alone():
         ("near-field", "waves.ranges=[30.0, 5.0]", "put the smaller first"),
         ("near-field", "waves.scattering='isotropic'", "waves.subcarriers=1"),
         ("near-field", "stop.block_errors=3", "no receiver here has any"),
+        ("um-mimo-change", "prior.since=17", "more than snapshots = 16"),
+        ("um-mimo-change", "waves.scattering='isotropic'", "clusters that move"),
     ],
 )
 def test_bad_scenarios_are_refused(name, override, sentence):
