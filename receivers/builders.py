@@ -31,9 +31,10 @@ from link_sim.receivers.detection.sionna import (
     SionnaLinearDetector,
 )
 from link_sim.receivers.detection.verification import VerifiedDetector
-from link_sim.receivers.estimation import mimo, mimo_baselines
+from link_sim.receivers.estimation import coarse, mimo, mimo_baselines
 from link_sim.receivers.estimation.least_squares import LSChannelEstimator
 from link_sim.receivers.estimation.lmmse import LMMSEChannelEstimator
+from link_sim.receivers.estimation.mimo_denoising import denoised
 from link_sim.receivers.estimation.ofdm import ScoreChannelEstimator
 from link_sim.receivers.images.restoration import ConditionalDDPM
 from link_sim.receivers.precoding.linear import RZF, ZF
@@ -237,6 +238,38 @@ mimo_dmse = partial(_on_denoiser, mimo.dmse)
 mimo_vamp = partial(_on_denoiser, mimo.vamp)
 mimo_posterior = partial(_on_denoiser, mimo.posterior)
 mimo_langevin = partial(_on_denoiser, mimo.langevin)
+
+
+def coarse_bussgang(ensemble: MimoContext):
+    receive, transmit = ensemble.average
+    known = partial(coarse.bussgang, _bits(ensemble))
+    return partial(known, receive=receive, transmit=transmit)
+
+
+def coarse_bussgang_genie(ensemble: MimoContext):
+    return partial(coarse.bussgang, _bits(ensemble))
+
+
+def coarse_genie(ensemble: MimoContext):
+    return partial(coarse.genie, _bits(ensemble))
+
+
+def _on_levels(estimator, ensemble: MimoContext):
+    denoise = partial(denoised, ensemble.denoiser)
+    return partial(estimator, denoise, _bits(ensemble))
+
+
+coarse_around = partial(_on_levels, coarse.around)
+coarse_message_passing = partial(_on_levels, coarse.message_passing)
+
+
+def _bits(ensemble: MimoContext) -> int:
+    if ensemble.converter_bits is None:
+        raise ValueError(
+            "the names with bussgang and ep are of estimators behind converters: set "
+            "estimation.converter_bits, or leave them out"
+        )
+    return ensemble.converter_bits
 
 
 def mimo_adaptive(ensemble: MimoContext):

@@ -178,10 +178,30 @@ MIMO: dict[str, Entry] = {
         "builders:mimo_adaptive",
         "spectra read off the pilots, one step",
     ),
+    "bussgang": Entry(
+        "builders:coarse_bussgang",
+        "linear MMSE behind converters, with the average covariance",
+    ),
+    "bussgang-genie": Entry(
+        "builders:coarse_bussgang_genie", "the same with each channel's covariance"
+    ),
+    "bussgang-score": Entry(
+        "builders:coarse_around", "the denoiser, distortion of converters as noise"
+    ),
+    "ep-score": Entry(
+        "builders:coarse_message_passing",
+        "the denoiser and the cells of the converters in turns",
+    ),
+    "ep-genie": Entry(
+        "builders:coarse_genie", "the same with each covariance known, the bound"
+    ),
 }
-"""Built for a `MimoContext`: (y, pilots, no) -> h_hat, err_var. What `genie` builds
+"""Built for a `MimoContext`: (y, pilots, no) -> h_hat, err_var. What `COVARIANCE` build
 takes the covariances of receive and transmit antennas after `no`."""
-ORTHOGONAL = "genie", "score-tweedie", "score-dmse"
+COVARIANCE = "genie", "bussgang-genie", "ep-genie"
+COARSE = "bussgang", "bussgang-genie", "bussgang-score", "ep-score", "ep-genie"
+"""Those of `MIMO` that know converters of few bits."""
+ORTHOGONAL = *COARSE, "genie", "score-tweedie", "score-dmse"
 """Those of `MIMO` that need orthogonal pilots."""
 SOUNDING: dict[str, Entry] = {
     "ls": Entry("soundings:least_squares", "least squares of minimum norm"),

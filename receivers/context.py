@@ -83,9 +83,13 @@ class MimoContext(Protocol):
     orthogonal : whether there are as many pilots as antennas, orthogonal ones
     denoiser : of channels, `denoiser(x, sigma)`, as `estimation.mimo` takes it
     spectral : one that reads the spectra off what is observed, a `SpectralDenoiser`
+    converter_bits : of each real part of what is observed, `None` if there are none
+    average : covariances of receive and transmit antennas, averaged over the ensemble
     """
 
     orthogonal: bool
+    converter_bits: int | None
+    average: tuple[np.ndarray, np.ndarray]
     denoiser: Callable
     spectral: Any
 

@@ -17,14 +17,17 @@ from link_sim.metrics.counts import estimation_counts
 from link_sim.models.pretrained import load_arrays, load_model
 from link_sim.models.spectral import SpectralDenoiser
 from link_sim.models.stationary_mixture import StationaryMixtureDenoiser
-from link_sim.receivers.catalog import MIMO, ORTHOGONAL
+from link_sim.receivers.catalog import COVARIANCE, MIMO, ORTHOGONAL
 from link_sim.receivers.entries import build_block
+from link_sim.receivers.estimation.coarse import converter
 from link_sim.scenarios.base import ScenarioError
 from link_sim.scenarios.csi import CsiScenario
 from link_sim.scenarios.data_files import DataFile
 from link_sim.scenarios.flat_channels import held_out_examples, learned_examples
 from link_sim.world.ensembles import (
     ENSEMBLES,
+    average_scm_covariances,
+    chirped,
     fading,
     fourier_pilots,
     qpsk_pilots,
@@ -58,6 +61,7 @@ class Known(NamedTuple):
 
     trained_on: tuple[str, ...]
     find: Callable[[str], str]
+    converter_bits: int | None = None
 
     @property
     def orthogonal(self) -> bool:
@@ -77,6 +81,10 @@ class Known(NamedTuple):
         """The denoiser that reads the spectra off the observation."""
         return load_model(self.find("csi-scm" if self.orthogonal else "csi-clusters"))
 
+    @property
+    def average(self) -> tuple[np.ndarray, np.ndarray]:
+        return average_scm_covariances()
+
     def covariances(self) -> list[np.ndarray]:
         return [_covariance(name) for name in self.trained_on]
 
@@ -90,6 +98,7 @@ class KnownOfFile(NamedTuple):
     file: DataFile
     orthogonal: bool
     find: Callable[[str], str]
+    converter_bits = None
 
     @property
     def denoiser(self):
@@ -142,7 +151,9 @@ class Csi(Experiment):
                 "estimation.ensemble=scm"
             )
         scenario.check_files()
-        known: Known | KnownOfFile = Known(estimation.trained_on, scenario.weights_file)
+        known: Known | KnownOfFile = Known(
+            estimation.trained_on, scenario.weights_file, estimation.converter_bits
+        )
         if estimation.file is not None:
             known = KnownOfFile(
                 estimation.file, scenario.orthogonal, scenario.weights_file
@@ -167,14 +178,20 @@ class Csi(Experiment):
         else:
             covariances, h = None, ensemble.draw(seed, size)
         pilots = ensemble.pilots(rng, size, at.estimation.alpha)
+        if at.estimation.chirped:
+            pilots = chirped(pilots)
         no = ensemble.noise_variance(at.level_db)
-        return Sounded(h, covariances, pilots, received(rng, h @ pilots, no), no)
+        y = received(rng, h @ pilots, no)
+        if at.estimation.converter_bits is not None:
+            quantiser = converter(at.estimation.converter_bits, no)
+            y = (quantiser(y.real) + 1j * quantiser(y.imag)).astype("complex64")
+        return Sounded(h, covariances, pilots, y, no)
 
     def receive(self, world: Sounded) -> dict[str, tuple]:
         """Estimates and their error variances."""
         seen = world.y, world.pilots, world.no
         return {
-            name: each(*seen, *world.covariances) if name == "genie" else each(*seen)
+            name: each(*seen, *world.covariances) if name in COVARIANCE else each(*seen)
             for name, each in self._estimators.items()
         }
 

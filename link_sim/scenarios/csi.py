@@ -20,13 +20,17 @@ class Estimation(Section):
     ensemble: of the channels under test; with `file`, those of the user's `file`.
     trained_on: ensembles that covariances and denoiser know; of several, both are
     mixtures. A file's are learned from a part of its examples, and tested on the
-    others. alpha: pilots per transmit antenna.
+    others. alpha: pilots per transmit antenna. chirped: pilots of scm that see all
+    angles, in place of beams. converter_bits: of each real part of what scm gives,
+    samples if left out.
     """
 
     ensemble: Ensemble = "scm"
     file: DataFile | None = None
     trained_on: tuple[Ensemble, ...] = Field(default=("scm",), min_length=1)
     alpha: Annotated[float, Field(gt=0, le=1)] = 1.0
+    chirped: bool = False
+    converter_bits: Annotated[int, Field(ge=1, le=12)] | None = None
 
     @model_validator(mode="before")
     @classmethod
@@ -55,6 +59,16 @@ class Estimation(Section):
             )
         if self.ensemble == "scm" and self.alpha != 1:
             raise ValueError("scm has orthogonal pilots: set estimation.alpha=1")
+        given = {
+            "converter_bits": self.converter_bits is not None,
+            "chirped": self.chirped,
+        }
+        for key in (key for key, asked in given.items() if asked):
+            if self.ensemble != "scm":
+                raise ValueError(
+                    f"{key} goes with ensemble = 'scm' alone: leave out "
+                    f"estimation.{key}"
+                )
         if self.ensemble != "file" and self.alpha < 1 / 64:
             raise ValueError(
                 f"alpha = {self.alpha} leaves no pilot on 64 transmit antennas: use "
@@ -76,7 +90,7 @@ class CsiScenario(Scenario):
 
     @property
     def networks(self) -> tuple[str, ...]:
-        if not any(name.startswith("score") for name in self.receivers):
+        if not any("score" in name for name in self.receivers):
             return ()
         if self.estimation.ensemble == "file":
             return ("csi-clusters",)

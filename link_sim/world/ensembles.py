@@ -20,6 +20,8 @@ CHUNK = 100
 SPREAD_BASE, SPREAD_MOBILE = 2.0, 35.0
 """Standard deviations of the Laplacian power angular spectra [degrees]."""
 OVERSAMPLING = 100
+ANGLE_STEP = 0.5
+"""Degrees between the angles that are averaged over."""
 
 
 class Ensemble(NamedTuple):
@@ -75,6 +77,19 @@ def scm_covariances(rng, size: int, paths: int = 3) -> tuple[np.ndarray, np.ndar
     angles = rng.uniform(-90, 90, (2, size, paths))
     ends = zip((64, 16), (SPREAD_BASE, SPREAD_MOBILE), angles, strict=True)
     return tuple(_covariance(n, spread, angle, power) for n, spread, angle in ends)
+
+
+@cache
+def average_scm_covariances() -> tuple[np.ndarray, np.ndarray]:
+    """`scm_covariances` averaged over all channels: complex128 [64, 64] and [16, 16].
+
+    Angles of the two ends are independent and powers sum to one, so the covariance of
+    all channels is the Kronecker product of these.
+    """
+    angles = (np.arange(-90, 90, ANGLE_STEP) + ANGLE_STEP / 2)[:, None]
+    power = np.ones_like(angles)
+    ends = zip((64, 16), (SPREAD_BASE, SPREAD_MOBILE), strict=True)
+    return tuple(np.mean(_covariance(*end, angles, power), axis=0) for end in ends)
 
 
 def _covariance(antennas: int, spread: float, angles, power) -> np.ndarray:
@@ -180,6 +195,16 @@ def fourier_pilots(size: int, antennas: int) -> np.ndarray:
     n = np.arange(antennas)
     pilots = np.exp(-2j * np.pi * np.outer(n, n) / antennas).astype("complex64")
     return np.broadcast_to(pilots, (size, antennas, antennas))
+
+
+def chirped(pilots: np.ndarray) -> np.ndarray:
+    """Fourier pilots turned by a chirp over the antennas, so that each sees all angles.
+
+    Fourier pilots are beams of one angle each; these remain orthogonal (Chu 1972).
+    """
+    n = np.arange(pilots.shape[1])
+    chirp = np.exp(1j * np.pi * n**2 / len(n)).astype("complex64")
+    return pilots * chirp[:, None]
 
 
 def qpsk_pilots(rng, size: int, alpha: float, antennas: int = 64) -> np.ndarray:

@@ -70,19 +70,25 @@ class HardwareDetector(ReceiverLayer):
             self._residual = Residual(transmitter, self._demap)
 
     def call(self, y, h_hat, err_var, no, frame=0):
+        return self._demap(*self.symbols(y, h_hat, err_var, no, frame))
+
+    def symbols(self, y, h_hat, err_var, no, frame=0):
+        """What is demapped after the last round: symbols, and their noise variances.
+
+        Arguments as of a call; [batch, 1, streams, data symbols], complex and float.
+        """
         hardware = self.transmitter.hardware
         if hardware is None:
-            return self._demap(*self._equalise(y, h_hat, err_var, no))
-        noise = hardware.received_variance(h_hat, no)[:, :, :, None, None]
-        err_var += noise / h_hat.shape[4]
-        share = tf.constant(hardware.amplified_share + hardware.white_share)[None]
+            return self._equalise(y, h_hat, err_var, no)
+        err_var, share = known_distortion(hardware, h_hat, err_var, no)
         h = h_hat
         if hardware.turns:
             shape = tf.shape(y)[0], 1, h_hat.shape[4], len(self._data)
             pilots = self.transmitter.place(tf.zeros(shape, tf.complex64))
             h = self._turned(y, h_hat, pilots)
-        llr = self._detect(y, h, err_var, no, share)
+        found = self._equalised(y, h, err_var, no, share)
         for _ in range(self.num_rounds):
+            llr = self._demap(*found)
             x = self._demap.soft_symbols(self._decoded(llr, frame))
             x_rg = self.transmitter.place(x)
             h = self._turned(y, h_hat, x_rg) if hardware.turns else h
@@ -90,8 +96,8 @@ class HardwareDetector(ReceiverLayer):
             if self._residual is not None:
                 e, share = self._residual(x, x_rg)
                 y_left = y - self._received(h, e)
-            llr = self._detect(y_left, h, err_var, no, share)
-        return llr
+            found = self._equalised(y_left, h, err_var, no, share)
+        return found
 
     def get_config(self):
         names = "num_rounds", "decoding"
@@ -99,16 +105,8 @@ class HardwareDetector(ReceiverLayer):
         saved = keras.saving.serialize_keras_object(self.transmitter)
         return super().get_config() | {"transmitter": saved} | options
 
-    def _detect(self, y, h, err_var, no, share):
-        """LLRs where var(e) is `share`, [batch or 1, subcarriers in use]."""
-        energy = 1 + share
-        scale = tf.sqrt(energy)[:, None, None, None, None, None]
-        x, no_eff = self._equalise(y, h * as_complex(scale), err_var, no)
-        symbols = h.shape[5]
-        energy = tf.tile(energy, [1, symbols])  # [batch or 1, elements]
-        energy = tf.gather(energy, self._data, axis=-1)[:, None, None]
-        x *= as_complex(tf.sqrt(energy))
-        return self._demap(x, no_eff * energy + energy - 1)
+    def _equalised(self, *seen):
+        return equalise_distorted(self._equalise, self._data, *seen)
 
     def _decoded(self, llr, frame):
         """LLRs of the grid a posteriori of belief propagation, or as they are."""
@@ -138,3 +136,27 @@ class HardwareDetector(ReceiverLayer):
         place[self._used] = np.arange(len(self._used))
         received = tf.pad(received, [[0, 0]] * 3 + [[0, 1]])
         return tf.gather(received, place, axis=-1)[:, None]
+
+
+def known_distortion(hardware, h_hat, err_var, no):
+    """`err_var` with the noise of the receiver's hardware in it, and var(e).
+
+    hardware : as a `LinkContext` has it. Returns var(e) as [1, subcarriers in use].
+    """
+    noise = hardware.received_variance(h_hat, no)[:, :, :, None, None]
+    share = tf.constant(hardware.amplified_share + hardware.white_share)[None]
+    return err_var + noise / h_hat.shape[4], share
+
+
+def equalise_distorted(equalise, data, y, h, err_var, no, share):
+    """Symbols x of x + e, and the variances of their errors.
+
+    equalise : an `LMMSEEqualizer`, and data : the elements with data of its grid
+    share : var(e), [batch or 1, subcarriers in use]; the rest as it takes them
+    """
+    energy = 1 + share
+    scale = tf.sqrt(energy)[:, None, None, None, None, None]
+    x, no_eff = equalise(y, h * as_complex(scale), err_var, no)
+    energy = tf.tile(energy, [1, h.shape[5]])  # [batch or 1, elements]
+    energy = tf.gather(energy, data, axis=-1)[:, None, None]
+    return x * as_complex(tf.sqrt(energy)), no_eff * energy + energy - 1

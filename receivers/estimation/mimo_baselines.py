@@ -100,10 +100,23 @@ def genie(y, pilots, no, receive, transmit):
     receive, transmit: covariances of the two ends, [batch, n, n] each; a bound.
     """
     energy = np.mean(np.sum(np.abs(pilots) ** 2, axis=-1))
-    x, no = y @ np.conj(np.swapaxes(pilots, -1, -2)) / energy, no / energy
+    x = y @ np.conj(np.swapaxes(pilots, -1, -2)) / energy
+    return wiener(receive, transmit)(x, no / energy)
+
+
+def wiener(receive, transmit):
+    """The denoiser (x, variance) -> h_hat, err_var of channels of known covariances.
+
+    receive, transmit: as for `genie`. variance: of the white noise in x, a number or
+    [batch, 1, 1].
+    """
     (first, left), (second, right) = map(np.linalg.eigh, (receive, transmit))
     power = np.maximum(first[:, :, None] * second[:, None, :], 0)
-    gain = power / (power + no)
-    z = np.conj(np.swapaxes(left, -1, -2)) @ x @ np.conj(right)
-    h_hat = left @ (gain * z) @ np.swapaxes(right, -1, -2)
-    return h_hat, no * np.mean(gain, axis=(1, 2), keepdims=True)
+
+    def denoise(x, variance):
+        gain = power / (power + variance)
+        z = np.conj(np.swapaxes(left, -1, -2)) @ x @ np.conj(right)
+        h_hat = left @ (gain * z) @ np.swapaxes(right, -1, -2)
+        return h_hat, variance * np.mean(gain, axis=(1, 2), keepdims=True)
+
+    return denoise

@@ -43,6 +43,15 @@ def denoise(denoiser, x, variance):
     return x0_hat, variance * ops.clip(slope / size, 1e-4, 0.9999)
 
 
+def denoised(denoiser, x, variance):
+    """`denoise` of NumPy arrays, in single precision; complex128 and float64."""
+    h_hat, err_var = denoise(
+        denoiser, x.astype("complex64"), variance.astype("float32")
+    )
+    h_hat, err_var = (ops.convert_to_numpy(z) for z in (h_hat, err_var))
+    return h_hat.astype("complex128"), err_var.astype("float64")
+
+
 def estimate(denoiser, x, variance):
     """`denoiser` of complex channels [batch, receive, transmit] with white noise.
 

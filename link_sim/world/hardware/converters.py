@@ -1,47 +1,9 @@
 """Analogue-to-digital converters of few bits, and IQ imbalance before them."""
 
-from functools import cache
-
 import numpy as np
 import tensorflow as tf
-from scipy.optimize import minimize_scalar
-from scipy.stats import norm
 
-
-@cache
-def best_step(bits: int) -> float:
-    """Step of the uniform mid-rise quantiser that suits N(0, 1) best (Max 1960)."""
-    widest = 2.0 ** (1 - bits) * 8
-    found = minimize_scalar(
-        lambda step: gaussian_error(bits, step),
-        bounds=(1e-6, widest),
-        method="bounded",
-        options={"xatol": 1e-9},
-    )
-    return float(found.x)
-
-
-def gaussian_error(bits: int, step: float) -> float:
-    """E (x - Q(x))^2 of a uniform mid-rise quantiser for x ~ N(0, 1), exactly."""
-    gain, power = gaussian_moments(bits, step)
-    return 1 - 2 * gain + power
-
-
-def gaussian_moments(bits: int, step: float) -> tuple[float, float]:
-    """E x Q(x) and E Q(x)^2 for x ~ N(0, 1): sums over the cells of the quantiser."""
-    levels = (np.arange(2**bits) - (2**bits - 1) / 2) * step
-    edges = np.concatenate([[-np.inf], levels[:-1] + step / 2, [np.inf]])
-    mass, first = np.diff(norm.cdf(edges)), -np.diff(norm.pdf(edges))
-    return float(levels @ first), float(levels**2 @ mass)
-
-
-def converter_share(bits: int) -> float:
-    """Variance of the distortion over the energy converted, at a gain of 1 (Bussgang).
-
-    With Q(x) = a x + d and d uncorrelated with x: var(d) / a^2.
-    """
-    gain, power = gaussian_moments(bits, best_step(bits))
-    return power / gain**2 - 1
+from link_sim.models.quantiser import best_step, gaussian_moments
 
 
 def convert(y, bits: int):

@@ -3,9 +3,10 @@
 import numpy as np
 import tensorflow as tf
 
+from link_sim.models.quantiser import converter_share
 from link_sim.scenarios.hardware import Hardware
 from link_sim.scenarios.sections import Grid
-from link_sim.world.hardware.converters import branches, converter_share, image_share
+from link_sim.world.hardware.converters import branches, image_share
 from link_sim.world.hardware.oscillators import (
     SPECTRA,
     intercarrier_share,

@@ -8,7 +8,14 @@ from link_sim.experiments import csi
 from link_sim.metrics.rates import estimate
 from link_sim.scenarios.base import ScenarioError
 from link_sim.scenarios.loading import load_scenario
-from link_sim.world.ensembles import ENSEMBLES, draw_clusters, fading, scm_covariances
+from link_sim.world.ensembles import (
+    ENSEMBLES,
+    average_scm_covariances,
+    chirped,
+    draw_clusters,
+    fading,
+    scm_covariances,
+)
 
 pytestmark = pytest.mark.usefixtures("eager")
 
@@ -36,6 +43,29 @@ def test_least_squares_has_the_error_of_the_noise_and_the_genie_less():
     assert abs(calibration.value - 1) < 2 * (calibration.high - calibration.value)
 
 
+def test_estimators_behind_converters_ask_for_these():
+    with pytest.raises(ScenarioError, match=r"set estimation\.converter_bits"):
+        csi.Csi(small('receivers=["bussgang"]'))
+
+
+def test_pilots_of_a_chirp_see_all_angles_and_are_orthogonal():
+    beams = ENSEMBLES["scm"].pilots(None, 1, 1.0)
+    pilots = chirped(beams)[0]
+    assert np.allclose(pilots @ pilots.conj().T, np.eye(16), atol=1e-6)
+    energies = [np.abs(np.fft.fft(p, 16, axis=0)) ** 2 / 16 for p in (beams[0], pilots)]
+    assert np.allclose(energies[1], 1 / 16, atol=1e-6)  # of 16 directions, each alike
+    assert energies[0].max() > 0.99
+
+
+def test_the_average_covariance_is_that_of_many_channels():
+    rng = np.random.default_rng(0)
+    for mean, drawn in zip(
+        average_scm_covariances(), scm_covariances(rng, 400), strict=True
+    ):
+        spread = np.abs(drawn).std(axis=0).max() / 20
+        assert np.max(np.abs(drawn.mean(axis=0) - mean)) < 5 * max(spread, 0.01)
+
+
 @pytest.mark.slow
 @pytest.mark.graphs
 def test_one_evaluation_is_close_to_the_genie():
@@ -57,6 +87,11 @@ def test_ensembles_have_unit_power():
     "settings, words",
     [
         (["estimation.alpha=0.5"], "orthogonal pilots"),
+        (["estimation.converter_bits=0"], "greater than or equal to 1"),
+        (
+            ["estimation={ensemble='cdl-a', trained_on=['cdl-a'], chirped=true}"],
+            "chirped goes with ensemble = 'scm' alone",
+        ),
         (["estimation.trained_on=['cdl-a']"], "another kind"),
         (["sweep.axis=alpha", "sweep.points=[1]"], "needs one fixed snr_db"),
         (["stop.relative_width=0.1"], "stop.relative_width is that of code blocks"),
@@ -80,6 +115,43 @@ def test_at_least_one_pilot_is_sent():
 def test_orthogonal_pilots_are_asked_for():
     with pytest.raises(ScenarioError, match="use score-vamp"):
         csi.Csi(load_scenario("csi-cdl", ["receivers=['score-tweedie']"]))
+
+
+def quantised(*settings):
+    return load_scenario("csi-quantised", ["sweep.points=[10]", *settings])
+
+
+def test_coarse_converters_cost_what_the_receivers_know_of_them():
+    names = 'receivers=["ep-genie", "bussgang-genie", "bussgang", "ls"]'
+    found = []
+    for bits in (1, 3):
+        scenario = quantised(
+            names, "batch_size=20", f"estimation.converter_bits={bits}"
+        )
+        counts = run_batch(scenario.to_toml(), 10.0, 0)["counts"]
+        found.append([estimate(each, "nmse").value for each in counts.values()])
+    for each in found:
+        assert each == sorted(each)  # ep-genie, bussgang-genie, bussgang, ls
+    gaps = [each[2] - each[0] for each in found]
+    assert gaps[0] > 4.5 and gaps[1] > 5  # dB; 5.4 and 6.1 on 40 channels
+
+
+@pytest.mark.slow
+@pytest.mark.graphs
+@pytest.mark.parametrize("bits, bar", [(1, 4.5), (2, 5), (3, 5)])
+def test_the_prior_is_close_to_the_genie_behind_converters(bits, bar):
+    names = 'receivers=["ep-genie", "ep-score", "bussgang-score", "bussgang"]'
+    for point, wrong in ((10.0, 0.5), (20.0, 1.0)):  # dB that the variance may err by
+        scenario = quantised(names, f"estimation.converter_bits={bits}")
+        counts = run_batch(scenario.to_toml(), point, 0)["counts"]
+        bound, ours, white, linear = (
+            estimate(each, "nmse").value for each in counts.values()
+        )
+        assert ours < white and ours - bound < (0.4 if point == 10 else 0.8)
+        stated = estimate(counts["ep-score"], "calibration").value
+        assert abs(10 * np.log10(stated)) < wrong
+        if point == 10:
+            assert linear - ours > bar
 
 
 @pytest.mark.slow

@@ -3,14 +3,12 @@ import pytest
 import tensorflow as tf
 from sionna.phy import config
 
+from link_sim.models.quantiser import best_step, converter_share, gaussian_error
 from link_sim.scenarios.hardware import Hardware
 from link_sim.scenarios.sections import Grid
 from link_sim.world.hardware.converters import (
-    best_step,
     branches,
     convert,
-    converter_share,
-    gaussian_error,
     image_share,
     imbalanced,
 )
