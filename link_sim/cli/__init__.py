@@ -14,6 +14,7 @@ from link_sim.cli.listing import list_names
 from link_sim.cli.showing import show
 from link_sim.cli.simulating import merge, run
 from link_sim.cli.timing import bench
+from link_sim.cli.tracing import trace
 from link_sim.cli.training import train
 from link_sim.mistakes import Commands
 
@@ -52,7 +53,7 @@ def link_sim(
 
 
 app.command("list")(list_names)
-for command in (run, merge, show, channels, generate, hardware, train, bench):
+for command in (run, merge, show, channels, generate, hardware, trace, train, bench):
     app.command()(command)
 lpips.command()(convert)
 app.add_typer(lpips, name="lpips")

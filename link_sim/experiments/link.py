@@ -278,13 +278,17 @@ class Link(TrainableLink):
                 "lmmse does not know channels behind a precoder: use ls or perfect-csi "
                 "where direction = 'downlink'"
             )
+        draw, to_learn = self._draw_channel, self.scenario.to_learn
+        if to_learn is not self.scenario:
+            other = open_channel(to_learn, self.transmitter.grids_per_frame)
+            draw = tf.function(other, autograph=False)
         config.seed = batch_seed(self.scenario.seed, 0.0, 2**31 - 1)
-        found = covariances(lambda n: self._remove_nulled(self._drawn(n)))
+        found = covariances(lambda n: self._remove_nulled(self._drawn(draw, n)))
         powers = np.array(self.scenario.antennas.powers)
         return *found, powers / powers.mean()
 
-    def _drawn(self, batch_size):
-        h, hardware = self._draw_channel(batch_size), self.transmitter.hardware
+    def _drawn(self, draw, batch_size):
+        h, hardware = draw(batch_size), self.transmitter.hardware
         return h if hardware is None else hardware.seen(h)
 
 

@@ -9,6 +9,7 @@ from link_sim.scenarios.base import ScenarioError
 from link_sim.scenarios.data_files import DataFile
 from link_sim.scenarios.radio import Channel
 from link_sim.scenarios.sections import Antennas, Grid
+from link_sim.scenarios.sites import load_site
 
 SLOWEST = 0.1
 """Longest path [s] that is taken for one."""
@@ -105,7 +106,13 @@ def _overlap(tau: np.ndarray, grid: Grid) -> np.ndarray:
 
 
 def responses_of(scenario: Any) -> Responses:
-    """The channels in the file of a scenario; `ScenarioError` if they do not fit it."""
+    """The channels in the file or of the site of a scenario; `ScenarioError` if they
+    do not fit it."""
+    if scenario.channel.model == "site":
+        paths = load_site(scenario.channel.traced).users(
+            scenario.channel.users != "train"
+        )
+        return Responses(paths.gain[:, None, None, :, None], paths.delay)
     return _read(scenario.channel, scenario.antennas, scenario.grid)
 
 
@@ -135,9 +142,9 @@ def doppler(scenario: Any) -> float:
 
 
 def excess_delay(scenario: Any) -> float:
-    """Largest delay [s] after the first path, where a file says so; else 0."""
-    file = scenario.channel.file
-    return 0.0 if file is None else responses_of(scenario).excess_delay
+    """Largest delay [s] after the first path, where a file or site says; else 0."""
+    known = scenario.channel.file is not None or scenario.channel.model == "site"
+    return responses_of(scenario).excess_delay if known else 0.0
 
 
 @lru_cache(maxsize=2)

@@ -107,12 +107,12 @@ def _file_keys(data: dict, model: type[Section], prefix: str) -> Iterator[tuple]
         kinds = get_args(field.annotation) or (field.annotation,)
         if DataFile in kinds or DataFolder in kinds:
             yield prefix + name, data, name, kinds
-        elif isinstance(field.annotation, type) and issubclass(
-            field.annotation, Section
-        ):
-            inner = data.get(name)
-            if isinstance(inner, dict):
-                yield from _file_keys(inner, field.annotation, f"{prefix}{name}.")
+            continue
+        inner = data.get(name)
+        for kind in kinds:
+            nested = isinstance(kind, type) and issubclass(kind, Section)
+            if nested and isinstance(inner, dict):
+                yield from _file_keys(inner, kind, f"{prefix}{name}.")
 
 
 FORMER = {

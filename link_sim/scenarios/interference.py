@@ -67,11 +67,12 @@ def carriers(at: Any) -> float:
 def beyond_prefix(at: Any) -> float:
     """Share of the energy of paths later than the cyclic prefix.
 
-    Measured for a file; for models, that of an exponential profile of their spread.
+    Measured for a file or a site; for models, that of an exponential profile of their
+    spread.
     """
     channel, grid = at.channel, at.grid
     prefix = grid.cyclic_prefix / grid.fft_size / grid.subcarrier_spacing
-    if channel.file is not None:
+    if channel.file is not None or channel.model == "site":
         found = channel_file.responses_of(at)
         if found.tau is None:
             return 0.0

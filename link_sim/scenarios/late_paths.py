@@ -54,11 +54,11 @@ def latest_delay(at: Any) -> float:
 def late_energy(at: Any, delay: float) -> float:
     """Share of the energy of paths later than a delay [s].
 
-    Measured for a file; of models that of exponential profiles, whose spreads in drops
-    have a lognormal distribution.
+    Measured for a file or a site; of models that of exponential profiles, whose spreads
+    in drops have a lognormal distribution.
     """
     channel = at.channel
-    if channel.file is not None:
+    if channel.file is not None or channel.model == "site":
         found = channel_file.responses_of(at)
         if found.tau is None:
             return 0.0

@@ -10,6 +10,7 @@ from link_sim.scenarios.interference import interference_remark
 from link_sim.scenarios.late_paths import late_remark
 from link_sim.scenarios.radio import Channel, Payload
 from link_sim.scenarios.sections import Antennas, Grid
+from link_sim.scenarios.sites import load_site
 
 
 class OfdmScenario(Scenario):
@@ -27,7 +28,17 @@ class OfdmScenario(Scenario):
         self.channel.check_level(self.level)
         return self
 
+    @property
+    def to_learn(self) -> Self:
+        """The scenario whose channels estimators learn from."""
+        if self.channel.model != "site":
+            return self
+        channel = self.channel.model_copy(update={"users": "train"})
+        return self.model_copy(update={"channel": channel})
+
     def check_files(self) -> None:
+        if self.channel.model == "site":
+            load_site(self.channel.traced)
         for point in self.sweep.points if self.channel.file is not None else ():
             at = self.at(point)
             check_steps(at, at.grid.symbols)

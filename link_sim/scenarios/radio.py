@@ -8,8 +8,10 @@ from link_sim.scenarios.data_files import DataFile
 from link_sim.scenarios.sections import Count, Section
 
 SPEED_OF_LIGHT = 299_792_458
-VARIED = tuple(f"cdl-{profile}" for profile in "abcde") + ("umi", "uma", "rma")
-"""Models with antenna patterns and arrays, whose mean energy is not 1."""
+VARIED = tuple(f"cdl-{profile}" for profile in "abcde") + ("umi", "uma", "rma", "site")
+"""Models with antenna patterns, arrays or places, whose mean energy is not 1."""
+SHIPPED_SITE = "munich"
+Share = Annotated[float, Field(ge=0, le=1)]
 
 
 class Payload(Section):
@@ -31,7 +33,8 @@ class Channel(Section):
     model: `awgn`, `rayleigh` (one coefficient per antenna pair and frame), `tdl-a` to
     `tdl-e`, `cdl-a` to `cdl-e`, `umi`, `uma`, `rma` (3GPP TR 38.901, a fresh drop per
     frame), `near-field` (six spherical waves from 5 to 30 m over a line of antennas),
-    or, from `file`, `cir` (impulse responses) or `cfr` (frequency responses).
+    `site` (paths traced in a model of a city, see the docs), or, from `file`, `cir`
+    (impulse responses) or `cfr` (frequency responses).
     carrier_frequency: [Hz]; delay_spread: RMS [s] of TDL, CDL and near
     fields; speed: [m/s].
     file: path of an `.npz` with `a`, complex [examples, receive antennas, transmit
@@ -44,6 +47,10 @@ class Channel(Section):
     themselves normalised as a whole, CDL and drops in each frame; AWGN, Rayleigh and
     TDL have a mean energy of 1 anyway. The energy is that of an antenna pair or, on the
     Es/N0 axis, that of a receive antenna.
+    site: of the model `site`: `munich`, the default, or the path of a file that
+    `link-sim trace` wrote. users: those of the `test` squares, the default, or those
+    that estimators learn from, `train`. diffuse: share of the power of each path that
+    is scattered behind and around it; none for 0.
     domain: `frequency`, a product on each resource element, or `time`, sample by sample
     with intercarrier interference and that of paths beyond the cyclic prefix.
     """
@@ -52,13 +59,16 @@ class Channel(Section):
         "awgn", "rayleigh",
         "tdl-a", "tdl-b", "tdl-c", "tdl-d", "tdl-e",
         "cdl-a", "cdl-b", "cdl-c", "cdl-d", "cdl-e",
-        "umi", "uma", "rma", "near-field",
+        "umi", "uma", "rma", "near-field", "site",
         "cir", "cfr",
     ] = "awgn"  # fmt: skip
     carrier_frequency: Annotated[float, Field(ge=0.5e9, le=100e9)] = 3.5e9
     delay_spread: Annotated[float, Field(gt=0, le=1e-3)] = 100e-9
     speed: Annotated[float, Field(ge=0, le=1e4)] = 3.0
     file: DataFile | None = None
+    site: Literal["munich"] | DataFile | None = None
+    users: Literal["train", "test"] | None = None
+    diffuse: Share | None = None
     normalise: Literal["frame", "file", "none"] | None = None
     domain: Literal["frequency", "time"] = "frequency"
 
@@ -70,6 +80,11 @@ class Channel(Section):
         if self.file is not None:
             return "file"
         return "frame" if self.model in VARIED else "none"
+
+    @property
+    def traced(self) -> str | DataFile:
+        """The site of the model `site`."""
+        return self.site or SHIPPED_SITE
 
     @property
     def others(self) -> tuple[float, ...]:
@@ -87,6 +102,11 @@ class Channel(Section):
             raise ValueError(
                 "a file goes with the models cir and cfr and only with them: set "
                 "channel.model=cir and channel.file=PATH together"
+            )
+        if self.model != "site" and (self.site or self.users or self.diffuse):
+            raise ValueError(
+                f"site, users and diffuse are for traced channels, not for model = "
+                f"'{self.model}': set channel.model=site, or leave them out"
             )
         if self.normalise == "file" and self.file is None:
             raise ValueError(

@@ -1,4 +1,4 @@
-"""Impulse responses: from Sionna's models, or a user's file."""
+"""Impulse responses: from Sionna's models, a traced site, or a user's file."""
 
 from collections.abc import Callable
 
@@ -14,6 +14,7 @@ from link_sim.scenarios.ofdm import OfdmScenario
 from link_sim.scenarios.sections import Antennas
 from link_sim.world.precoding import columns, gain_in_common, precoder
 from link_sim.world.ray_sum import sum_rays
+from link_sim.world.site_channels import site_impulse_responses
 from link_sim.world.spherical_paths import spherical_paths
 
 
@@ -36,6 +37,8 @@ def impulse_responses(scenario: OfdmScenario, steps: int) -> Callable:
         return _file(scenario, steps)
     if name == "near-field":
         return spherical_paths(scenario)
+    if name == "site":
+        return site_impulse_responses(scenario)
     if name.startswith("tdl"):
         return _tdl(scenario)
     ut_array = _array(antennas.transmit, antennas.polarisation, "omni", carrier)

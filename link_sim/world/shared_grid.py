@@ -47,7 +47,8 @@ class SharedGrid:
         self._places = int(self.resource_grid.num_data_symbols)
         whole = self._places // self.spread * self.spread
         self.grids = math.ceil(count / (whole * self._streams))
-        channel = Channel(scenario, self.grids)
+        channel, learn = Channel(scenario, self.grids), scenario.to_learn
+        self._to_learn = None if learn is scenario else learn
         self._channel = tf.function(channel, jit_compile=True)
         self.draw = tf.function(self._draw)
         self._mapper = ResourceGridMapper(self.resource_grid)
@@ -81,9 +82,9 @@ class SharedGrid:
         room = self.grids * shape[-1] * self._streams
         return tf.reshape(z, [-1, self.users, room])[..., :count]
 
-    def draw_channel(self, frames):
+    def draw_channel(self, frames, channel=None):
         """Independent channels of the users, side by side as streams."""
-        h = [a * self._channel(frames) for a in self._amplitudes]
+        h = [a * (channel or self._channel)(frames) for a in self._amplitudes]
         return tf.concat(h, axis=4)
 
     def _draw(self, frames, no):
@@ -93,8 +94,11 @@ class SharedGrid:
 
     def covariances(self):
         """Arguments of `LMMSEChannelEstimator`."""
+        channel = None
+        if self._to_learn is not None:
+            channel = tf.function(Channel(self._to_learn, self.grids), jit_compile=True)
         found = covariances(
-            lambda frames: self.remove_nulled(self.draw_channel(frames))
+            lambda frames: self.remove_nulled(self.draw_channel(frames, channel))
         )
         powers = np.repeat(np.abs(self._amplitudes) ** 2, self._streams)
         return *found, powers / powers.mean()

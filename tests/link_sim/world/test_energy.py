@@ -18,7 +18,7 @@ TINY += "grid.pilot_symbols=[1]", "batch_size=4"
 ANTENNAS = (1, 1, 1), (1, 1, 3), (2, 2, 2), (2, 2, 3), (4, 1, 2), (4, 2, 2)
 """Transmit, streams and receive."""
 QUICK = "awgn", "rayleigh", "tdl-a", "tdl-d", "cdl-a", "cdl-d", "umi", "near-field"
-OTHERS = "tdl-b", "tdl-c", "tdl-e", "cdl-b", "cdl-c", "cdl-e", "uma", "rma"
+OTHERS = "tdl-b", "tdl-c", "tdl-e", "cdl-b", "cdl-c", "cdl-e", "uma", "rma", "site"
 USED = [1, 2, 3, 4, 5, 6, 7, 9, 10, 11, 12, 13]
 
 
