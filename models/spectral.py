@@ -97,16 +97,23 @@ class SpectralDenoiser(keras.layers.Layer):
         further from the model than its noise explains, the variance is that under as
         much more noise.
         """
+        return self.posterior_and_told(x, sigma, wanted, responses)[:2]
+
+    def posterior_and_told(self, x, sigma, wanted, responses=None):
+        """`posterior`, and the mean of its variance over the field as it is observed.
+
+        The latter is float [batch, snapshots, 1, 1].
+        """
         y, no = _field(x), _noise(x, sigma)
         actual = _noise(x, sigma, least=0.0)
         responses = self._responses(responses)
         spectra, _, modes = self._rounds(y, no, responses)[-1]
         wanted = [kronecker.double(f) for f in wanted]
-        mean, variance = kronecker.conditional(
+        mean, *variances = kronecker.conditional(
             wanted, spectra, responses, modes, y, actual, no
         )
-        variance = VARIANCE_EXCESS * variance
-        return ops.cast(mean, "complex64"), ops.cast(variance, "float32")
+        variances = [ops.cast(VARIANCE_EXCESS * z, "float32") for z in variances]
+        return ops.cast(mean, "complex64"), *variances
 
     def spectra(self, x, sigma, responses=None):
         """Power spectra over the grids of both axes, [batch, points] each.

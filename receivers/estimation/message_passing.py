@@ -35,7 +35,8 @@ def vamp(denoiser, y, pilots, no):
     The error variance is the response of the estimate to a linear tilt of the
     posterior, `b^H Cov(h | y) b / n` for signs b, found along with it. Where more noise
     is assumed than there is, it is less by what the estimate, `Cov P^H y / no`, would
-    have of that noise; what the residual shows beside the model is counted as noise.
+    have of that noise; what the residual shows beside the model is counted as noise
+    (`_stated`).
     """
     actual, assumed = no, audible(y, no)
     no = assumed
@@ -80,14 +81,31 @@ def vamp(denoiser, y, pilots, no):
     anderson(step, ops.concatenate([prior, prior]), steps)
     h_hat, tilted = ops.split(estimates[-1], 2)
     response = (tilted - h_hat) / as_complex(size)
+    stated = _stated(signs, response, y, pilots, h_hat, actual, assumed)
+    return h_hat, ops.maximum(stated, 1e-3 * err_var)
+
+
+def _stated(signs, response, y, pilots, h_hat, actual, assumed):
+    """Error variance of an estimate that assumes more noise than there is.
+
+    response : `Cov(h | y) b` for the signs b
+
+    With gains g in the modes of the observation, `sum |y - h_hat P|^2` is expected to
+    be `sum (1 - g)` times the noise if that is as assumed, and tells another by one
+    step of Fisher's scoring, with `sum (1 - g)^2` as information, as if what is actual
+    were known beforehand as well as by one observation of nothing else.
+    """
+    n = y.shape[1] * y.shape[2]
     seen, rest = ops.matmul(response, pilots), y - ops.matmul(h_hat, pilots)
     told = _total(ops.conj(ops.matmul(signs, pilots)) * seen) / assumed
-    noise = _total(ops.conj(rest) * rest) / (y.shape[1] * y.shape[2] - told)
-    noise = ops.clip(noise, actual, assumed)
-    stated = _total(ops.conj(signs) * response)
-    stated -= (assumed - noise) / assumed**2 * _total(ops.conj(seen) * seen)
-    stated /= y.shape[1] * pilots.shape[1]
-    return h_hat, ops.maximum(stated, 1e-3 * err_var)
+    told, heard = ops.clip(told, 0, n), _total(ops.conj(seen) * seen) / assumed**2
+    energy = _total(ops.conj(pilots) * pilots) / pilots.shape[2]
+    free = n - 2 * told + ops.clip(energy * heard, told**2 / n, told)
+    surplus = _total(ops.conj(rest) * rest) / assumed - (n - told)
+    surplus = (actual / assumed - 1 + surplus) / (1 + free)
+    noise = ops.clip(assumed * (1 + surplus), actual, assumed)
+    stated = _total(ops.conj(signs) * response) - (assumed - noise) * heard
+    return stated / (y.shape[1] * pilots.shape[1])
 
 
 def _total(x):

@@ -23,11 +23,13 @@ from link_sim.models.schedules import karras_sigmas
 from link_sim.models.spectral import array_response
 from link_sim.receivers.estimation.message_passing import vamp
 from link_sim.receivers.estimation.mimo_denoising import (
+    PROBE,
     audible,
     denoise,
     estimate,
     hermitian,
     matched,
+    signs_like,
 )
 
 SURPRISE_LIMIT = 6.0
@@ -36,6 +38,9 @@ LEVELS = 18
 """Noise levels of `dmse` and `posterior`."""
 DRAWS = 8
 """Samples that `posterior` averages."""
+MOST_HIDDEN = 2.0
+"""Most times by which an error that the model misses is taken to be larger in the
+channel than at the pilots, as errors are that the model knows."""
 
 
 def tweedie(denoiser, y, pilots, no):
@@ -68,22 +73,52 @@ def dmse(denoiser, y, pilots, no):
 def adaptive(denoiser, y, pilots, no):
     """The estimate under the covariance that the observation itself betrays, at once.
 
+    Channels need not have the covariance that is read, and it is read off noise: the
+    error variance that follows from it is raised by what Stein's unbiased estimate of
+    risk, by a second evaluation beside the first, finds beyond it at the pilots.
+
     denoiser : a `SpectralDenoiser` for [transmit, receive], here of the field Y^T, for
         which the pilots are part of the array
     """
+    moved = y + as_complex(PROBE * ops.sqrt(no)) * signs_like(y.shape)
+    step = moved - y  # as rounded
+    both = ops.concatenate([y, moved]), ops.concatenate([pilots, pilots])
+    h_hat, err_var, told = _read(denoiser, *both, no)
+    h_hat, beside = ops.split(h_hat, 2)
+    err_var, told = (ops.split(z, 2)[0] for z in (err_var, told))
+    rest = y - ops.matmul(h_hat, pilots)
+    slope = ops.real(ops.conj(step) * ops.matmul(beside - h_hat, pilots))
+    slope, size, rest = (_mean(z) for z in (slope, square(step), square(rest)))
+    risk = rest + (2 * ops.clip(slope / size, 0, 1) - 1) * no
+    hidden = ops.clip(_mean(err_var) / told, 1, MOST_HIDDEN)
+    missed = ops.relu(risk / _energy(pilots) - told)
+    return h_hat, err_var + hidden * missed
+
+
+def _read(denoiser, y, pilots, no):
+    """Estimate, its error variance, and the mean of that at the pilots, [batch, 1, 1],
+    per element of the channel."""
     receive, transmit, points = y.shape[1], pilots.shape[1], denoiser.points
     arrays = [
         double(array_response(*axis))
         for axis in zip((transmit, receive), points, strict=True)
     ]
-    pilots = double(pilots)
-    energy = ops.mean(ops.sum(square(pilots), axis=1), axis=1)[:, None, None]
-    seen = ops.swapaxes(pilots, -1, -2) / ops.cast(ops.sqrt(energy), "complex128")
-    seen, scale = ops.matmul(seen, arrays[0]), ops.cast(energy, "float32") ** -0.5
+    energy = _energy(pilots)
+    seen = double(ops.swapaxes(pilots, -1, -2)) / double(ops.sqrt(energy))
+    seen, scale = ops.matmul(seen, arrays[0]), energy**-0.5
     x = ops.view_as_real(ops.swapaxes(y, -1, -2) * as_complex(scale))[:, None]
     sigma = (ops.sqrt(no / 2) * scale)[..., None, None]
-    h_hat, err_var = denoiser.posterior(x, sigma, arrays, [seen, arrays[1]])
-    return tuple(ops.swapaxes(z[:, 0], -1, -2) for z in (h_hat, err_var))
+    found = denoiser.posterior_and_told(x, sigma, arrays, [seen, arrays[1]])
+    return tuple(ops.swapaxes(z[:, 0], -1, -2) for z in found)
+
+
+def _energy(pilots):
+    """Of the pilots of one symbol, [batch, 1, 1]."""
+    return ops.mean(ops.sum(square(pilots), axis=1), axis=1)[:, None, None]
+
+
+def _mean(x):
+    return ops.mean(x, axis=(1, 2), keepdims=True)
 
 
 def surprise(h_hat, y, pilots, no):

@@ -3,6 +3,7 @@
 import keras
 import numpy as np
 import pytest
+import tensorflow as tf
 from keras import ops
 
 from link_sim.models import kronecker
@@ -57,6 +58,16 @@ def test_estimate_is_the_wiener_filter_of_the_spectra():
         exact = (y[i].reshape(SNAPSHOTS, -1) @ gain.T).reshape(y[i].shape)
         found = x0_hat[i, ..., 0] + 1j * x0_hat[i, ..., 1]
         np.testing.assert_allclose(found, exact, atol=2e-4)
+
+
+def test_the_variance_told_is_that_where_the_field_is_observed():
+    denoiser, _ = known_spectra()
+    own = [RNG.standard_normal((n, p, 2)) @ [1, 1j] for n, p in ((2, 12), (3, 16))]
+    find = tf.function(lambda x, own: denoiser.posterior_and_told(x, 0.5, own, own))
+    found = find(field((2, 3))[0], [tf.constant(f) for f in own])
+    _, variance, told = map(ops.convert_to_numpy, found)
+    expected = np.mean(variance, axis=(2, 3), keepdims=True)
+    np.testing.assert_allclose(told, expected, rtol=1e-5)
 
 
 def test_posterior_at_other_points_is_the_conditional_gaussian():
