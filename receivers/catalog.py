@@ -8,6 +8,7 @@ STEPS = Suffix("num_steps", "a number of steps", 1, 200)
 ITERATIONS = Suffix("iterations", "a number of iterations", 1, 10_000)
 ROUNDS = Suffix("num_rounds", "a number of rounds", 1, 20)
 STARTS = Suffix("num_starts", "a number of starts", 1, 100)
+COMPONENTS = Suffix("components", "a number of components", 1, 1000)
 DESIGN_DB = Suffix("design_db", "an Es/N0 in dB", -100, 200, required=True)
 
 ESTIMATORS: dict[str, Entry] = {
@@ -203,6 +204,29 @@ COARSE = "bussgang", "bussgang-genie", "bussgang-score", "ep-score", "ep-genie"
 """Those of `MIMO` that know converters of few bits."""
 ORTHOGONAL = *COARSE, "genie", "score-tweedie", "score-dmse"
 """Those of `MIMO` that need orthogonal pilots."""
+FIELDS: dict[str, Entry] = {
+    "ls": Entry("fields:least_squares", "least squares, straight lines between pilots"),
+    "lmmse": Entry("fields:lmmse", "linear MMSE with the covariance of a site or UMi"),
+    "mixture": Entry(
+        "fields:mixture",
+        "MMSE under a mixture of 32 Gaussians of a site or UMi; mixture-N has N",
+        COMPONENTS,
+    ),
+    "score": Entry(
+        "fields:score",
+        "posterior mean under a learned prior of angles and delays",
+        weights=("csi-ofdm",),
+    ),
+    "nomp": Entry("fields:nomp", "matching pursuit of paths off the grid, by Newton"),
+    "score-paths": Entry(
+        "fields:score_paths",
+        "at most 8 paths of nomp, then score on what they leave",
+        weights=("csi-ofdm",),
+    ),
+    "genie": Entry("fields:genie", "LMMSE that knows the paths but their gains"),
+}
+"""Built for a `FieldContext`: (y, no, carriers) -> h_hat, err_var. What `genie` builds
+takes powers and waves of the paths after `carriers`."""
 SOUNDING: dict[str, Entry] = {
     "ls": Entry("soundings:least_squares", "least squares of minimum norm"),
     "lmmse": Entry("soundings:lmmse", "linear MMSE with the population's covariance"),
@@ -303,7 +327,7 @@ KINDS: dict[str, dict[str, Table]] = {
     "link": SLOTS,
     "semantic": {"estimator": ESTIMATORS, "decoder": SEMANTIC | SEPARATION},
     "separation": {"codec": SEPARATION},
-    "csi": {"estimator": MIMO},
+    "csi": {"estimator": FIELDS | MIMO},
     "detection": {"detector": SYMBOL_DETECTORS},
     "sounding": {"estimator": SOUNDING},
     "focusing": {"precoder": PRECODERS},

@@ -97,6 +97,18 @@ class MimoContext(Protocol):
         """Of vec(H) row by row, one for each ensemble that is known."""
 
 
+class FieldContext(Protocol):
+    """Channels over antennas and carriers: what estimators of `FIELDS` are built for.
+
+    frequencies : of all carriers, about the middle [Hz]
+    """
+
+    frequencies: np.ndarray
+
+    def learned(self) -> list[np.ndarray]:
+        """Channels of each ensemble that is known, [number, antennas, carriers]."""
+
+
 class SoundingContext(Protocol):
     """Large arrays behind combiners, `y = M h + n`: what estimators are built for.
 

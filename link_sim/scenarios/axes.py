@@ -28,7 +28,9 @@ AXES = {
     "pilot_spacing": Axis(
         "spacing of a stream's pilots, in its subcarriers", "grid.pilot_spacing"
     ),
-    "alpha": Axis("pilots per transmit antenna", "estimation.alpha", False, True),
+    "alpha": Axis(
+        "pilots per transmit antenna or subcarrier", "estimation.alpha", False, True
+    ),
     "bandwidth_ratio": Axis(
         "bandwidth ratio k/n", "sweep.bandwidth_ratio", False, True
     ),

@@ -2,14 +2,19 @@
 
 from typing import Annotated, Any, ClassVar, Literal, Self
 
+import numpy as np
 from pydantic import Field, model_validator
 
 from link_sim.scenarios.base import Scenario, ScenarioError
 from link_sim.scenarios.data_files import DataFile
 from link_sim.scenarios.flat_channels import ENDS, flat_channels, learned
+from link_sim.scenarios.radio import Share
 from link_sim.scenarios.sections import Section
+from link_sim.scenarios.sites import load_site
 
-Ensemble = Literal["scm", "cdl-a", "cdl-b", "cdl-c", "cdl-d", "file"]
+Ensemble = Literal["scm", "cdl-a", "cdl-b", "cdl-c", "cdl-d", "file", "site", "umi"]
+FIELDS = "site", "umi"
+"""Ensembles over antennas and carriers of an OFDM symbol."""
 EXAMPLES = 2
 """Examples per pair of antennas that a covariance is learned from, at least."""
 
@@ -20,9 +25,10 @@ class Estimation(Section):
     ensemble: of the channels under test; with `file`, those of the user's `file`.
     trained_on: ensembles that covariances and denoiser know; of several, both are
     mixtures. A file's are learned from a part of its examples, and tested on the
-    others. alpha: pilots per transmit antenna. chirped: pilots of scm that see all
-    angles, in place of beams. converter_bits: of each real part of what scm gives,
-    samples if left out.
+    others; a site's from users of other squares than those tested. alpha: pilots per
+    transmit antenna or, of `site` and `umi`, per subcarrier. chirped: pilots of scm
+    that see all angles, in place of beams. converter_bits: of each real part of what
+    scm gives, samples if left out.
     """
 
     ensemble: Ensemble = "scm"
@@ -35,8 +41,8 @@ class Estimation(Section):
     @model_validator(mode="before")
     @classmethod
     def learn_from_the_file(cls, data: Any) -> Any:
-        own = isinstance(data, dict) and data.get("ensemble") == "file"
-        return {"trained_on": ["file"]} | data if own else data
+        own = data.get("ensemble") if isinstance(data, dict) else None
+        return {"trained_on": [own]} | data if own in ("file", *FIELDS) else data
 
     @model_validator(mode="after")
     def check(self) -> Self:
@@ -52,10 +58,11 @@ class Estimation(Section):
             )
         if len(set(self.trained_on)) != len(self.trained_on):
             raise ValueError("trained_on repeats a name: list each once")
-        if len({name == "scm" for name in (*self.trained_on, self.ensemble)}) > 1:
+        kinds = {family(name) for name in (*self.trained_on, self.ensemble)}
+        if len(kinds) > 1:
             raise ValueError(
                 "trained_on has antennas of another kind than ensemble: use scm with "
-                "scm, and cdl with cdl"
+                "scm, cdl with cdl, and site and umi with each other"
             )
         if self.ensemble == "scm" and self.alpha != 1:
             raise ValueError("scm has orthogonal pilots: set estimation.alpha=1")
@@ -69,7 +76,7 @@ class Estimation(Section):
                     f"{key} goes with ensemble = 'scm' alone: leave out "
                     f"estimation.{key}"
                 )
-        if self.ensemble != "file" and self.alpha < 1 / 64:
+        if self.ensemble not in ("file", *FIELDS) and self.alpha < 1 / 64:
             raise ValueError(
                 f"alpha = {self.alpha} leaves no pilot on 64 transmit antennas: use "
                 "0.016 or more in estimation.alpha and sweep.points"
@@ -77,16 +84,58 @@ class Estimation(Section):
         return self
 
 
+def family(ensemble: str) -> str:
+    """What has the same antennas as an ensemble."""
+    return "fields" if ensemble in FIELDS else ensemble[:3]
+
+
+class Site(Section):
+    """An OFDM symbol from a user's antenna to a base station.
+
+    name: of the site, `munich`, or the path of a file that `link-sim trace` wrote.
+    antennas: of the base station, a line of them half a wavelength apart.
+    bandwidth: [Hz], of all `subcarriers`. diffuse: share of the power of each path that
+    is scattered behind and around it.
+    """
+
+    name: Literal["munich"] | DataFile = "munich"
+    antennas: Annotated[int, Field(ge=2, le=256)] = 16
+    subcarriers: Annotated[int, Field(ge=2, le=1024)] = 64
+    bandwidth: Annotated[float, Field(ge=1e4, le=1e9)] = 20e6
+    diffuse: Share = 0.0
+
+    @property
+    def frequencies(self) -> np.ndarray:
+        """Of the subcarriers, about the carrier [Hz]."""
+        spacing = self.bandwidth / self.subcarriers
+        return spacing * (np.arange(self.subcarriers) - self.subcarriers // 2)
+
+    def carriers(self, alpha: float) -> np.ndarray:
+        """Indices of subcarriers with pilots, evenly spaced: a share alpha of them."""
+        step = max(round(1 / alpha), 1)
+        return np.arange(0, self.subcarriers, step)
+
+
 class CsiScenario(Scenario):
     """One comparison of channel estimators on an ensemble."""
 
-    opens: ClassVar = "link_sim.experiments.csi:Csi"
     levels: ClassVar = (("snr_db",),)
     short_axes: ClassVar = "snr_db", "alpha"
     watched: ClassVar = "nmse"
 
     kind: Literal["csi"] = "csi"
     estimation: Estimation = Estimation()
+    site: Site | None = None
+
+    @property
+    def opens(self) -> str:  # type: ignore[override]
+        fields = self.estimation.ensemble in FIELDS
+        return f"link_sim.experiments.{'csi_fields:CsiFields' if fields else 'csi:Csi'}"
+
+    @property
+    def cell(self) -> Site:
+        """The site, or the usual one."""
+        return self.site or Site()
 
     @property
     def networks(self) -> tuple[str, ...]:
@@ -94,13 +143,33 @@ class CsiScenario(Scenario):
             return ()
         if self.estimation.ensemble == "file":
             return ("csi-clusters",)
+        if self.estimation.ensemble in FIELDS:
+            return ("csi-ofdm",)
         scm = self.estimation.trained_on == ("scm",)
         return ("csi-scm",) if scm else ("csi-cdl", "csi-clusters")
 
     @model_validator(mode="after")
     def check(self) -> Self:
         self.stop.refuse_blocks()
+        fields = self.estimation.ensemble in FIELDS
+        if self.site is not None and not fields:
+            raise ValueError(
+                f"the section site has no meaning for estimation.ensemble = "
+                f"'{self.estimation.ensemble}': use the ensemble site or umi, or leave "
+                "it out"
+            )
+        if fields and self.is_point and self.sweep.axis != "alpha":
+            self.check_pilots()
         return self
+
+    def check_pilots(self) -> None:
+        """Raises `ValueError` for too few subcarriers with pilots."""
+        alpha, cell = self.estimation.alpha, self.cell
+        if len(cell.carriers(alpha)) < 2:
+            raise ValueError(
+                f"alpha = {alpha:g} leaves fewer than two pilots on "
+                f"{cell.subcarriers} subcarriers: raise estimation.alpha"
+            )
 
     @property
     def orthogonal(self) -> bool:
@@ -115,6 +184,8 @@ class CsiScenario(Scenario):
     def check_files(self) -> None:
         """Raises `ScenarioError` for a file that does not serve the receivers."""
         file = self.estimation.file
+        if "site" in (self.estimation.ensemble, *self.estimation.trained_on):
+            load_site(self.cell.name)
         if file is None:
             return
         found = flat_channels(file)

@@ -1,0 +1,165 @@
+"""Channel estimation by itself over antennas and carriers: a traced site, or UMi.
+
+Users send pilots on some carriers of one OFDM symbol. Users of a site that estimators
+learn from stand in other squares than those that they are tested on.
+"""
+
+from functools import cached_property
+from typing import NamedTuple
+
+import numpy as np
+import tensorflow as tf
+from sionna.phy import config
+
+from link_sim.experiments.experiment import Experiment
+from link_sim.metrics.counts import estimation_counts
+from link_sim.receivers.catalog import FIELDS
+from link_sim.receivers.entries import build_block, find_block
+from link_sim.scenarios.base import ScenarioError
+from link_sim.scenarios.csi import CsiScenario
+from link_sim.scenarios.link import LinkScenario
+from link_sim.scenarios.sites import load_site
+from link_sim.world.channel import Channel
+from link_sim.world.ensembles import received
+from link_sim.world.site_channels import responses, turned, waves, with_tails
+
+LEARNED = 480
+"""Channels of UMi that estimators learn from."""
+LEARNING_SEED = 2**31 - 7
+
+
+class Seen(NamedTuple):
+    """Channels and what is received of them.
+
+    h : [batch, antennas, carriers]; y : [batch, antennas, pilots]; pilots : carriers
+    that have any, the same of each channel, [batch, pilots]
+    powers, waves : of the paths, see `estimation.fields.genie`; None without
+    """
+
+    h: np.ndarray
+    y: np.ndarray
+    pilots: np.ndarray
+    powers: np.ndarray | None
+    waves: tuple[np.ndarray, np.ndarray] | None
+    no: float
+
+
+class CsiFields(Experiment):
+    """Channel estimators of an OFDM symbol; an `Experiment` without images.
+
+    Raises `ScenarioError` for estimators that the ensemble does not allow.
+    """
+
+    def __init__(self, scenario: CsiScenario):
+        scenario.check_files()
+        unknown = [name for name in scenario.receivers if not _is_known(name)]
+        if unknown:
+            raise ScenarioError(
+                f"the receiver '{unknown[0]}' is not for estimation.ensemble = "
+                f"'{scenario.estimation.ensemble}': use one of {', '.join(FIELDS)}"
+            )
+        if "genie" in scenario.receivers and scenario.estimation.ensemble == "umi":
+            raise ScenarioError(
+                "genie knows the paths of a site, and drops of umi do not tell theirs: "
+                "leave genie out, or use estimation.ensemble=site"
+            )
+        self._world = World(scenario)
+        try:
+            self._estimators = {
+                name: build_block(FIELDS, name, self._world, find=scenario.weights_file)
+                for name in scenario.receivers
+            }
+        except ValueError as error:
+            raise ScenarioError(f"receivers: {error}") from None
+
+    def draw(self, at: CsiScenario, batch_index: int) -> Seen:
+        """Channels of users at random, and what is received of their pilots."""
+        seed, size, cell = at.world_seed(batch_index), at.batch_size, at.cell
+        rng = np.random.default_rng(seed)
+        powers = own = None
+        if at.estimation.ensemble == "umi":
+            h = self._world.drops(seed, size)
+        else:
+            paths = self._world.users(rng, size, test=True)
+            h = responses(paths, cell.antennas, cell.frequencies)
+            powers = np.abs(paths.gain) ** 2
+            own = waves(paths, cell.antennas, cell.frequencies)
+        carriers = cell.carriers(at.estimation.alpha)
+        no = 10.0 ** (-at.level_db / 10)
+        y = received(rng, h[:, :, carriers].astype("complex64"), no)
+        pilots = np.broadcast_to(carriers, (size, len(carriers)))
+        return Seen(h, y, pilots, powers, own, no)
+
+    def receive(self, world: Seen) -> dict[str, tuple]:
+        """Estimates and their error variances."""
+        seen = world.y.astype("complex128"), world.no, world.pilots[0]
+        paths = world.powers, world.waves
+        return {
+            name: each(*seen, *paths) if name == "genie" else each(*seen)
+            for name, each in self._estimators.items()
+        }
+
+    def count(self, world: Seen) -> dict[str, dict]:
+        """Counts of estimation errors, and of errors over what is stated of them."""
+        received = self.receive(world).items()
+        return {name: estimation_counts(world.h, *each) for name, each in received}
+
+
+class World:
+    """The channels of a scenario; a `FieldContext`."""
+
+    def __init__(self, scenario: CsiScenario):
+        self._cell, self._known = scenario.cell, scenario.estimation.trained_on
+        self.frequencies = self._cell.frequencies
+
+    def users(self, rng, size: int | None, test: bool):
+        """Paths of users at random, or of each once, with phases drawn."""
+        site, cell = load_site(self._cell.name), self._cell
+        users = np.flatnonzero(site.test == test)
+        if size is not None:
+            users = users[rng.integers(0, len(users), size)]
+        return turned(rng, with_tails(rng, site.chosen(users), cell.diffuse))
+
+    def drops(self, seed: int, size: int) -> np.ndarray:
+        """Channels of UMi, of power one each."""
+        config.seed = seed
+        return self._channel(tf.constant(size)).numpy()[:, 0, :, 0, 0, 0]
+
+    def learned(self) -> list[np.ndarray]:
+        """Channels of users that are not tested, once each, or of UMi."""
+        rng = np.random.default_rng(LEARNING_SEED)
+        return [
+            self.drops(LEARNING_SEED, LEARNED)
+            if name == "umi"
+            else responses(
+                self.users(rng, None, test=False), self._cell.antennas, self.frequencies
+            )
+            for name in self._known
+        ]
+
+    @cached_property
+    def _channel(self):
+        cell = self._cell
+        channel = Channel(
+            LinkScenario(
+                name="umi",
+                description="",
+                receivers=("ls",),
+                sweep={"axis": "esno_db", "points": (0.0,)},
+                channel={"model": "umi"},
+                antennas={"receive": cell.antennas},
+                grid={
+                    "symbols": 2,
+                    "pilot_symbols": (0,),
+                    "fft_size": cell.subcarriers,
+                    "subcarrier_spacing": cell.bandwidth / cell.subcarriers,
+                    "guard_carriers": (0, 0),
+                    "dc_null": False,
+                },
+            )
+        )
+        return tf.function(channel, autograph=False)
+
+
+def _is_known(name: str) -> bool:
+    return find_block(FIELDS, name) is not None

@@ -1,0 +1,136 @@
+"""Estimators of fields over antennas and carriers, y = h at some carriers + noise.
+
+Each takes y, complex [batch, antennas, pilots], its noise variance `no`, and the
+indices of the carriers with pilots, and returns h_hat, [batch, antennas, carriers], and
+err_var, which broadcasts to it. Fields have a mean power of one.
+"""
+
+import numpy as np
+from keras import ops
+
+from link_sim.models.kronecker import response
+from link_sim.models.spectral import array_response
+from link_sim.receivers.estimation.delay_windows import (
+    delay_grid,
+    delay_modes,
+    delay_response,
+)
+from link_sim.receivers.estimation.gridless import (
+    everywhere,
+    field,
+    find_paths,
+    places_of,
+)
+
+LEAST = 1e-3
+"""Energy of a field over that of its noise that is believed at least."""
+FEW = 16
+"""Paths that `score_paths` takes out at most."""
+DOUBTED, BELIEVED = 2.5, 3.0
+"""Gain of what spectra say of the rest, over its variance: below the first it is left
+out, above the second taken in full. With the covariance known, Stein's estimate of risk
+asks for 2; more, since it is read off the same pilots."""
+
+
+def least_squares(y, no, carriers, total: int):
+    """What is seen, with straight lines between pilots and a constant beyond."""
+    h_hat = np.empty((*y.shape[:2], total), complex)
+    weights = np.stack(
+        [np.interp(np.arange(total), carriers, row) for row in np.eye(len(carriers))]
+    )
+    h_hat[:] = y @ weights
+    return h_hat, no * np.sum(weights**2, axis=0)
+
+
+def score(denoiser, y, no, carriers, frequencies):
+    """Posterior mean and variance under spectra that a `SpectralDenoiser` reads off.
+
+    As `ScoreChannelEstimator` for a single stream and symbol; frequencies [Hz] are
+    those of all carriers.
+    """
+    frequencies = frequencies - frequencies[carriers[0]]
+    delays = delay_grid(frequencies[carriers])
+    into, observed = delay_modes(delay_response(frequencies[carriers], delays), delays)
+    no = np.broadcast_to(np.asarray(no, float), len(y))
+    energy = np.mean(np.abs(y) ** 2, axis=(1, 2)) - no
+    scale = np.sqrt(np.maximum(energy, LEAST * no))[:, None, None]
+    x = (y / scale @ into).astype("complex64")[:, None]
+    sigma = (np.sqrt(no / 2) / scale[:, 0, 0]).astype("float32")
+    array = response(array_response(y.shape[1], denoiser.points[0]))
+    mean, variance = denoiser.posterior(
+        ops.view_as_real(ops.convert_to_tensor(x)),
+        ops.convert_to_tensor(sigma[:, None, None, None, None]),
+        (array.matrix, delay_response(frequencies, delays)),
+        (array, observed),
+    )
+    mean, variance = (ops.convert_to_numpy(z)[:, 0] for z in (mean, variance))
+    return mean * scale, variance * scale**2
+
+
+def score_paths(denoiser, y, no, carriers, frequencies):
+    """Few paths off the grid, then the posterior mean of what they leave.
+
+    Where paths leave noise alone, spectra read into it what is not there: the rest
+    counts as far as the fall of Stein's estimate of risk says (`DOUBTED`).
+    """
+    found, places = find_paths(y, no, FEW), places_of(y.shape[1:])
+    share = 2 * found.number / y[0].size
+    left, z = no * np.maximum(1 - share, 0.5), y - field(found, places)
+    rest, variance = score(denoiser, z, left, carriers, frequencies)
+    m, v = rest[:, :, carriers], variance[:, :, carriers]
+    gain = np.sum(2 * np.real(np.conj(z) * m) - np.abs(m) ** 2, axis=(1, 2))
+    gain /= np.sum(v, axis=(1, 2))
+    trust = np.clip((gain - DOUBTED) / (BELIEVED - DOUBTED), 0, 1)[:, None, None]
+    paths = everywhere(found, carriers, len(frequencies), y.shape[1])
+    missed = np.maximum(np.mean(np.abs(z) ** 2, axis=(1, 2)) - left, 0)
+    doubt = (1 - trust) * missed[:, None, None] + (no * share)[:, None, None]
+    return paths + trust * rest, trust * variance + doubt
+
+
+def lmmse(y, no, carriers, components):
+    """Linear MMSE under a covariance of antennas times one of carriers, or a mixture.
+
+    components : (weight, [antennas, antennas], [carriers, carriers]) each, in any
+        number; of several, the MMSE estimate under the mixture of Gaussians
+    """
+    likelihoods, means, variances = [], [], []
+    for weight, space, frequency in components:
+        values, left = np.linalg.eigh(space)
+        own, right = np.linalg.eigh(frequency[np.ix_(carriers, carriers)])
+        back = frequency[:, carriers] @ right
+        z = left.conj().T @ y @ right.conj()
+        values = np.maximum(values, 0)[:, None]
+        power = values * np.maximum(own, 0) + no
+        fit = np.sum(np.abs(z) ** 2 / power, axis=(1, 2)) + np.sum(np.log(power))
+        likelihoods.append(np.log(weight) - fit)
+        means.append(left @ (values * z / power) @ back.T)
+        prior = np.outer(np.diag(space).real, np.diag(frequency).real)
+        loads = np.abs(left) ** 2, np.abs(back) ** 2
+        variances.append(prior - loads[0] @ (values**2 / power) @ loads[1].T)
+    p = np.exp(likelihoods - np.max(likelihoods, axis=0))
+    p = (p / p.sum(axis=0))[:, :, None, None]
+    mean = sum(p * means)
+    spread = np.abs(means - mean) ** 2 + np.stack(variances)[:, None]
+    return mean, np.sum(p * np.maximum(spread, 0), axis=0)
+
+
+def genie(y, no, carriers, powers, waves):
+    """Linear MMSE that knows angle, delay and mean power of each path: a bound.
+
+    powers : [batch, paths]; waves : of each path along both axes, complex [batch,
+        paths, antennas] and [batch, paths, carriers]
+    """
+    left, right = waves[0] * np.sqrt(powers)[..., None], waves[1]
+    seen = right[:, :, carriers]
+    gram = (left.conj() @ np.swapaxes(left, 1, 2)) * (
+        seen.conj() @ np.swapaxes(seen, 1, 2)
+    )
+    inverse = np.linalg.inv(gram + no * np.eye(gram.shape[1]))
+    pull = np.sum((left.conj() @ y) * seen.conj(), axis=2, keepdims=True)
+    gains = inverse @ pull
+    inside = (left.conj() @ np.swapaxes(left, 1, 2)) * (
+        right.conj() @ np.swapaxes(right, 1, 2)
+    )
+    size = left.shape[2] * right.shape[2]
+    err_var = no * np.einsum("bij,bji->b", inverse, inside).real / size
+    return np.swapaxes(left * gains, 1, 2) @ right, err_var[:, None, None]
