@@ -1,8 +1,8 @@
 """Interference from other cells."""
 
-from typing import Annotated, Self
+from typing import Annotated, Any, Self
 
-from pydantic import Field, model_validator
+from pydantic import Field, field_validator, model_validator
 
 from link_sim.scenarios.radio import Channel
 from link_sim.scenarios.sections import Decibels
@@ -26,6 +26,16 @@ class CellChannel(Channel):
         if self.sir_db is None:
             return ()
         return (10 ** (-self.sir_db / 10) / self.interferers,) * self.interferers
+
+    @field_validator("interferers", mode="before")
+    @classmethod
+    def check_number(cls, value: Any) -> Any:
+        if isinstance(value, list | tuple):
+            raise ValueError(
+                "interferers is their number, not a list of levels: set for example "
+                "channel.interferers=1 and the level of all in channel.sir_db"
+            )
+        return value
 
     @model_validator(mode="after")
     def check_interferers(self) -> Self:

@@ -29,6 +29,7 @@ SMALL = [
     [
         (["channel.interferers=1"], "interferers go with a level"),
         (["channel.sir_db=0"], "interferers go with a level"),
+        (["channel.interferers=[-3.0]"], "their number, not a list of levels: set"),
         (["channel={model='awgn', interferers=1, sir_db=0}"], "channel.interferers"),
     ],
 )
