@@ -5,7 +5,11 @@ from typing import Any
 import numpy as np
 
 from link_sim.scenarios.base import ScenarioError
+from link_sim.scenarios.channel_file import SLOWEST
 from link_sim.world.channel_summary import Known, describe
+
+LARGEST = 1e150
+"""Magnitude of which the energy still is a number, and one over the smallest."""
 
 
 def save_channels(path, a=None, tau=None, *, h=None, spacing=None) -> dict[str, Any]:
@@ -25,7 +29,8 @@ def save_channels(path, a=None, tau=None, *, h=None, spacing=None) -> dict[str, 
         `channel.model = "cfr"`
 
     Raises `ValueError`, one sentence, for arrays of other shapes, for NaN where there
-    is energy, and for channels without any.
+    is energy, for delays that are no seconds, for values whose energy is no number, and
+    for channels without any. Single examples without energy are left out, and counted.
     """
     known = understand(a, tau, h, spacing)
     write(path, known)
@@ -34,7 +39,8 @@ def save_channels(path, a=None, tau=None, *, h=None, spacing=None) -> dict[str, 
 
 def write(path, known: Known) -> None:
     """Writes arrays as they are known to an `.npz` file."""
-    np.savez(path, **{k: v for k, v in known._asdict().items() if v is not None})
+    arrays = known._replace(left_out=None)._asdict()
+    np.savez(path, **{k: v for k, v in arrays.items() if v is not None})
 
 
 def understand(a=None, tau=None, h=None, spacing=None) -> Known:
@@ -50,7 +56,7 @@ def understand(a=None, tau=None, h=None, spacing=None) -> Known:
         )
     if tau.dtype.kind not in "fiu":
         raise ScenarioError(f"tau is {tau.dtype}: it must be real, in seconds")
-    a, tau = _by_example(a, tau)
+    a, tau = _by_example(a, tau.astype("float64"))
     there = _present(a, tau)
     a = np.where(there[..., None], a, 0)
     tau = np.where(there, tau, 0.0)
@@ -59,9 +65,15 @@ def understand(a=None, tau=None, h=None, spacing=None) -> Known:
     kept = there.any(axis=1)
     if not kept.any():
         raise ScenarioError("no path has energy: check a")
+    _check_size("a", a)
+    if tau.max() > SLOWEST:
+        raise ScenarioError(
+            f"tau holds a delay of {tau.max():.3g} s: give delays in seconds"
+        )
     order = np.argsort(~there, axis=1, kind="stable")[:, : there.sum(axis=1).max()]
     a = np.take_along_axis(a, order[:, None, None, :, None], axis=3)
-    return Known(a=a[kept], tau=np.take_along_axis(tau, order, axis=1)[kept])
+    tau = np.take_along_axis(tau, order, axis=1)
+    return Known(a=a[kept], tau=tau[kept], left_out=int(np.sum(~kept)))
 
 
 def _responses(h: np.ndarray, spacing) -> Known:
@@ -81,7 +93,18 @@ def _responses(h: np.ndarray, spacing) -> Known:
     kept = np.any(h != 0, axis=(1, 2, 3, 4))
     if not kept.any():
         raise ScenarioError("no response has energy: check h")
-    return Known(h=h[kept], spacing=float(np.ravel(spacing)[0]))
+    _check_size("h", h)
+    spacing = float(np.ravel(spacing)[0])
+    return Known(h=h[kept], spacing=spacing, left_out=int(np.sum(~kept)))
+
+
+def _check_size(name: str, gains: np.ndarray) -> None:
+    largest = np.maximum(np.abs(gains.real), np.abs(gains.imag)).max()
+    if not 1 / LARGEST < largest < LARGEST:
+        raise ScenarioError(
+            f"{name} holds values of {largest:.1g}, whose energy is no number: scale "
+            "all of them alike"
+        )
 
 
 def _by_example(a: np.ndarray, tau: np.ndarray) -> tuple[np.ndarray, np.ndarray]:

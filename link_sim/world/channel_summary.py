@@ -12,12 +12,14 @@ class Known(NamedTuple):
 
     a, tau : complex [examples, receive, transmit, paths, steps], [examples, paths] [s]
     h, spacing : complex [examples, receive, transmit, subcarriers, steps], [Hz]
+    left_out : number of examples without energy that were with them
     """
 
     a: np.ndarray | None = None
     tau: np.ndarray | None = None
     h: np.ndarray | None = None
     spacing: float | None = None
+    left_out: int | None = None
 
 
 def describe(known: Known) -> dict[str, Any]:
@@ -31,6 +33,8 @@ def describe(known: Known) -> dict[str, Any]:
         "paths" if known.h is None else "subcarriers": given.shape[3],
         "time steps": steps,
     }
+    if known.left_out:
+        found["left out, without energy"] = known.left_out
     delays, powers = profile(known)
     found["median RMS delay spread [s]"] = float(np.median(delay_spreads(known)))
     if known.h is None:

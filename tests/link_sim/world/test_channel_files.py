@@ -11,7 +11,7 @@ from link_sim.scenarios.channel_file import responses_of
 from link_sim.scenarios.loading import load_scenario
 from link_sim.world.channel_files import save_channels, understand
 from link_sim.world.channel_formats import channels_of
-from link_sim.world.channel_summary import Known, delay_spreads, profile
+from link_sim.world.channel_summary import Known, delay_spreads, describe, profile
 
 RNG = np.random.default_rng(0)
 F = np.linspace(-5e6, 5e6, 11)
@@ -67,12 +67,15 @@ def test_missing_paths_are_dropped_and_holes_are_refused():
     a[3], tau[3] = 0, -1
     known = understand(a, tau)
     assert known.a.shape == (3, 2, 1, 2, 1)
+    assert describe(known)["left out, without energy"] == 1
     whole = np.nan_to_num(a[:3, ..., 0]), np.nan_to_num(tau[:3, None, None])
     np.testing.assert_allclose(ours(known), response(*whole))
     for bad, named in [
         ((gains(4, 2, 1, 3, 1), tau), "tau holds NaN, infinite or negative"),
         ((a * np.nan, np.abs(np.nan_to_num(tau))), "a holds NaN or infinite"),
         ((0 * whole[0][..., None], tau[:3]), "no path has energy"),
+        ((whole[0][..., None], 1e9 * np.nan_to_num(tau[:3])), "in seconds"),
+        ((1e200 * whole[0][..., None], whole[1][:, 0, 0]), "energy is no number"),
         ((a.real, tau), "must be complex"),
         ((a, tau[:, :2]), "do not fit"),
         ((a[0, 0, 0], tau), "do not fit"),
