@@ -40,6 +40,7 @@ from link_sim.receivers.images.restoration import ConditionalDDPM
 from link_sim.receivers.precoding.linear import RZF, ZF
 from link_sim.receivers.scalable import FlowDecoder
 from link_sim.receivers.semantic import SemanticDecoder
+from link_sim.receivers.symbol_denoising import SymbolDenoising
 
 
 def least_squares(grid: GridContext):
@@ -195,6 +196,10 @@ def _restorer(preset: str, **options):
 def semantic(preset: str, **options):
     decoder = FlowDecoder if "image_shape" in read_card(preset) else SemanticDecoder
     return decoder.from_preset(preset, **options)
+
+
+def symbols(preset: str, **options):
+    return SymbolDenoising.from_preset(preset, **options)
 
 
 regression = _restorer

@@ -147,6 +147,17 @@ SEMANTIC: dict[str, Entry] = {
     ),
 }
 """Built for nothing: (x_hat, no_eff) -> image_hat."""
+SYMBOLS: dict[str, Entry] = {
+    "bussgang": Entry(None, "symbols as equalised, distortion of hardware as noise"),
+    "linear": Entry(None, "the same by who knows of no distortion"),
+    "cddm": Entry(
+        "builders:symbols",
+        "a denoiser of symbols, 1 step; cddm-N takes N",
+        STEPS,
+        ("symbols",),
+    ),
+}
+"""Built for nothing: (x_hat, no_eff) -> x_hat, no_eff."""
 SEPARATION: dict[str, Entry] = {
     "jpeg": Entry(None, "JPEG, LDPC and QAM at the rate that the SNR allows"),
     "webp": Entry(None, "the same with WebP"),
@@ -325,7 +336,11 @@ SLOTS: dict[str, Table] = {
 """Of a receiver, in order; the loop says how often the first three work."""
 KINDS: dict[str, dict[str, Table]] = {
     "link": SLOTS,
-    "semantic": {"estimator": ESTIMATORS, "decoder": SEMANTIC | SEPARATION},
+    "semantic": {
+        "estimator": ESTIMATORS,
+        "symbols": SYMBOLS,
+        "decoder": SEMANTIC | SEPARATION,
+    },
     "separation": {"codec": SEPARATION},
     "csi": {"estimator": FIELDS | MIMO},
     "detection": {"detector": SYMBOL_DETECTORS},
@@ -334,3 +349,5 @@ KINDS: dict[str, dict[str, Table]] = {
     "semi-blind": {"receiver": SEMI_BLIND},
 }
 """The slots of receivers by the kind of experiment; their names are joined by `+`."""
+OPTIONAL = ("symbols",)
+"""Slots that a name may leave out."""

@@ -5,7 +5,7 @@ A name joins blocks with `+`, one of each slot of its kind of experiment.
 
 from collections.abc import Iterable, Mapping
 
-from link_sim.receivers.catalog import ESTIMATORS, KINDS, SLOTS
+from link_sim.receivers.catalog import ESTIMATORS, KINDS, OPTIONAL, SLOTS
 from link_sim.receivers.entries import Table, find_block, parse_block
 
 
@@ -35,13 +35,15 @@ def check_receivers(kind: str, names: Iterable[str]) -> None:
             parse_receiver(name)
             continue
         parts = name.split("+")
-        if len(parts) != len(slots):
+        needed = [slot for slot in slots if slot not in OPTIONAL]
+        used = slots if len(parts) == len(slots) else needed
+        if len(parts) != len(used):
             raise ValueError(
                 f"the receiver '{name}' is not known: join one "
-                + " and one ".join(slots)
+                + " and one ".join(needed)
                 + f" by + of {', '.join(list_receivers(slots))}"
             )
-        for part, table in zip(parts, slots.values(), strict=True):
+        for part, table in zip(parts, (slots[slot] for slot in used), strict=True):
             parse_block(table, part)
 
 

@@ -33,6 +33,20 @@ class Places:
         x = ops.reshape(x, (-1, self.number, x.shape[-1]))
         return ops.transpose(ops.take(x, np.argsort(self.ranks), axis=1), (0, 2, 1))
 
+    def map_of(self, symbols, per_place: int):
+        """Values of the first symbols as maps, 0 for the others.
+
+        symbols : [batch, count]; returns [batch, height, width, per_place]
+        """
+        free = per_place * self.number - symbols.shape[-1]
+        symbols = ops.pad(symbols, ((0, 0), (0, free)))
+        return self.image(ops.reshape(symbols, (-1, per_place, self.number)))
+
+    def symbols_of(self, maps, count: int):
+        """The inverse of `map_of`, for so many symbols."""
+        sequence = self.sequence(maps)
+        return ops.reshape(sequence, (-1, maps.shape[-1] * self.number))[:, :count]
+
     def image(self, values):
         """The inverse of `sequence`."""
         x = ops.take(ops.transpose(values, (0, 2, 1)), self.ranks, axis=1)

@@ -26,6 +26,7 @@ CLASSES = {
     "link_sim.models.scalable": ("FlowNetwork", "ScalableDecoder", "ScalableEncoder"),
     "link_sim.models.semantic": ("SemanticDenoiser", "SemanticEncoder"),
     "link_sim.models.spectral": ("SpectralDenoiser", "SpectrumNetwork"),
+    "link_sim.models.symbol_denoiser": ("SymbolDenoiser",),
     "link_sim.models.unet": ("UNet",),
     "link_sim.receivers.chain": ("Receiver",),
     "link_sim.receivers.decoding.iterative": ("IterativeReception",),
@@ -59,6 +60,7 @@ CLASSES = {
     "link_sim.receivers.precoding.wmmse": ("ReducedWMMSE", "WMMSE"),
     "link_sim.receivers.scalable": ("FlowDecoder", "ScalableSymbolEncoder"),
     "link_sim.receivers.semantic": ("SemanticDecoder", "SymbolEncoder"),
+    "link_sim.receivers.symbol_denoising": ("SymbolDenoising",),
     "link_sim.receivers.whitening": ("WhitenedDetector", "WhitenedEstimator"),
     "link_sim.world.transmitter": ("Transmitter",),
 }  # fmt: skip

@@ -70,11 +70,9 @@ class ScalableSymbolEncoder(ReceiverLayer):
         level = ops.ones((ops.shape(image)[0] // users, users)) / (1 + no)
         level = ops.reshape(level, (-1,))
         levels = ops.stack([level, 0 * level + count / self.max_symbols], axis=-1)
-        z = self.places.sequence(self.network([self.places.pad(image), levels]))
-        real, imag = ops.split(z, 2, axis=1)  # [images, per_place, places]
+        z = self.network([self.places.pad(image), levels])
         real, imag = (
-            ops.reshape(part, (-1, self.max_symbols))[:, :count]
-            for part in (real, imag)
+            self.places.symbols_of(part, count) for part in ops.split(z, 2, axis=-1)
         )
         parts = normalise_power(ops.stack([real, imag], axis=-1), float(count))
         x = ops.view_as_complex(parts)
@@ -190,7 +188,7 @@ class FlowDecoder(ReceiverLayer):
         weight = ops.reshape(1 / (1 + no_eff), (-1, k))
         x_hat = ops.reshape(x_hat, (-1, k))
         maps = [
-            self._map(part)
+            self.places.map_of(part, self.per_place)
             for part in (ops.real(x_hat) * weight, ops.imag(x_hat) * weight, weight)
         ]
         used = ops.sum(ops.cast(weight > 0, "float32"), axis=-1)
@@ -204,12 +202,6 @@ class FlowDecoder(ReceiverLayer):
         found = self.network([features, weights, levels])
         largest = largest_ratio(self.per_place, self.image_shape[-1])
         return found[..., :-1], found[..., -1], levels, expected_error(levels, largest)
-
-    def _map(self, values):
-        pad = (0, 0), (0, self.max_symbols - values.shape[-1])
-        values = ops.pad(values, pad)
-        shape = -1, self.per_place, self.places.number
-        return self.places.image(ops.reshape(values, shape))
 
     def _velocity(self, x, time, levels, scale):
         time = ops.full((ops.shape(levels)[0], 1), time, "float32")

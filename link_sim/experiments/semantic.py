@@ -30,7 +30,7 @@ from link_sim.receivers.semantic import num_symbols
 from link_sim.scenarios.base import ScenarioError, batch_seed
 from link_sim.scenarios.semantic import SemanticScenario
 from link_sim.world.separation import FALLBACK, Separation, choose_mcs
-from link_sim.world.shared_grid import SharedGrid, noise_variance
+from link_sim.world.shared_grid import SharedGrid, known_hardware, noise_variance
 from link_sim.world.sources import in_order, load_images, load_labels
 
 CALIBRATION_FRAMES = 64
@@ -58,8 +58,8 @@ class SharedFrames(NamedTuple):
 
 
 class Traced(NamedTuple):
-    """What is computed in graphs for a number of symbols: by sender, by estimator and
-    sender, and by receiver."""
+    """What is computed in graphs for a number of symbols: by sender, by what equalises
+    and sender, and by receiver."""
 
     grid: SharedGrid
     encode: dict[str, Callable]
@@ -98,6 +98,7 @@ class SemanticLink:
         self.receivers = [load_receiver(scenario, name) for name in scenario.receivers]
         senders = {each.sender for each in self.receivers if not each.codec}
         self._encoders = {sender: load_encoder(scenario, sender) for sender in senders}
+        self._check_hardware()
         self._check_ratios({s: e.max_symbols for s, e in self._encoders.items()})
         decoders = {each.name: each.decoder for each in self.receivers if each.decoder}
         self._decoders = decoders
@@ -139,7 +140,7 @@ class SemanticLink:
         observed = traced.observe(world.x, world.h, world.noise, no)
         received = {}
         for each in self.receivers:
-            x_hat, no_eff = observed[each.estimator][each.sender]
+            x_hat, no_eff = observed[each.equaliser][each.sender]
             if each.codec:
                 chain = self._separation(each, world.count, world.esno_db)
                 found = chain.receive(x_hat, no_eff, self.image_shape)
@@ -164,6 +165,14 @@ class SemanticLink:
         """Numbers of the images of a batch, [frames, users]: the pool in order."""
         shape = self.scenario.batch_size, self.scenario.users
         return in_order(batch_index, shape, len(self._images))
+
+    def _check_hardware(self):
+        hardware = self.scenario.hardware
+        try:
+            if hardware is not None:
+                known_hardware(hardware, self.scenario.grid)
+        except ValueError as error:
+            raise ScenarioError(f"hardware: {error}") from None
 
     def _check_ratios(self, limits: dict[str, int]):
         """Refuses points with more symbols than a sender's limit."""
@@ -204,26 +213,29 @@ class SemanticLink:
                 for name, encoder in self._encoders.items()
             }
             # partial: TensorFlow warns of a block that is traced for many counts
-            decoders = self._decoders.items()
             decode = {
-                n: tf.function(partial(block), autograph=False) for n, block in decoders
+                each.name: tf.function(partial(each.decode), autograph=False)
+                for each in self.receivers
+                if each.decoder
             }
             observe = tf.function(observe, reduce_retracing=True)
             self._traces[count] = Traced(grid, encode, observe, decode)
         return self._traces[count]
 
     def _observe(self, grid, estimators, sent, h, noise, no):
-        """(x_hat, no_eff) by estimator and sender."""
-        known = grid.remove_nulled(h), tf.zeros([1] * 7)
+        """(x_hat, no_eff) by what equalises and sender."""
+        known = grid.seen(h), tf.zeros([1] * 7)
         digital = {each.sender for each in self.receivers if each.codec}
+        received = {sender: grid.send(x, h, noise) for sender, x in sent.items()}
         observed = {}
-        for name, estimator in estimators.items():
-            observed[name] = {}
-            for sender, x in sent.items():
-                y = grid.send(x, h, noise)
+        for name, aware in dict.fromkeys(each.equaliser for each in self.receivers):
+            estimator, key = estimators[name], (name, aware)
+            observed[key] = {}
+            for sender, y in received.items():
                 channel = estimator(y, no) if estimator is not None else known
-                found = grid.receive(y, *channel, no, alone=sender in digital)
-                observed[name][sender] = found
+                alone = sender in digital
+                found = grid.receive(y, *channel, no, alone=alone, aware=aware)
+                observed[key][sender] = found
         return observed
 
     def _separation(self, receiver: SemanticReceiver, count: int, esno_db: float):
@@ -252,7 +264,7 @@ class SemanticLink:
         }
         observe = self._traced(count).observe
         no_eff = observe(sent, h, noise, noise_variance(esno_db))
-        no_eff = no_eff[receiver.estimator][receiver.sender][1]
+        no_eff = no_eff[receiver.equaliser][receiver.sender][1]
         return np.reshape(no_eff, (-1, count))
 
     def _counts(self, image, labels, received: dict[str, Recovered]):

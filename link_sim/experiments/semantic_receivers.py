@@ -5,10 +5,11 @@ from pathlib import Path
 from typing import NamedTuple
 
 from link_sim.models.cards import list_pretrained, read_card
-from link_sim.receivers.catalog import ESTIMATORS, SEMANTIC, SEPARATION
+from link_sim.receivers.catalog import ESTIMATORS, SEMANTIC, SEPARATION, SYMBOLS
 from link_sim.receivers.entries import parse_block
 from link_sim.receivers.scalable import FlowDecoder, ScalableSymbolEncoder
 from link_sim.receivers.semantic import SemanticDecoder, SymbolEncoder
+from link_sim.receivers.symbol_denoising import SymbolDenoising
 from link_sim.scenarios.base import ScenarioError
 from link_sim.scenarios.semantic import SemanticScenario
 from link_sim.world.picture_codec import check_codec
@@ -23,6 +24,19 @@ class SemanticReceiver(NamedTuple):
     sender: str  # the encoder's weights, or the baseline's own name
     codec: str | None
     design_db: float | None  # Es/N0 that the baseline is designed for, if fixed
+    symbols: SymbolDenoising | None = None
+    aware: bool = True  # of the hardware
+
+    @property
+    def equaliser(self) -> tuple[str, bool]:
+        """What symbols depend on: the estimator, and whether hardware is known."""
+        return self.estimator, self.aware
+
+    def decode(self, x_hat, no_eff, noise, realism):
+        """Images of equalised symbols."""
+        if self.symbols is not None:
+            x_hat, no_eff = self.symbols(x_hat, no_eff)
+        return self.decoder(x_hat, no_eff, noise, realism)
 
 
 def load_receiver(scenario: SemanticScenario, name: str) -> SemanticReceiver:
@@ -31,15 +45,19 @@ def load_receiver(scenario: SemanticScenario, name: str) -> SemanticReceiver:
     Raises `ScenarioError` for names that are not known and for weights that are not
     there.
     """
-    estimator, plus, decoder = name.partition("+")
+    estimator, *between, decoder = name.split("+")
     try:
-        if estimator not in ESTIMATORS or not plus:
+        if estimator not in ESTIMATORS or "+" not in name or len(between) > 1:
             raise ValueError(f"there is no '{name}'")
         entry, number = parse_block(SEMANTIC | SEPARATION, decoder)
+        middle, steps = parse_block(SYMBOLS, between[0] if between else "bussgang")
+        if between and entry in SEPARATION.values():
+            raise ValueError(f"there is nothing between {estimator} and {decoder}")
     except ValueError as error:
         raise ScenarioError(
             f"the receiver '{name}' is not known here ({error}): join one of "
             f"{', '.join(ESTIMATORS)} by + to one of {', '.join(SEMANTIC | SEPARATION)}"
+            f", with one of {', '.join(SYMBOLS)} between them if you like"
         ) from None
     if entry in SEPARATION.values():
         codec = decoder.partition("-")[0]
@@ -50,10 +68,13 @@ def load_receiver(scenario: SemanticScenario, name: str) -> SemanticReceiver:
     if not isinstance(sender, str) or Path(sender).name != sender:
         raise ScenarioError(f"the card of '{weights}' names no encoder: train it again")
     try:
-        block = entry.make(number=number, find=partial(_weights, scenario))
+        find = partial(_weights, scenario)
+        block = entry.make(number=number, find=find)
+        symbols = middle.make(number=steps, find=find)
     except ValueError as error:
         raise ScenarioError(f"receiver '{name}': {error}") from None
-    return SemanticReceiver(name, estimator, block, sender, None, None)
+    aware = middle is not SYMBOLS["linear"]
+    return SemanticReceiver(name, estimator, block, sender, None, None, symbols, aware)
 
 
 def load_encoder(

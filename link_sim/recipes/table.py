@@ -90,6 +90,10 @@ RECIPES = {
         f"Encoder of {SEMANTIC_SYSTEMS['cifar10'][0]}",
         {"kind": "encoder", "steps": 38700},
     ),
+    "semantic-symbols-cifar10": Recipe(
+        "symbols:train_symbols",
+        "Denoiser of the symbols of the encoder semantic-encoder-cifar10",
+    ),
     "nc-zf": Recipe(
         "focusing:train_calibrated",
         "Calibration of zero forcing, for any array and number of users",

@@ -103,11 +103,3 @@ class LinkScenario(OfdmScenario):
                 "direction = 'downlink' has no Es/N0, for what users receive is up to "
                 "the precoder: use ebno_db"
             )
-
-    def refuse_precoding(self) -> None:
-        """Raises `ValueError` where antennas do not send one stream each."""
-        if self.antennas.transmit != self.antennas.streams:
-            raise ValueError(
-                "hardware.amplifier is that of an antenna with a stream of its own: "
-                f"set antennas.streams = antennas.transmit = {self.antennas.transmit}"
-            )

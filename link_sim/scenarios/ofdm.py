@@ -36,6 +36,14 @@ class OfdmScenario(Scenario):
         channel = self.channel.model_copy(update={"users": "train"})
         return self.model_copy(update={"channel": channel})
 
+    def refuse_precoding(self) -> None:
+        """Raises `ValueError` where antennas do not send one stream each."""
+        if self.antennas.transmit != self.antennas.streams:
+            raise ValueError(
+                "hardware.amplifier is that of an antenna with a stream of its own: "
+                f"set antennas.streams = antennas.transmit = {self.antennas.transmit}"
+            )
+
     def check_files(self) -> None:
         if self.channel.model == "site":
             load_site(self.channel.traced)

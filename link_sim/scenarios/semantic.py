@@ -5,11 +5,13 @@ from typing import Annotated, ClassVar, Literal, Self
 from pydantic import Field, model_validator
 
 from link_sim.scenarios.data_files import DataFile
+from link_sim.scenarios.hardware import Hardware
 from link_sim.scenarios.ofdm import OfdmScenario
 from link_sim.scenarios.users import Offset, check_offsets, energies
 
 CLASSIFIERS = {"mnist": "digit-classifier", "cifar10": "cifar10-classifier"}
 """By payload; other payloads have no semantic weights."""
+CODECS = "jpeg", "webp", "bpg"
 MOST_USERS = 4
 NO_LPIPS = (
     "LPIPS is not measured: it needs the published AlexNet weights, which link-sim "
@@ -24,8 +26,10 @@ class SemanticScenario(OfdmScenario):
     channel of its own; over AWGN, and where their streams outnumber the antennas of the
     receiver, spread by codes. power_offsets: of each user's energy [dB]; none for all
     0. realism: how far decoders of several steps go from the least error (0) to images
-    like real ones (1). lpips: the AlexNet weights of LPIPS 0.1 as an `.npz` (see
-    `metrics.lpips`); without it LPIPS is not measured.
+    like real ones (1). hardware: of one user's transmitter and of the receiver, without
+    what is random; symbols that images leave free carry others. lpips: the AlexNet
+    weights of LPIPS 0.1 as an `.npz` (see `metrics.lpips`); without it LPIPS is not
+    measured.
     """
 
     opens: ClassVar = "link_sim.experiments.semantic:SemanticLink"
@@ -38,6 +42,7 @@ class SemanticScenario(OfdmScenario):
     power_offsets: tuple[Offset, ...] = ()
     realism: float = Field(1.0, ge=0, le=1)
     lpips: DataFile | None = None
+    hardware: Hardware | None = None
 
     @model_validator(mode="after")
     def check(self) -> Self:
@@ -49,8 +54,7 @@ class SemanticScenario(OfdmScenario):
             raise ValueError(
                 "payload.source has no semantic weights: use mnist or cifar10"
             )
-        codecs = "jpeg", "webp", "bpg"
-        digital = any(codec in name for codec in codecs for name in self.receivers)
+        digital = any(codec in name for codec in CODECS for name in self.receivers)
         if not digital:
             self.stop.refuse_blocks()
         check_offsets(self.power_offsets, self.users)
@@ -64,6 +68,8 @@ class SemanticScenario(OfdmScenario):
                 "lpips needs images of at least 31 pixels, those of payload.source = "
                 "'mnist' have 28: leave lpips out, or use cifar10"
             )
+        if self.hardware is not None:
+            self._check_hardware(self.hardware)
         streams = self.users * self.antennas.streams
         left = self.grid.effective_subcarriers % streams
         low, high = self.grid.guard_carriers
@@ -74,6 +80,23 @@ class SemanticScenario(OfdmScenario):
                 f"grid.guard_carriers = [{low}, {high + left}]"
             )
         return self
+
+    def _check_hardware(self, hardware: Hardware) -> None:
+        random = hardware.kappa_transmit or hardware.kappa_receive
+        if random or hardware.phase_noise or hardware.carrier_offset:
+            raise ValueError(
+                "phase_noise, carrier_offset and kappa are for links of bits: leave "
+                "them out of hardware here"
+            )
+        if self.users > 1:
+            raise ValueError("hardware is that of one user: set users = 1")
+        if hardware.amplifier is not None:
+            self.refuse_precoding()
+        if any(codec in name for codec in CODECS for name in self.receivers):
+            raise ValueError(
+                "jpeg, webp and bpg choose rates for perfect hardware: leave hardware "
+                "out, or these receivers"
+            )
 
     @property
     def networks(self) -> tuple[str, ...]:

@@ -1,16 +1,25 @@
 """A resource grid that several users share: their symbols on it, and back."""
 
 import math
+from functools import lru_cache
 
 import numpy as np
 import tensorflow as tf
 from sionna.phy.ofdm import RemoveNulledSubcarriers, ResourceGridMapper
 
+from link_sim.receivers.detection.elements import GridElements
 from link_sim.receivers.detection.equalization import LMMSEEqualizer
+from link_sim.receivers.detection.hardware import equalise_distorted, known_distortion
 from link_sim.receivers.detection.spreading import SpreadEqualizer, spreading_codes
 from link_sim.scenarios import channel_file
+from link_sim.scenarios.hardware import Hardware
+from link_sim.scenarios.sections import Grid
 from link_sim.world.channel import Channel, add_noise, apply_channel, covariances
+from link_sim.world.hardware.impairments import Impairments
 from link_sim.world.resource_grid import resource_grid, sounding_grid
+
+POINTS = 4096
+"""Of the symbols that hardware is measured with, Gaussian."""
 
 
 class SharedGrid:
@@ -57,6 +66,10 @@ class SharedGrid:
         codes = np.repeat(self._codes, self._streams, axis=0)
         self._despread = SpreadEqualizer(self.resource_grid, codes)
         self.remove_nulled = RemoveNulledSubcarriers(self.resource_grid)
+        self.hardware = None
+        if scenario.hardware is not None:
+            self.hardware = known_hardware(scenario.hardware, grid)
+            self._data = GridElements(self.resource_grid).data
 
     def map_symbols(self, x):
         """Grids of symbols, [frames * grids, ...].
@@ -66,7 +79,7 @@ class SharedGrid:
         chips = self.count // x.shape[-1]
         places = self._places // chips
         room = self.grids * places * self._streams
-        x = tf.pad(x, [[0, 0], [0, 0], [0, room - x.shape[-1]]])
+        x = self._filled(x, room - x.shape[-1])
         x = tf.reshape(x, [-1, self.users, self.grids, places, self._streams])
         x = tf.transpose(x, [0, 2, 1, 4, 3])
         if chips > 1:
@@ -74,6 +87,14 @@ class SharedGrid:
         x = tf.reshape(x, [-1, 1, self.users * self._streams, places * chips])
         left = self._places - places * chips
         return self._mapper(tf.pad(x, [[0, 0], [0, 0], [0, 0], [0, left]]))
+
+    def _filled(self, x, free: int):
+        """Symbols, and nothing in so many places, or others that amplifiers feel."""
+        if self.hardware is None:
+            return tf.pad(x, [[0, 0], [0, 0], [0, free]])
+        others = np.resize(gaussian_symbols(), free)
+        others = tf.broadcast_to(others, [*tf.unstack(tf.shape(x)[:2]), free])
+        return tf.concat([x, others], axis=-1)
 
     def take_symbols(self, z, count: int):
         """`count` symbols of each user from what an equaliser gives of each stream."""
@@ -98,7 +119,7 @@ class SharedGrid:
         if self._to_learn is not None:
             channel = tf.function(Channel(self._to_learn, self.grids), jit_compile=True)
         found = covariances(
-            lambda frames: self.remove_nulled(self.draw_channel(frames, channel))
+            lambda frames: self.seen(self.draw_channel(frames, channel))
         )
         powers = np.repeat(np.abs(self._amplitudes) ** 2, self._streams)
         return *found, powers / powers.mean()
@@ -110,13 +131,22 @@ class SharedGrid:
 
     def send(self, x, h, noise):
         """What is received of the users' symbols."""
-        return apply_channel(self.map_symbols(x), h) + noise
+        x_rg = self.map_symbols(x)
+        if self.hardware is None:
+            return apply_channel(x_rg, h) + noise
+        y = apply_channel(self.hardware.send(x_rg), h) + noise
+        return self.hardware.receive(y, h)
 
-    def receive(self, y, h_hat, err_var, no, alone: bool):
+    def seen(self, h):
+        """The channel with the linear part of the hardware, subcarriers in use."""
+        return self.remove_nulled(h if self.hardware is None else self.hardware.seen(h))
+
+    def receive(self, y, h_hat, err_var, no, alone: bool, aware: bool = True):
         """Symbols and noise variances, [frames, users, symbols], by LMMSE equalisation.
 
         alone : whether a user may count on the others to be silent; then symbols are
             not spread
+        aware : whether the distortion of hardware counts as noise
         """
         count = self.count if alone else self.count // self.spread
         if alone and self.users > 1:
@@ -125,6 +155,10 @@ class SharedGrid:
                 for u in range(self.users)
             ]
             found = (tf.concat(z, axis=2) for z in zip(*parts, strict=True))
+        elif self.hardware is not None and aware:
+            err_var, share = known_distortion(self.hardware, h_hat, err_var, no)
+            seen = y, h_hat, err_var, no, share
+            found = equalise_distorted(self._equalise, self._data, *seen)
         else:
             equalise = self._despread if self.spread > 1 else self._equalise
             found = equalise(y, h_hat, err_var, no)
@@ -134,6 +168,20 @@ class SharedGrid:
         if z.shape[4] == 1:
             return z
         return z[:, :, :, :, user * self._streams : (user + 1) * self._streams]
+
+
+@lru_cache(maxsize=1)
+def known_hardware(hardware: Hardware, grid: Grid) -> Impairments:
+    """Hardware, measured with Gaussian symbols; `ValueError` for what it cannot do."""
+    return Impairments(hardware, grid, gaussian_symbols())
+
+
+def gaussian_symbols() -> np.ndarray:
+    """Complex Gaussian numbers with a mean energy of 1, always the same ones."""
+    parts = np.random.default_rng(1).standard_normal((2, POINTS))
+    points = parts[0] + 1j * parts[1]
+    points /= np.sqrt(np.mean(np.abs(points) ** 2))
+    return points.astype("complex64")
 
 
 def noise_variance(esno_db: float) -> np.float32:
