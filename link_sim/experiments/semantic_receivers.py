@@ -45,9 +45,10 @@ def load_receiver(scenario: SemanticScenario, name: str) -> SemanticReceiver:
     Raises `ScenarioError` for names that are not known and for weights that are not
     there.
     """
-    estimator, *between, decoder = name.split("+")
+    estimator, *between = name.split("+")
+    decoder = between.pop() if between else ""
     try:
-        if estimator not in ESTIMATORS or "+" not in name or len(between) > 1:
+        if estimator not in ESTIMATORS or not decoder or len(between) > 1:
             raise ValueError(f"there is no '{name}'")
         entry, number = parse_block(SEMANTIC | SEPARATION, decoder)
         middle, steps = parse_block(SYMBOLS, between[0] if between else "bussgang")
