@@ -96,6 +96,7 @@ def _simulate(console: Console, stored, folder: Path, place, shard) -> None:
     if drawn and not missing:
         return
     scenario.check_files()
+    check_images(scenario)
     terminal.load_tensorflow(console)
     from link_sim.engine.batches import picture_strip, run_batch
 
@@ -110,3 +111,13 @@ def _simulate(console: Console, stored, folder: Path, place, shard) -> None:
     if not drawn:
         whole = results.load_results(folder)[0]
         pictures.keep_pictures(folder, picture_strip(whole, 3))
+
+
+def check_images(scenario) -> None:
+    """Raises `ScenarioError` for a file without images; TensorFlow is not loaded."""
+    from link_sim.scenarios.data_files import DataFile
+    from link_sim.world.sources import load_images
+
+    payload = getattr(scenario, "payload", None)
+    if payload is not None and isinstance(payload.source, DataFile):
+        load_images(payload)

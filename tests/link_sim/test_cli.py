@@ -232,6 +232,7 @@ def test_a_batch_received_in_parts_is_reported_once(invoke, monkeypatch, fake_li
         (("run", "smok"), ("'smok'", "smoke")),
         (("run", "smoke", "--set", "code.rat=0.5"), ("code.rat",)),
         (("run", "smoke", "--set", "code.rate=0.95"), ("code.rate", "0.95")),
+        (("run", "smoke", "--set", "payload.source=no.npz"), ("no.npz", "not a file")),
         (("run", "smoke", "--executor", "gpu"), ("--executor gpu", "processes:N")),
         (("show", "nowhere"), ("nowhere", "is not a results folder")),
         (("show", "nowhere", "--json"), ("nowhere", "is not a results folder")),
