@@ -26,8 +26,6 @@ from link_sim.world.resource_grid import resource_grid, sounding_grid
 
 CRC = "CRC24A"
 CRC_BITS = 24
-FILLER_LLR = 20.0
-"""Of the zeros that fill a frame."""
 LOWEST_RATE = 5
 """Coded bits for an information bit, at most (3GPP TS 38.212, section 5.3.2)."""
 
@@ -257,14 +255,13 @@ class Transmitter:
         return self._combine(tf.reshape(llr, [-1, self._sent]))
 
     def grid_llr(self, llr, frame=0):
-        """The inverse of `demodulate`, with what is known of the bits that fill frames.
+        """The inverse of `demodulate`; of the bits that fill frames nothing is known.
 
         llr : [batch * blocks, n] -> [batch * grids, 1, streams, data symbols * bits]
         """
         llr = self._symbol_order(self._repeat(llr))
         llr = tf.reshape(llr, [-1, self._used_bits])
-        known = [[0, 0], [0, self.frame_bits - self._used_bits]]
-        llr = tf.pad(llr, known, constant_values=-FILLER_LLR)
+        llr = tf.pad(llr, [[0, 0], [0, self.frame_bits - self._used_bits]])
         llr = self._in_batch(self._descrambler, llr, frame * self.users)
         symbols, bits = self.resource_grid.num_data_symbols, self.num_bits_per_symbol
         shape = [-1, self.users, self.grids_per_frame, symbols, self._streams, bits]

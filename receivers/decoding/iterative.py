@@ -132,16 +132,27 @@ class IterativeReception(ReceiverLayer):
 
     def _opened(self, y, no, h_hat, err_var, frame):
         """The first state, loads of the channel, what is seen, and how it is heard."""
-        elements, y_data, h_data = self.detector.elements, y, h_hat
-        if self.transmitter.superimposed is not None:
-            y_data, h_data = self.transmitter.superimposed.removed(y, h_hat)
+        sender, elements, y_data, h_data = (
+            self.transmitter,
+            self.detector.elements,
+            y,
+            h_hat,
+        )
+        if sender.superimposed is not None:
+            y_data, h_data = sender.superimposed.removed(y, h_hat)
         seen = elements.flatten(y_data, h_data, err_var, no[:, None, None])
-        state = self._begin(seen, frame)
+        llr = self.detector.detect(*seen)
         if self.estimator is None:
-            return state, (), seen, partial(self._known, seen)
+            return self._begin(llr, frame), (), seen, partial(self._known, seen)
         prior = self.estimator.prior(y, no[:, None, None], err_var)
         seen = prior, data_aided.turned(prior, elements.received(y)), no
-        return state, prior.loads, seen, partial(self._estimated, seen)
+        hear, loads = partial(self._estimated, seen), prior.loads
+        if sender.superimposed is not None:  # of which the plain estimate knows nothing
+            untold = sender.grid_llr(
+                tf.zeros_like(sender.demodulate(llr, frame)), frame
+            )
+            llr, loads = hear(loads, tf.range(tf.shape(untold)[0]), untold, untold)
+        return self._begin(llr, frame), loads, seen, hear
 
     def _round(self, hear, state: State, loads, frame):
         """Detector, decoder and source once more; the state and new loads."""
@@ -163,10 +174,13 @@ class IterativeReception(ReceiverLayer):
         """Rounds of the first state."""
         return int(self.source is not None)
 
-    def _begin(self, seen, frame) -> State:
-        """After the plain receiver, and the first round of a source."""
+    def _begin(self, llr, frame) -> State:
+        """After the decoder of a plain receiver, and the first round of a source.
+
+        llr : that the detector adds to what is known, of the grids
+        """
         sender = self.transmitter
-        llr = sender.demodulate(self.detector.detect(*seen), frame)
+        llr = sender.demodulate(llr, frame)
         blocks = tf.range(tf.shape(llr)[0])
         apriori = tf.zeros([tf.shape(llr)[0], sender.k])
         begun = self.blocks.begin(llr, apriori, blocks, sender.num_iter)

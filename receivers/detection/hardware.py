@@ -109,13 +109,17 @@ class HardwareDetector(ReceiverLayer):
         return equalise_distorted(self._equalise, self._data, *seen)
 
     def _decoded(self, llr, frame):
-        """LLRs of the grid a posteriori of belief propagation, or as they are."""
+        """LLRs of the grid a posteriori of belief propagation, or as they are.
+
+        Bits that fill a frame are not coded, and stay as they are too.
+        """
         if self._bp is None:
             return llr
         start = self._bp.start(self.transmitter.demodulate(llr, frame))
         none = self._bp.no_messages(tf.shape(start)[-1])
         total, _ = self._bp.run(start, none, self.transmitter.num_iter)
-        return self.transmitter.grid_llr(self._bp.codeword(total), frame)
+        coded = self.transmitter.grid_llr(self._bp.codeword(total), frame)
+        return tf.where(coded == 0, llr, coded)
 
     def _turned(self, y, h, x_rg):
         """The channel, each OFDM symbol with the phase that known symbols show."""

@@ -21,6 +21,15 @@ def test_llrs_of_grids_are_what_demodulation_takes_apart(name):
     np.testing.assert_array_equal(again, some)
 
 
+def test_bits_that_fill_a_frame_are_no_pilots():
+    sender = Transmitter(load_scenario("joint-blind"), (28, 28, 1))
+    blocks = sender.images_per_frame * sender.blocks_per_image
+    unknown = sender.grid_llr(tf.zeros([blocks, sender.n]))
+    np.testing.assert_array_equal(unknown, 0)
+    sent = np.count_nonzero(sender.grid_llr(tf.ones([blocks, sender.n])))
+    assert 0 < sent < unknown.shape.num_elements()
+
+
 @pytest.mark.parametrize(
     ("name", "remedy"),
     [
