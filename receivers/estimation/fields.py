@@ -24,6 +24,8 @@ from link_sim.receivers.estimation.gridless import (
 
 LEAST = 1e-3
 """Energy of a field over that of its noise that is believed at least."""
+FINENESS = 2
+"""Angles of the spectra per antenna, for more antennas than these have angles."""
 FEW = 16
 """Paths that `score_paths` takes out at most."""
 DOUBTED, BELIEVED = 2.5, 3.0
@@ -56,7 +58,9 @@ def score(denoiser, y, no, carriers, frequencies):
     scale = np.sqrt(np.maximum(energy, LEAST * no))[:, None, None]
     x = (y / scale @ into).astype("complex64")[:, None]
     sigma = (np.sqrt(no / 2) / scale[:, 0, 0]).astype("float32")
-    array = response(array_response(y.shape[1], denoiser.points[0]))
+    antennas, points = y.shape[1], denoiser.points[0]
+    points = points if antennas <= points else FINENESS * antennas
+    array = response(array_response(antennas, points))
     mean, variance = denoiser.posterior(
         ops.view_as_real(ops.convert_to_tensor(x)),
         ops.convert_to_tensor(sigma[:, None, None, None, None]),

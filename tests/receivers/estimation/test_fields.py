@@ -150,3 +150,12 @@ def test_spectra_are_read_off_the_rest_only_where_there_is_one():
     assert error < 2 * alone
     assert error < np.mean(np.abs(fields.score(*known)[0] - h) ** 2) / 2
     assert 0.3 < error / np.mean(err_var) < 2
+
+
+def test_more_antennas_than_the_prior_has_angles():
+    rng, no = np.random.default_rng(6), 0.1
+    denoiser, carriers = load_model("csi-ofdm"), np.arange(8)
+    h = waves(rng.random((3, 1, 2)) * [1, 0] + [0, 0.99], np.ones((3, 1)), (24, 8))
+    frequencies = carriers * 312.5e3
+    h_hat, _ = fields.score(denoiser, noisy(rng, h, no), no, carriers, frequencies)
+    assert np.mean(np.abs(h_hat - h) ** 2) < no / 2
