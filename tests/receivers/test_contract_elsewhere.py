@@ -161,8 +161,9 @@ def sounding(name):
         small = ["array.antennas=[4, 4]", "prior.snapshots=8", "combiner.chains=8"]
     settings = [*small, "batch_size=3", f"receivers=['{name}']"]
     scenario = load_scenario(SOUNDED[name], settings)
+    scenario = scenario.built_for(scenario.sweep.points[0])
     experiment = Sounding(scenario)
-    return experiment, experiment.draw(scenario.at(scenario.sweep.points[0]), 0)
+    return experiment, experiment.draw(scenario, 0)
 
 
 @pytest.mark.parametrize("name", each(SOUNDED))
