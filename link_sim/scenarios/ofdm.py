@@ -26,6 +26,11 @@ class OfdmScenario(Scenario):
     @model_validator(mode="after")
     def check_channel(self) -> Self:
         self.channel.check_level(self.level)
+        if self.channel.model == "site" and self.antennas.polarisation == "dual":
+            raise ValueError(
+                "channel.model = 'site' has a single polarisation: set "
+                "antennas.polarisation=single"
+            )
         return self
 
     @property

@@ -89,6 +89,7 @@ def test_a_file_of_something_else_gets_one_sentence(tmp_path):
 @pytest.mark.parametrize(
     "name, settings, words",
     [
+        ("csi-link", ["channel.model=site"], "a single polarisation"),
         ("smoke", ["channel.site=munich"], "set channel.model=site"),
         ("site", ["estimation={ensemble='scm'}"], "section site"),
         ("site", ["estimation.alpha=0.01"], "fewer than two pilots"),
