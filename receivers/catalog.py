@@ -231,7 +231,7 @@ FIELDS: dict[str, Entry] = {
     "nomp": Entry("fields:nomp", "matching pursuit of paths off the grid, by Newton"),
     "score-paths": Entry(
         "fields:score_paths",
-        "at most 8 paths of nomp, then score on what they leave",
+        "at most 16 paths of nomp, then score on what they leave",
         weights=("csi-ofdm",),
     ),
     "genie": Entry("fields:genie", "LMMSE that knows the paths but their gains"),

@@ -99,7 +99,7 @@ def _responses(h: np.ndarray, spacing) -> Known:
 
 
 def _check_size(name: str, gains: np.ndarray) -> None:
-    largest = np.maximum(np.abs(gains.real), np.abs(gains.imag)).max()
+    largest = float(np.maximum(np.abs(gains.real), np.abs(gains.imag)).max())
     if not 1 / LARGEST < largest < LARGEST:
         raise ScenarioError(
             f"{name} holds values of {largest:.1g}, whose energy is no number: scale "

@@ -174,3 +174,10 @@ def test_delay_spreads_of_responses_need_no_path_on_a_sample(delay):
         delays, powers = profile(known)
         peak = delays[0, np.argmax(powers[0])]
         assert abs(peak - 0.25 / 15e3) < 2.1e-6  # a quarter before the mean, 1.04 us
+
+
+@pytest.mark.filterwarnings("error")
+def test_single_precision_is_saved_without_a_warning(tmp_path):
+    a = np.ones((2, 1, 1, 1, 1), "complex64")
+    save_channels(tmp_path / "own.npz", a, np.zeros((2, 1), "float32"))
+    np.testing.assert_array_equal(np.load(tmp_path / "own.npz")["a"], a)
