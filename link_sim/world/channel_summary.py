@@ -100,7 +100,7 @@ def k_factor_db(known: Known) -> float:
         gains = known.a.sum(axis=3)
     else:
         gains = known.h[:, :, :, known.h.shape[3] // 2]
-    energy = np.abs(gains) ** 2
+    energy = np.abs(gains).astype("float64") ** 2
     mean = energy.mean()
     steady = np.sqrt(max(mean**2 - energy.var(), 0.0))
     ratio = steady / max(mean - steady, 1e-300)
