@@ -121,7 +121,8 @@ def wiener(covariances, modes, y, no):
 
 
 def conditional(wanted, spectra, responses, modes, y, no, assumed):
-    """Mean and variance of the field at other points.
+    """Mean and variance of the field at other points, and the mean of its variance
+    where it is observed, [batch, snapshots, 1, 1].
 
     wanted: responses (F_1', F_2') there, [outputs, points] each. assumed: noise, `no`
     at least, by which the mean weighs the observation; the variance is that of such a
@@ -145,7 +146,10 @@ def conditional(wanted, spectra, responses, modes, y, no, assumed):
         for f, p in zip(wanted, spectra, strict=True)
     )
     prior = (first[:, :, None] * second[:, None])[:, None]
-    return mean, ops.maximum(prior - explained, ROUNDING * prior)
+    variance = ops.maximum(prior - explained, ROUNDING * prior)
+    signal = power - assumed
+    told = signal - signal**2 * (1 / power - more / power**2)
+    return mean, variance, ops.mean(told, axis=(2, 3), keepdims=True)
 
 
 def surplus(energies, power, no, expected):

@@ -19,6 +19,8 @@ stray further from the model."""
 ROUNDING = 1e-14
 """Least noise over power of a field that is told from itself."""
 FEATURES = 5
+FINENESS = 2
+"""Points of a grid per element of its axis, at least."""
 
 
 @keras.saving.register_keras_serializable(package="link_sim")
@@ -122,6 +124,21 @@ class SpectralDenoiser(keras.layers.Layer):
         """
         responses = self._responses(responses)
         return self._rounds(_field(x), _noise(x, sigma), responses)[-1][0]
+
+    def resized(self, lengths) -> "SpectralDenoiser":
+        """One for fields of other lengths, with the same weights.
+
+        Raises `ValueError` for lengths that the grids do not resolve.
+        """
+        most = [points // FINENESS for points in self.points]
+        if any(length > m for length, m in zip(lengths, most, strict=True)):
+            raise ValueError(
+                f"these weights serve up to {most[0]} x {most[1]} antennas, and there "
+                f"are {lengths[0]} x {lengths[1]}: use fewer"
+            )
+        own = type(self).from_config(self.get_config() | {"lengths": lengths})
+        own.set_weights(self.get_weights())
+        return own
 
     def get_config(self):
         config = {"lengths": self.lengths, "points": self.points}

@@ -34,7 +34,7 @@ def generate(
     out = out if out.suffix == ".npz" else out.with_name(f"{out.name}.npz")
     save_channels(out, h[..., None], tau=[[0.0]] * len(h))
     if examples is None:
-        examples = training_channels(prior, number, seed)
+        examples = training_channels(prior, number, seed + 1)  # others than shown
     console.print(display.facts_table(f"{number} channels", likeness(h, examples)))
     keys = f"--set estimation.ensemble=file --set estimation.file={out}"
     console.print(f"Channels: {out}, for {keys}", soft_wrap=True)

@@ -15,7 +15,6 @@ from keras import ops
 from link_sim.experiments.experiment import Experiment
 from link_sim.metrics.counts import estimation_counts
 from link_sim.models.pretrained import load_arrays, load_model
-from link_sim.models.spectral import SpectralDenoiser
 from link_sim.models.stationary_mixture import StationaryMixtureDenoiser
 from link_sim.receivers.catalog import COVARIANCE, MIMO, ORTHOGONAL
 from link_sim.receivers.entries import build_block
@@ -39,8 +38,6 @@ TRAINING_CHANNELS = 10_000
 """Of each ensemble, for the covariances of `lmmse`."""
 TRAINING_SEED = 2**31 - 7
 """Of these channels: none that `batch_seed` is likely to give."""
-FINENESS = 2
-"""Points of the grids of a denoiser per antenna, at least."""
 
 
 class Sounded(NamedTuple):
@@ -118,18 +115,11 @@ class KnownOfFile(NamedTuple):
     @property
     def spectral(self):
         """Over the transmit and the receive antennas of the file."""
-        shipped = load_model(self.find("csi-clusters"))
-        lengths = learned_examples(self.file).h.shape[:0:-1]
-        most = [points // FINENESS for points in shipped.points]
-        if lengths[0] > most[0] or lengths[1] > most[1]:
-            raise ValueError(
-                f"the weights csi-clusters serve up to {most[1]} receive and {most[0]} "
-                f"transmit antennas, the file has {lengths[1]} and {lengths[0]}: use "
-                "ls, sparse or lmmse"
-            )
-        own = SpectralDenoiser.from_config(shipped.get_config() | {"lengths": lengths})
-        own.set_weights(shipped.get_weights())
-        return own
+        denoiser = load_model(self.find("csi-clusters"))
+        try:
+            return denoiser.resized(learned_examples(self.file).h.shape[:0:-1])
+        except ValueError as error:
+            raise ValueError(f"csi-clusters: {error}, or ls, sparse or lmmse") from None
 
     def covariances(self) -> list[np.ndarray]:
         return [_sample_covariance(learned_examples(self.file).h)]

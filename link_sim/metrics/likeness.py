@@ -14,9 +14,10 @@ def likeness(h: np.ndarray, examples: np.ndarray) -> dict[str, float]:
     Returns by name: energy per element of both; the distance of their mean angular
     spectra, sum |p - q| / 2 of spectra of sum 1; the kernel distance of the angular
     spectra of single channels (Gretton et al., JMLR 13, 2012, eq. 3, with a Gaussian
-    kernel as wide as the median distance), whose expectation is 0 for one
-    distribution; and the median over channels of the largest cosine similarity to an
-    example, which nears 1 where examples are repeated.
+    kernel as wide as the median distance), whose expectation is 0 for independent
+    channels of one distribution; and the median over channels of the largest cosine
+    similarity to an example, which nears 1 where examples are repeated. Of a single
+    channel there is the energy alone.
     """
     h, examples = h[:COMPARED], examples[:COMPARED]
     half = len(examples) // 2
@@ -30,6 +31,8 @@ def likeness(h: np.ndarray, examples: np.ndarray) -> dict[str, float]:
         "kernel distance of angular spectra": kernel_distance,
         "cosine similarity to the nearest example": nearest_similarity,
     }
+    if min(len(h), len(examples)) < 2:
+        return facts
     for name, measure in measures.items():
         facts[name] = measure(h, examples)
         if half > 1:

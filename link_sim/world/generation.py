@@ -65,7 +65,7 @@ def training_channels(prior: str, number: int, seed: int) -> np.ndarray:
 
 
 def _drawn(denoiser, like: np.ndarray, number: int, seed: int) -> np.ndarray:
-    rng = np.random.default_rng(seed)
+    rng = np.random.default_rng([seed, 1])  # another stream than that of the examples
     ends = covariances(denoiser, like)
     shown = np.resize(rng.permutation(len(like)), number)
     parts = np.array_split(shown, -(-number // AT_ONCE))
@@ -108,15 +108,8 @@ def _energy_of(ends: list[np.ndarray]) -> np.ndarray:
 def _fitting(prior: str, shape: tuple[int, int]) -> tuple[SpectralDenoiser, bool]:
     """The denoiser of a prior for arrays of this shape, and whether it takes them the
     other way round: its first axis is that of the longer array."""
-    shipped = load_model(prior)
     turned = shape[0] < shape[1]
-    lengths = shape[::-1] if turned else shape
-    most = [points // 2 for points in shipped.points]
-    if lengths[0] > most[0] or lengths[1] > most[1]:
-        raise ScenarioError(
-            f"{prior} serves up to {most[0]} x {most[1]} antennas, the examples have "
-            f"{shape[0]} x {shape[1]}: use fewer"
-        )
-    own = SpectralDenoiser.from_config(shipped.get_config() | {"lengths": lengths})
-    own.set_weights(shipped.get_weights())
-    return own, turned
+    try:
+        return load_model(prior).resized(shape[::-1] if turned else shape), turned
+    except ValueError as error:
+        raise ScenarioError(f"{prior}: {error}") from None

@@ -132,14 +132,10 @@ class IterativeReception(ReceiverLayer):
 
     def _opened(self, y, no, h_hat, err_var, frame):
         """The first state, loads of the channel, what is seen, and how it is heard."""
-        sender, elements, y_data, h_data = (
-            self.transmitter,
-            self.detector.elements,
-            y,
-            h_hat,
-        )
-        if sender.superimposed is not None:
-            y_data, h_data = sender.superimposed.removed(y, h_hat)
+        elements, y_data, h_data = self.detector.elements, y, h_hat
+        superimposed = self.transmitter.superimposed
+        if superimposed is not None:
+            y_data, h_data = superimposed.removed(y, h_hat)
         seen = elements.flatten(y_data, h_data, err_var, no[:, None, None])
         llr = self.detector.detect(*seen)
         if self.estimator is None:
@@ -147,11 +143,9 @@ class IterativeReception(ReceiverLayer):
         prior = self.estimator.prior(y, no[:, None, None], err_var)
         seen = prior, data_aided.turned(prior, elements.received(y)), no
         hear, loads = partial(self._estimated, seen), prior.loads
-        if sender.superimposed is not None:  # of which the plain estimate knows nothing
-            untold = sender.grid_llr(
-                tf.zeros_like(sender.demodulate(llr, frame)), frame
-            )
-            llr, loads = hear(loads, tf.range(tf.shape(untold)[0]), untold, untold)
+        if superimposed is not None:  # the first estimate knows nothing of them
+            untold = tf.zeros_like(llr)
+            llr, loads = hear(loads, tf.range(tf.shape(llr)[0]), untold, untold)
         return self._begin(llr, frame), loads, seen, hear
 
     def _round(self, hear, state: State, loads, frame):

@@ -75,7 +75,7 @@ def test_arrays_are_served_the_other_way_round(examples):
     [
         ("csi-smc", 3, (2, 4, 4), "there is no prior 'csi-smc'"),
         ("csi-scm", 0, (2, 4, 4), "0 channels are none"),
-        ("csi-scm", 3, (2, 4, 200), "serves up to 128 x 32 antennas"),
+        ("csi-scm", 3, (2, 4, 200), "serve up to 128 x 32 antennas"),
     ],
 )
 def test_refusals(prior, number, shape, message):
