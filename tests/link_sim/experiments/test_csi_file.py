@@ -82,7 +82,7 @@ def test_a_sweep_of_alpha_has_random_pilots(file):
     [
         ((2, 2), ["receivers=['score']", "estimation.alpha=0.5"], "score-adaptive"),
         ((2, 2), ["receivers=['genie']", "estimation.alpha=0.5"], "orthogonal pilots"),
-        ((33, 2), ["receivers=['score-adaptive']"], "up to 32 receive and 128 tr"),
+        ((33, 2), ["receivers=['score-adaptive']"], "up to 128 x 32 antennas"),
     ],
 )
 def test_what_cannot_work_is_refused_in_one_sentence(tmp_path, shape, settings, words):
