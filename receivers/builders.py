@@ -246,8 +246,8 @@ mimo_langevin = partial(_on_denoiser, mimo.langevin)
 
 
 def coarse_bussgang(ensemble: MimoContext):
-    receive, transmit = ensemble.average
     known = partial(coarse.bussgang, _bits(ensemble))
+    receive, transmit = ensemble.average
     return partial(known, receive=receive, transmit=transmit)
 
 

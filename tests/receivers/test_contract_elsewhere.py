@@ -16,6 +16,7 @@ from link_sim.models.spectral import SpectralDenoiser
 from link_sim.models.stationary_mixture import StationaryMixtureDenoiser
 from link_sim.receivers import catalog
 from link_sim.receivers.entries import build_block
+from link_sim.receivers.estimation.coarse import converter
 from link_sim.scenarios.loading import load_scenario
 
 pytestmark = pytest.mark.usefixtures("eager")
@@ -121,24 +122,37 @@ def ensemble():
     spectrum = rng.random((2 * RECEIVE, 2 * TRANSMIT)) ** 12
     spectra = [spectrum / spectrum.sum()]
     denoiser = StationaryMixtureDenoiser(spectra, (RECEIVE, TRANSMIT))
-    root = normal(rng, RECEIVE * TRANSMIT, RECEIVE * TRANSMIT)
-    c = root @ root.conj().T / len(root)
+    c = covariance(normal(rng, RECEIVE * TRANSMIT, RECEIVE * TRANSMIT))
     pilots = np.exp(-2j * np.pi * np.outer(*[np.arange(TRANSMIT)] * 2) / TRANSMIT)
     pilots = np.broadcast_to(pilots, (3, TRANSMIT, TRANSMIT)).astype("complex64")
     y = normal(rng, 3, RECEIVE, TRANSMIT) @ pilots
+    y = y + 0.3 * normal(rng, *y.shape)
     known = SimpleNamespace(
-        orthogonal=True, denoiser=denoiser, spectral=spectral, covariances=lambda: [c]
+        orthogonal=True,
+        converter_bits=3,
+        average=[covariance(normal(rng, n, n)) for n in (RECEIVE, TRANSMIT)],
+        denoiser=denoiser,
+        spectral=spectral,
+        covariances=lambda: [c],
     )
-    return known, (y + 0.3 * normal(rng, *y.shape), pilots, np.float32(0.1))
+    return known, (y, pilots, np.float32(0.1))
+
+
+def covariance(root):
+    return root @ root.conj().swapaxes(-1, -2) / root.shape[-1]
 
 
 def mimo(name, rows=slice(None)):
     """Estimate and variance of some rows, each of whose ends has covariances."""
     known, (y, pilots, no) = ensemble()
     ends = []
-    if name == "genie":
-        roots = (normal(np.random.default_rng(n), 3, n, n) for n in (4, 8))
-        ends = [(root @ root.conj().swapaxes(1, 2))[rows] for root in roots]
+    if name in catalog.COVARIANCE:
+        roots = (normal(np.random.default_rng(n), 3, n, n) for n in (RECEIVE, TRANSMIT))
+        ends = [covariance(root)[rows] for root in roots]
+    if name in catalog.COARSE:
+        y, pilots = (z / np.sqrt(TRANSMIT) for z in (y, pilots))
+        quantiser = converter(known.converter_bits, no)
+        y = quantiser(y.real) + 1j * quantiser(y.imag)
     estimator = build_block(catalog.MIMO, name, known)
     return map(np.asarray, estimator(y[rows], pilots[rows], no, *ends))
 

@@ -80,6 +80,7 @@ def test_a_sweep_of_alpha_has_random_pilots(file):
 @pytest.mark.parametrize(
     "shape, settings, words",
     [
+        ((2, 2), ["receivers=['bussgang']"], "or leave them out"),
         ((2, 2), ["receivers=['score']", "estimation.alpha=0.5"], "score-adaptive"),
         ((2, 2), ["receivers=['genie']", "estimation.alpha=0.5"], "orthogonal pilots"),
         ((33, 2), ["receivers=['score-adaptive']"], "up to 128 x 32 antennas"),
