@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 
 from link_sim.experiments import csi
-from link_sim.receivers.catalog import MIMO, ORTHOGONAL
+from link_sim.receivers.catalog import COARSE, MIMO, ORTHOGONAL
 from link_sim.scenarios.loading import load_scenario
 
 pytestmark = [
@@ -24,17 +24,17 @@ SHARES = {
     "score-vamp": (0.3, 2.0),
     "score": (0.3, 2.0),
     "score-posterior": (0.3, 3.0),
-    "score-adaptive": (0.67, 8.0),
+    "score-adaptive": (0.67, 3.0),
 }
 """Of the error that may be stated. Exact ones: chance alone, and for `ls` noise over
 1,024 elements. `sparse` measures its error at one pilot in 16. Message passing in
-single precision has a floor with fewer pilots than antennas, which it does not see.
-What `score-adaptive` states comes from spectra that are too wide where the noise is
-40 dB and more below the signal and antennas have no pilot; it is never less than the
-error by more than 1.5."""
+single precision has a floor with fewer pilots than antennas, which it does not see."""
+HIDDEN = (0.67, 8.0)
+"""What `score-adaptive` states where antennas have no pilot (on CDL) and the noise is
+40 dB and more below the signal: the spectra that it reads are too wide there."""
 WALK = "score-langevin"
 """Takes minutes, and states what score-vamp does."""
-NAMES = [name for name in MIMO if name != WALK]
+NAMES = [name for name in MIMO if name != WALK and name not in COARSE]
 CASES = [
     *[("scm", name) for name in NAMES if name != "score-posterior"],
     *[("cdl-c", name) for name in NAMES if name not in ORTHOGONAL],
@@ -61,7 +61,8 @@ def test_errors_are_those_stated_and_fall_with_the_noise(ensemble, name, monkeyp
         error = np.mean(np.abs(h_hat - world.h) ** 2)
         found.append(10 * np.log10(error / np.mean(np.abs(world.h) ** 2)))
         stated = np.mean(err_var) / error
-        least, most = SHARES[name]
+        hidden = name == "score-adaptive" and ensemble != "scm" and point >= 40
+        least, most = HIDDEN if hidden else SHARES[name]
         assert least < stated < most, (point, stated)
     # 8 other channels at each point: their mean powers differ by 1 dB or so
     assert np.all(np.diff(found) < 1.5), found
