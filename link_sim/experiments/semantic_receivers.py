@@ -42,8 +42,8 @@ class SemanticReceiver(NamedTuple):
 def load_receiver(scenario: SemanticScenario, name: str) -> SemanticReceiver:
     """The receiver that a name such as `ls+cdiff-8` or `perfect-csi+jpeg` stands for.
 
-    Raises `ScenarioError` for names that are not known and for weights that are not
-    there.
+    Raises `ScenarioError` for names that are not known, for weights that are not there
+    and for those of two encoders.
     """
     estimator, *between = name.split("+")
     decoder = between.pop() if between else ""
@@ -74,6 +74,14 @@ def load_receiver(scenario: SemanticScenario, name: str) -> SemanticReceiver:
         symbols = middle.make(number=steps, find=find)
     except ValueError as error:
         raise ScenarioError(f"receiver '{name}': {error}") from None
+    for role in middle.weights:
+        known = read_card(find(role)).get("encoder")
+        if known != sender:
+            raise ScenarioError(
+                f"receiver '{name}': {between[0]} knows symbols of '{known}', and "
+                f"{decoder} is for those of '{sender}': use ae or cdiff, or leave "
+                f"{between[0]} out"
+            )
     aware = middle is not SYMBOLS["linear"]
     return SemanticReceiver(name, estimator, block, sender, None, None, symbols, aware)
 

@@ -5,6 +5,7 @@ import pytest
 
 from link_sim.engine.batches import plain
 from link_sim.experiments.semantic import SemanticLink
+from link_sim.experiments.semantic_receivers import load_receiver
 from link_sim.metrics.rates import estimate
 from link_sim.scenarios.base import ScenarioError
 from link_sim.scenarios.loading import load_scenario
@@ -92,3 +93,11 @@ def test_amplifiers_remember_no_more_than_the_prefix():
 def test_names_say_what_stands_between(name, words):
     with pytest.raises(ScenarioError, match=words):
         SemanticLink(scenario(f"receivers=['{name}']"))
+
+
+def test_denoisers_know_the_symbols_of_one_encoder():
+    cifar = scenario("payload.source=cifar10")
+    assert load_receiver(cifar, "ls+cddm+cdiff-2").symbols is not None
+    words = "knows symbols of 'semantic-encoder-cifar10', and vae is for those of"
+    with pytest.raises(ScenarioError, match=words):
+        load_receiver(cifar, "ls+cddm+vae")
