@@ -11,7 +11,7 @@ from link_sim.receivers.places import Places
 from link_sim.receivers.semantic import check_count, check_steps
 
 LAST = 1e-2
-"""Noise of the last step but one over that of the first."""
+"""Step n of N begins at `LAST ** (n / N)` of the first noise, n = 0 to N - 1."""
 MOST = 0.999
 """Error variance of a symbol of energy 1, at most."""
 
@@ -20,11 +20,12 @@ MOST = 0.999
 class SymbolDenoising(ReceiverLayer):
     """Symbols with less noise, by what is known of the symbols of images.
 
-    The reverse process begins at the noise that the equaliser left, symbol by symbol,
-    and takes `num_steps` deterministic steps down to none: the idea of channel
-    denoising diffusion models (Wu et al., "CDDM: Channel denoising diffusion models for
-    wireless semantic communications", IEEE TWC 2024), here with one network for all
-    noise levels and no schedule to fit. One step is the MMSE estimate. A decoder that
+    The reverse process begins at the noise that the equaliser left, symbol by symbol:
+    the idea of channel denoising diffusion models (Wu et al., "CDDM: Channel denoising
+    diffusion models for wireless semantic communications", IEEE TWC 2024), here with
+    one network for all noise levels and no schedule to fit. The `num_steps` steps down
+    to none are the means of ancestral ones, without their noise. One is the MMSE
+    estimate, and for Gaussian symbols any number of them ends there. A decoder that
     knows `no_eff` can lose by it, and gains at most what its own network missed: all
     that symbols say of each other is in what it is given without.
 
@@ -78,9 +79,8 @@ class SymbolDenoising(ReceiverLayer):
             x = share * x + (1 - share) * mean
         error = ops.minimum(first, MOST)
         x = x / ops.cast(1 - error, "complex64")
-        return ops.reshape(x, x_hat.shape), ops.reshape(
-            error / (1 - error), no_eff.shape
-        )
+        shape = (-1, x_hat.shape[1], count)
+        return ops.reshape(x, shape), ops.reshape(error / (1 - error), shape)
 
     def _estimate(self, x, no):
         """MMSE estimates of symbols, and the variances of their errors."""

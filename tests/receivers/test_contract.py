@@ -85,7 +85,8 @@ ITERATED = "ep", "sionna-ep", "ep-retry", "amp", "amp-gnn"
 DECODERS = tuple(catalog.DECODERS)
 RESTORERS = "pixel-bayes", "regression", "ddpm-ancestral-2"
 SEMANTIC = "ae", "cdiff-2"
-NAMES = *ESTIMATORS, *DETECTORS, *DECODERS, *RESTORERS, *SEMANTIC
+SYMBOLS = ("cddm-2",)
+NAMES = *ESTIMATORS, *DETECTORS, *DECODERS, *RESTORERS, *SEMANTIC, *SYMBOLS
 SLOW = (
     "sionna-linear",
     "sionna-bp",
@@ -125,8 +126,10 @@ def case(name: str) -> Case:
     if name in RESTORERS:
         llr = 4 * normal(3, 28, 28, 1, 8)
         return Case(build_block(catalog.RESTORERS, name), (llr,), 0.05)  # bfloat16
-    find = "semantic-{}-mnist".format
-    block = build_block(catalog.SEMANTIC, name, find=find)
+    table, source = catalog.SEMANTIC, "mnist"
+    if name in SYMBOLS:
+        table, source = catalog.SYMBOLS, "cifar10"
+    block = build_block(table, name, find=f"semantic-{{}}-{source}".format)
     no_eff = np.full((3, 1, 16), 0.2, "float32")
     return Case(block, (complex_normal(3, 1, 16), no_eff), 0.05)
 
@@ -153,7 +156,7 @@ def assert_close(found, expected, tolerance):
 
 
 def test_the_contract_covers_the_catalog():
-    tables = catalog.SLOTS | {"semantic": catalog.SEMANTIC}
+    tables = catalog.SLOTS | {"semantic": catalog.SEMANTIC, "symbols": catalog.SYMBOLS}
     del tables["loop"]  # made of blocks of the other slots
     listed = [name for table in tables.values() for name in table]
     bases = {name.removesuffix("-2") for name in NAMES}

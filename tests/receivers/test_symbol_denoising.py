@@ -2,6 +2,7 @@
 
 import numpy as np
 import pytest
+import tensorflow as tf
 from keras import ops
 
 from link_sim.models.symbol_denoiser import SymbolDenoiser
@@ -28,6 +29,15 @@ def test_before_training_all_symbols_stay_as_they_are(num_steps, no):
     x, variance = denoiser(x_hat, no_eff)
     np.testing.assert_allclose(x, x_hat, rtol=2e-3, atol=1e-5)
     np.testing.assert_allclose(variance, no_eff, rtol=2e-3)
+
+
+@pytest.mark.graphs
+def test_graphs_serve_any_batch():
+    denoiser = SymbolDenoising(SymbolDenoiser(PER_PLACE, 8), SHAPE)
+    specs = [tf.TensorSpec((None, 2, 11), t) for t in ("complex64", "float32")]
+    traced = tf.function(lambda *x: denoiser(*x), specs, autograph=False)
+    x, variance = traced(*observed(11, 0.1))
+    assert x.shape == variance.shape == (3, 2, 11)
 
 
 def test_more_symbols_than_places_are_refused():
