@@ -188,7 +188,13 @@ def train_planes(
 
     share : noise that a denoising autoencoder adds, over that of the pilots; with one,
     the network learns as such, in place of SURE
+
+    Raises `ValueError` for a `size` below the number of kinds of cells.
     """
+    if size < len(CELLS):
+        raise ValueError(
+            f"size = {size} leaves kinds of cells out: use {len(CELLS)} or more"
+        )
     keras.utils.set_random_seed(seed)
     side = CELLS[0].side
     denoiser = plane_denoiser(side**2, plane_responses(side).shape[1], least_noise=1e-3)

@@ -21,7 +21,7 @@ ENCODER, DECODER = "semantic-encoder-cifar10", "semantic-ae-cifar10"
 LEVELS_DB = -2.0, 22.0
 """Ends of the SNRs of training, of what the encoder expects and of what is left."""
 PART = 100
-"""Images that are encoded together."""
+"""Images that are encoded together, at least if there are as many."""
 EVALUATED = 200
 
 
@@ -70,11 +70,12 @@ def encoded(encoder, images: np.ndarray, number: int, seed: int) -> tuple:
     rng, shape = np.random.default_rng([seed, 0]), encoder.image_shape
     per_place = encoder.network.config["per_place"]
     picked = images[rng.permutation(len(images))[:number]]
-    counts = log_uniform(rng.random(number // PART), 16, encoder.max_symbols)
-    levels = 10 ** (-rng.uniform(*LEVELS_DB, number // PART) / 10)
+    parts = max(len(picked) // PART, 1)
+    counts = log_uniform(rng.random(parts), 16, encoder.max_symbols)
+    levels = 10 ** (-rng.uniform(*LEVELS_DB, parts) / 10)
     clean, mask = [], []
     for part, count, no in zip(
-        np.split(picked, number // PART), counts.astype(int), levels, strict=True
+        np.array_split(picked, parts), counts.astype(int), levels, strict=True
     ):
         image = image_from_levels(part[:, None].reshape(len(part), 1, *shape))
         x = np.asarray(encoder(image, int(count), np.float32(no)))[:, 0]

@@ -42,6 +42,11 @@ def test_a_step_holds_received_pilots_and_no_channel():
     assert np.all(np.mean(y**2, axis=(1, 2, 3, 4)) > 0.5 * sigma[:, 0, 0, 0, 0] ** 2)
 
 
+def test_a_step_holds_every_kind_of_cell(tmp_path):
+    with pytest.raises(ValueError, match="use 3 or more"):
+        recipe.train_planes(tmp_path, size=2)
+
+
 def test_pilots_of_own_combiners_are_read_one_by_one(untrained):
     rng = np.random.default_rng(2)
     y = rng.standard_normal((2, SIDE**2, 2)) @ [1, 1j]
