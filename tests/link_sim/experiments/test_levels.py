@@ -50,13 +50,13 @@ def choices(draw):
     level = draw(st.sampled_from(["esno_db", "ebno_db"]))
     down = level == "ebno_db" and draw(st.integers(0, 3)) == 0
     users = draw(st.sampled_from([2, 3] if down else [1, 1, 2]))
-    dual = not down and draw(st.booleans())
+    model = draw(st.sampled_from(MODELS[1:] if users > 1 else MODELS))
+    dual = not down and draw(st.booleans()) and model != "site"
     streams = 1 if down else draw(st.integers(1, 2))
     transmit = streams if down else streams + draw(st.integers(0, 2))
     receive = users * streams + draw(st.integers(0, 2))
     if dual:
         transmit, receive = transmit + transmit % 2, receive + receive % 2
-    model = draw(st.sampled_from(MODELS[1:] if users > 1 else MODELS))
     normalise = [None, "frame", "none"] + ["file"] * (model in ("cir", "cfr"))
     if level == "esno_db" and model in VARIED:
         normalise.remove("none")

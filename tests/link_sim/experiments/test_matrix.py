@@ -88,7 +88,9 @@ def live(kind):
 def scenario_with(kind, model):
     name, own = ("image", LINK) if kind == "link" else ("semantic", SEMANTIC)
     file = [FILES[model]] if model in FILES else []
-    return load_scenario(name, [*TINY, *own, f"channel.model={model}", *file])
+    single = ["antennas.polarisation=single"] if model == "site" else []
+    settings = [*TINY, *single, *own, f"channel.model={model}", *file]
+    return load_scenario(name, settings)
 
 
 @pytest.mark.graphs
