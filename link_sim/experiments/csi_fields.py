@@ -18,10 +18,10 @@ from link_sim.receivers.entries import build_block, find_block
 from link_sim.scenarios.base import ScenarioError
 from link_sim.scenarios.csi import CsiScenario
 from link_sim.scenarios.link import LinkScenario
-from link_sim.scenarios.sites import load_site
+from link_sim.scenarios.sites import load_site, with_tails
 from link_sim.world.channel import Channel
 from link_sim.world.ensembles import received
-from link_sim.world.site_channels import responses, turned, waves, with_tails
+from link_sim.world.site_channels import responses, turned, waves
 
 LEARNED = 480
 """Channels of UMi that estimators learn from."""

@@ -9,7 +9,7 @@ from link_sim.scenarios.base import ScenarioError
 from link_sim.scenarios.data_files import DataFile
 from link_sim.scenarios.radio import Channel
 from link_sim.scenarios.sections import Antennas, Grid
-from link_sim.scenarios.sites import load_site
+from link_sim.scenarios.sites import site_users
 
 SLOWEST = 0.1
 """Longest path [s] that is taken for one."""
@@ -109,9 +109,7 @@ def responses_of(scenario: Any) -> Responses:
     """The channels in the file or of the site of a scenario; `ScenarioError` if they
     do not fit it."""
     if scenario.channel.model == "site":
-        paths = load_site(scenario.channel.traced).users(
-            scenario.channel.users != "train"
-        )
+        paths = site_users(scenario.channel)
         return Responses(paths.gain[:, None, None, :, None], paths.delay)
     return _read(scenario.channel, scenario.antennas, scenario.grid)
 

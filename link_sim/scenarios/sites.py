@@ -17,6 +17,12 @@ SQUARE = 40.0
 """Side [m] of the squares by which users are split."""
 TESTED = 0.3
 """Share of the users, at least, in squares whose users no estimator learns from."""
+RAYS = 10
+"""Of the dense tail of a path."""
+LATE = 50e-9
+"""Mean delay of the tail's rays after their path [s]."""
+SPREADS = np.radians([2.0, 5.0, 10.0, 30.0])
+"""Scales of their Laplacian offsets: theta and phi at the station and at the user."""
 PRECISE = "gain", "delay", "angles"
 """Arrays of paths, one after the other, users in order."""
 
@@ -89,6 +95,37 @@ class Paths(NamedTuple):
     gain: np.ndarray
     delay: np.ndarray
     angles: np.ndarray
+
+
+def with_tails(rng: np.random.Generator, paths: Paths, share: float) -> Paths:
+    """Paths with dense tails, which stand for diffuse scattering.
+
+    A share of the power of each path goes to `RAYS` rays with exponential delays behind
+    it, Laplacian angles around it, and exponential powers. The traced files are of
+    specular paths alone: tails are drawn, not traced.
+    """
+    if not share:
+        return paths
+    shape = (*paths.gain.shape, RAYS)
+    power = rng.exponential(size=shape)
+    power *= share * np.abs(paths.gain[..., None]) ** 2 / power.sum(-1, keepdims=True)
+    late = paths.delay[..., None] + rng.exponential(LATE, shape)
+    offsets = rng.laplace(size=(*shape, 4)) * SPREADS
+    around = paths.angles[:, :, None] + offsets
+    users = len(paths.gain)
+    return Paths(
+        np.concatenate([np.sqrt(1 - share) * paths.gain,
+                        np.sqrt(power).reshape(users, -1)], 1),
+        np.concatenate([paths.delay, late.reshape(users, -1)], 1),
+        np.concatenate([paths.angles, around.reshape(users, -1, 4)], 1),
+    )  # fmt: skip
+
+
+def site_users(channel: Any) -> Paths:
+    """The users that a section `channel` names, with tails that are theirs for good."""
+    test = channel.users != "train"
+    paths = load_site(channel.traced).users(test)
+    return with_tails(np.random.default_rng([0, test]), paths, channel.diffuse or 0.0)
 
 
 def split(position: np.ndarray) -> np.ndarray:

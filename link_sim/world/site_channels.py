@@ -9,39 +9,9 @@ import tensorflow as tf
 from sionna.phy import config
 
 from link_sim.scenarios.base import ScenarioError
-from link_sim.scenarios.sites import Paths, load_site
+from link_sim.scenarios.sites import Paths, site_users
 
-RAYS = 10
-"""Of the dense tail of a path."""
-LATE = 50e-9
-"""Mean delay of the tail's rays after their path [s]."""
-SPREADS = np.radians([2.0, 5.0, 10.0, 30.0])
-"""Scales of their Laplacian offsets: theta and phi at the station and at the user."""
 TWO_PI = 2 * np.pi
-
-
-def with_tails(rng, paths: Paths, share: float) -> Paths:
-    """Paths with dense tails, which stand for diffuse scattering.
-
-    A share of the power of each path goes to `RAYS` rays with exponential delays behind
-    it, Laplacian angles around it, and exponential powers. The traced files are of
-    specular paths alone: tails are drawn, not traced.
-    """
-    if not share:
-        return paths
-    shape = (*paths.gain.shape, RAYS)
-    power = rng.exponential(size=shape)
-    power *= share * np.abs(paths.gain[..., None]) ** 2 / power.sum(-1, keepdims=True)
-    late = paths.delay[..., None] + rng.exponential(LATE, shape)
-    offsets = rng.laplace(size=(*shape, 4)) * SPREADS
-    around = paths.angles[:, :, None] + offsets
-    users = len(paths.gain)
-    return Paths(
-        np.concatenate([np.sqrt(1 - share) * paths.gain,
-                        np.sqrt(power).reshape(users, -1)], 1),
-        np.concatenate([paths.delay, late.reshape(users, -1)], 1),
-        np.concatenate([paths.angles, around.reshape(users, -1, 4)], 1),
-    )  # fmt: skip
 
 
 def turned(rng, paths: Paths) -> Paths:
@@ -81,13 +51,12 @@ def site_impulse_responses(scenario):
     """
     channel, antennas = scenario.channel, scenario.antennas
     together = len(antennas.powers) // antennas.streams + len(channel.others)
-    paths = load_site(channel.traced).users(channel.users != "train")
+    paths = site_users(channel)
     if len(paths.gain) < together:
         raise ScenarioError(
             f"the site has {len(paths.gain)} users for {together} who share a frame: "
             "trace more, or lower antennas.users or channel.interferers"
         )
-    paths = with_tails(np.random.default_rng(0), paths, channel.diffuse or 0.0)
     north = _direction(paths.angles[..., 0], paths.angles[..., 1])[1]
     user = _direction(paths.angles[..., 2], paths.angles[..., 3])
     known = np.abs(paths.gain)[..., None, None] * (
@@ -99,8 +68,8 @@ def site_impulse_responses(scenario):
     turning = TWO_PI * channel.doppler  # [rad/s] of a path straight ahead
 
     def draw(batch_size, num_time_steps, rate):
-        order = config.tf_rng.uniform([batch_size // together, len(known)])
-        pick = tf.reshape(tf.math.top_k(order, together).indices, [-1])
+        order = config.tf_rng.uniform([-(-batch_size // together), len(known)])
+        pick = tf.reshape(tf.math.top_k(order, together).indices, [-1])[:batch_size]
         heading = config.tf_rng.uniform([batch_size, 1], 0, TWO_PI)
         phase = config.tf_rng.uniform([batch_size, known.shape[1]], 0, TWO_PI)
         way = tf.gather(ways, pick)

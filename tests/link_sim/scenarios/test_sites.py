@@ -7,6 +7,7 @@ import pytest
 
 from link_sim.scenarios import sites
 from link_sim.scenarios.base import ScenarioError
+from link_sim.scenarios.channel_file import excess_delay, responses_of
 from link_sim.scenarios.data_files import DataFile, sha256
 from link_sim.scenarios.loading import load_scenario
 
@@ -60,6 +61,38 @@ def test_times_begin_with_the_first_path_that_matters():
     np.testing.assert_array_equal(
         sites.first_within(gain, delay, [3, 0, 1]), [2.0, 0.0, 4.0]
     )
+
+
+def test_tails_take_their_share_of_the_power_and_come_later():
+    paths = sites.load_site("munich").users(True)
+    rng = np.random.default_rng(0)
+    dense = sites.with_tails(rng, paths, 0.3)
+    power, own = np.abs(dense.gain) ** 2, paths.gain.shape[1]
+    np.testing.assert_allclose(power.sum(axis=1), 1)
+    np.testing.assert_allclose(power[:, own:].sum(axis=1), 0.3)
+    late = dense.delay[:, own:].reshape(*paths.delay.shape, -1)
+    assert (late >= paths.delay[..., None]).all()
+    assert sites.with_tails(rng, paths, 0.0) is paths
+
+
+def test_delays_of_a_link_are_those_of_its_tails():
+    own = ["channel.model=site", "antennas.polarisation=single"]
+    plain = load_scenario("csi-link", own)
+    dense = load_scenario("csi-link", [*own, "channel.diffuse=0.3"])
+    assert excess_delay(dense) > excess_delay(plain)
+    paths = sites.site_users(dense.channel)
+    np.testing.assert_array_equal(responses_of(dense).tau, paths.delay)
+
+
+def test_tails_of_users_learned_from_are_not_those_of_users_tested():
+    own = ["channel.model=site", "antennas.polarisation=single", "channel.diffuse=0.3"]
+    rays = []
+    for users in ("train", "test"):
+        channel = load_scenario("csi-link", [*own, f"channel.users={users}"]).channel
+        traced = sites.load_site("munich").users(users == "test").gain.shape[1]
+        gain = np.abs(sites.site_users(channel).gain[0, traced:][: sites.RAYS])
+        rays.append(gain / np.linalg.norm(gain))
+    assert not np.isclose(*rays).any()
 
 
 @pytest.mark.parametrize(

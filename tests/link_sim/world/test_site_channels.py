@@ -35,18 +35,6 @@ def test_responses_are_the_sum_over_paths():
                 assert h[user, n, k] == pytest.approx(total, abs=1e-12)
 
 
-def test_tails_take_their_share_of_the_power_and_come_later():
-    paths = load_site("munich").users(True)
-    rng = np.random.default_rng(0)
-    dense = site_channels.with_tails(rng, paths, 0.3)
-    power, own = np.abs(dense.gain) ** 2, paths.gain.shape[1]
-    np.testing.assert_allclose(power.sum(axis=1), 1)
-    np.testing.assert_allclose(power[:, own:].sum(axis=1), 0.3)
-    late = dense.delay[:, own:].reshape(*paths.delay.shape, -1)
-    assert (late >= paths.delay[..., None]).all()
-    assert site_channels.with_tails(rng, paths, 0.0) is paths
-
-
 def link(*settings):
     own = ["channel.model=site", "channel.speed=30", "antennas.receive=3"]
     own += ["antennas.transmit=2", "channel.carrier_frequency=3.5e9", *settings]
@@ -98,6 +86,12 @@ def test_users_who_share_a_frame_are_different_ones():
     tau = tau.numpy()[:, 0, 0].reshape(20, 2, -1)
     alike = np.all(tau[:, 0] == tau[:, 1], axis=-1)
     assert not alike.all() and np.all(tau[alike] == 0)  # of one path each
+
+
+def test_any_number_of_users_shares_a_frame_in_the_time_domain():
+    settings = "antennas.users=3", "antennas.receive=8", "channel.domain=time"
+    draw = impulse_responses(link(*settings), 1)
+    assert draw(tf.constant(256), 1, 1e6)[0].shape[0] == 256
 
 
 TRACES = pytest.mark.skipif(find_spec("sionna.rt") is None, reason="no Sionna RT")
