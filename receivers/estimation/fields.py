@@ -19,6 +19,7 @@ from link_sim.receivers.estimation.gridless import (
     everywhere,
     field,
     find_paths,
+    missed,
     places_of,
 )
 
@@ -79,15 +80,15 @@ def score_paths(denoiser, y, no, carriers, frequencies):
     """
     found, places = find_paths(y, no, FEW), places_of(y.shape[1:])
     share = 2 * found.number / y[0].size
-    left, z = no * np.maximum(1 - share, 0.5), y - field(found, places)
-    rest, variance = score(denoiser, z, left, carriers, frequencies)
+    z = y - field(found, places)
+    rest, variance = score(denoiser, z, no * (1 - share), carriers, frequencies)
     m, v = rest[:, :, carriers], variance[:, :, carriers]
     gain = np.sum(2 * np.real(np.conj(z) * m) - np.abs(m) ** 2, axis=(1, 2))
     gain /= np.sum(v, axis=(1, 2))
     trust = np.clip((gain - DOUBTED) / (BELIEVED - DOUBTED), 0, 1)[:, None, None]
     paths = everywhere(found, carriers, len(frequencies), y.shape[1])
-    missed = np.maximum(np.mean(np.abs(z) ** 2, axis=(1, 2)) - left, 0)
-    doubt = (1 - trust) * missed[:, None, None] + (no * share)[:, None, None]
+    doubt = (1 - trust) * missed(z, no, share)[:, None, None]
+    doubt += (no * share)[:, None, None]
     return paths + trust * rest, trust * variance + doubt
 
 

@@ -48,21 +48,36 @@ def nomp(y, no, carriers, total: int, most: int = MOST):
     """Fields over all carriers from what is seen at some, evenly spaced.
 
     y : complex [batch, antennas, pilots]; no : noise variance, a number
-    carriers : indices of the pilots; total : number of carriers; most : paths at most
+    carriers : indices of the pilots, two or more; total : number of carriers
+    most : paths at most
 
     Returns h_hat [batch, antennas, total], and err_var [batch, 1, 1]: what parameters
     cost that are estimated (four real numbers a path), and what no path explains.
     """
     found, places = find_paths(y, no, most), places_of(y.shape[1:])
-    left = np.mean(np.abs(y - field(found, places)) ** 2, axis=(1, 2))
     share = 2 * found.number / y[0].size
-    err_var = no * share + np.maximum(left - no * np.maximum(1 - share, 0), 0)
+    err_var = no * share + missed(y - field(found, places), no, share)
     return everywhere(found, carriers, total, y.shape[1]), err_var[:, None, None]
+
+
+def missed(rest, no: float, share) -> np.ndarray:
+    """Power of what no path explains, of fields of power one, [batch].
+
+    What is left over its noise, and at least the mean power of a path that may have any
+    below the bar of detection. share : of the noise that paths took, [batch]
+    """
+    over = np.mean(np.abs(rest) ** 2, axis=(1, 2)) - no * (1 - share)
+    return np.clip(over, min(_bar(no, rest) / rest[0].size / 2, 1), 1)
+
+
+def _bar(no: float, y) -> float:
+    """Peak of the periodogram of y that noise alone passes by `FALSE_ALARM`."""
+    return no * (np.log(y[0].size) - np.log(-np.log1p(-FALSE_ALARM)))
 
 
 def everywhere(found: Found, carriers, total: int, antennas: int) -> np.ndarray:
     """Paths over all carriers, with the earliest delays that the pilots allow."""
-    step = carriers[1] - carriers[0] if len(carriers) > 1 else total
+    step = carriers[1] - carriers[0]
     late = np.mod(EARLY - found.turns[..., 1], 1) - EARLY  # of the period of pilots
     turns = np.stack([found.turns[..., 0], -late], axis=-1)
     along = (np.arange(total) - np.mean(carriers)) / step
@@ -84,8 +99,7 @@ def find_paths(y, no: float, most: int) -> Found:
     """
     batch, places = len(y), places_of(y.shape[1:])
     found = Found(np.zeros((batch, 0, 2)), np.zeros((batch, 0), complex))
-    bar = no * (np.log(y[0].size) - np.log(-np.log1p(-FALSE_ALARM)))
-    going, rest = np.arange(batch), y
+    bar, going, rest = _bar(no, y), np.arange(batch), y
     for _ in range(min(most, y[0].size // 4)):
         turns, peak = _largest(rest[going], places)
         going, turns = going[peak > bar], turns[peak > bar]

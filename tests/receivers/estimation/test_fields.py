@@ -2,6 +2,7 @@
 
 import numpy as np
 import pytest
+from scipy.stats import norm
 
 from link_sim.models.kronecker_mixture import covariances, fit_mixture
 from link_sim.models.pretrained import load_model
@@ -37,9 +38,20 @@ def test_paths_are_found_exactly_without_noise_and_to_the_bound_with_it():
     h_hat, err_var = gridless.nomp(noisy(rng, h, no), no, ALL, 16)
     # Cramer and Rao: 4 real numbers a path, so 2 * 3 * no / 192; 40 * 12 of them
     assert np.mean(np.abs(h_hat - h) ** 2) == pytest.approx(6 * no / 192, rel=0.3)
-    # and what is left may be more than the noise by chance: no / sqrt(2 pi 192) more
-    stated = 6 * no / 192 + no / np.sqrt(2 * np.pi * 192)
+    # and the larger of what is left by chance, a Gaussian, and half a path at the bar
+    s, bar = no / np.sqrt(192), no * (np.log(192) - np.log(-np.log(0.99))) / 384
+    stated = bar * norm.cdf(bar / s) + s * norm.pdf(bar / s) + 6 * no / 192
     assert np.mean(err_var) == pytest.approx(stated, rel=0.2)
+
+
+def test_fields_far_below_the_noise_have_a_variance_of_their_power_at_most():
+    rng, no = np.random.default_rng(7), 10**2.5
+    h = waves(rng.random((40, 1, 2)), np.ones((40, 1)), (16, 64))
+    h_hat, err_var = gridless.nomp(noisy(rng, h, no), no, np.arange(64), 64)
+    none = ~h_hat.any(axis=(1, 2))
+    assert none.sum() > 30 and np.all(err_var[none] == 1)
+    weak, some = gridless.nomp(0 * h, 1.0, np.arange(64), 64)  # less than its noise
+    assert not weak.any() and np.all(some > 0.005)
 
 
 def test_paths_go_on_between_pilots_and_noise_alone_has_none():
