@@ -15,6 +15,8 @@ from link_sim.scenarios.sites import load_site
 Ensemble = Literal["scm", "cdl-a", "cdl-b", "cdl-c", "cdl-d", "file", "site", "umi"]
 FIELDS = "site", "umi"
 """Ensembles over antennas and carriers of an OFDM symbol."""
+ROUNDED = 0.011
+"""How far alpha may be off 1 over a whole number: 0.33 is a third."""
 EXAMPLES = 2
 """Examples per pair of antennas that a covariance is learned from, at least."""
 
@@ -26,9 +28,9 @@ class Estimation(Section):
     trained_on: ensembles that covariances and denoiser know; of several, both are
     mixtures. A file's are learned from a part of its examples, and tested on the
     others; a site's from users of other squares than those tested. alpha: pilots per
-    transmit antenna or, of `site` and `umi`, per subcarrier. chirped: pilots of scm
-    that see all angles, in place of beams. converter_bits: of each real part of what
-    scm gives, samples if left out.
+    transmit antenna or, of `site` and `umi`, per subcarrier: 1 over a whole number.
+    chirped: pilots of scm that see all angles, in place of beams. converter_bits: of
+    each real part of what scm gives, samples if left out.
     """
 
     ensemble: Ensemble = "scm"
@@ -111,9 +113,8 @@ class Site(Section):
         return spacing * (np.arange(self.subcarriers) - self.subcarriers // 2)
 
     def carriers(self, alpha: float) -> np.ndarray:
-        """Indices of subcarriers with pilots, evenly spaced: a share alpha of them."""
-        step = max(round(1 / alpha), 1)
-        return np.arange(0, self.subcarriers, step)
+        """Indices of subcarriers with pilots: each (1 / alpha)-th."""
+        return np.arange(0, self.subcarriers, round(1 / alpha))
 
 
 class CsiScenario(Scenario):
@@ -158,17 +159,24 @@ class CsiScenario(Scenario):
                 f"'{self.estimation.ensemble}': use the ensemble site or umi, or leave "
                 "it out"
             )
-        if fields and self.is_point and self.sweep.axis != "alpha":
+        if fields and self.is_point:
             self.check_pilots()
         return self
 
     def check_pilots(self) -> None:
-        """Raises `ValueError` for too few subcarriers with pilots."""
+        """Raises `ValueError` for too few subcarriers with pilots, or uneven ones."""
         alpha, cell = self.estimation.alpha, self.cell
+        if abs(round(1 / alpha) * alpha - 1) > ROUNDED:
+            raise ValueError(
+                f"alpha = {alpha:g} is no share of evenly spaced pilots: use 1 over a "
+                "whole number, such as 0.5 or 0.25, in estimation.alpha and "
+                "sweep.points"
+            )
         if len(cell.carriers(alpha)) < 2:
             raise ValueError(
                 f"alpha = {alpha:g} leaves fewer than two pilots on "
-                f"{cell.subcarriers} subcarriers: raise estimation.alpha"
+                f"{cell.subcarriers} subcarriers: use more in estimation.alpha and "
+                "sweep.points"
             )
 
     @property

@@ -11,6 +11,8 @@ from link_sim.scenarios.channel_file import excess_delay, responses_of
 from link_sim.scenarios.data_files import DataFile, sha256
 from link_sim.scenarios.loading import load_scenario
 
+SWEPT = "sweep.axis=alpha", "sweep.snr_db=10"
+
 
 def small_site(positions=((0.0, 0.0, 1.5), (50.0, 0.0, 1.5)), **changed):
     """Two users with two paths and one."""
@@ -126,6 +128,9 @@ def test_a_file_of_something_else_gets_one_sentence(tmp_path):
         ("smoke", ["channel.site=munich"], "set channel.model=site"),
         ("site", ["estimation={ensemble='scm'}"], "section site"),
         ("site", ["estimation.alpha=0.01"], "fewer than two pilots"),
+        ("site", [*SWEPT, "sweep.points=[0.01]"], "fewer than two pilots"),
+        ("site", ["estimation.alpha=0.7"], "1 over a whole number"),
+        ("site", [*SWEPT, "sweep.points=[0.33, 0.7]"], "1 over a whole number"),
         ("site", ["estimation.trained_on=['scm']"], "another kind"),
     ],
 )
