@@ -21,6 +21,7 @@ def trace(
         typer.Option(help="Of the users: smallest and largest x, then y [m]."),
     ] = (-141.5, 158.5, -129.0, 171.0),
     step: Annotated[float, typer.Option(min=0.1, help="Of their grid [m].")] = 5.0,
+    carrier: Annotated[float, typer.Option(min=0.5e9, max=100e9, help="[Hz]")] = 3.5e9,
     rays: Annotated[int, typer.Option(min=1000, max=10**7)] = 200_000,
     out: Annotated[
         Path | None,
@@ -33,7 +34,7 @@ def trace(
     from link_sim.world.tracing import Plan, trace
 
     console = terminal.console()
-    plan = Plan(scene, station, area, step, rays=rays)
+    plan = Plan(scene, station, area, step, carrier, rays)
     site, facts = trace(plan, lambda line: console.print(line))
     out = Path(f"{Path(scene).stem}.npz") if out is None else out
     out = out if out.suffix == ".npz" else out.with_name(f"{out.name}.npz")

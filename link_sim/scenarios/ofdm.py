@@ -4,13 +4,16 @@ from typing import ClassVar, Self
 
 from pydantic import model_validator
 
-from link_sim.scenarios.base import Scenario
+from link_sim.scenarios.base import Scenario, ScenarioError
 from link_sim.scenarios.channel_file import check_steps
 from link_sim.scenarios.interference import interference_remark
 from link_sim.scenarios.late_paths import late_remark
 from link_sim.scenarios.radio import Channel, Payload
 from link_sim.scenarios.sections import Antennas, Grid
 from link_sim.scenarios.sites import load_site
+
+NEAR = 0.1
+"""How far the carrier may be off that of a traced site, as a share of it."""
 
 
 class OfdmScenario(Scenario):
@@ -51,7 +54,13 @@ class OfdmScenario(Scenario):
 
     def check_files(self) -> None:
         if self.channel.model == "site":
-            load_site(self.channel.traced)
+            traced, own = load_site(self.channel.traced), self.channel.carrier_frequency
+            if abs(own / traced.carrier - 1) > NEAR:
+                raise ScenarioError(
+                    f"the site was traced at {traced.carrier:g} Hz, and "
+                    f"channel.carrier_frequency is {own:g}: set it to the former, or "
+                    "trace the site anew by `link-sim trace --carrier`"
+                )
         for point in self.sweep.points if self.channel.file is not None else ():
             at = self.at(point)
             check_steps(at, at.grid.symbols)

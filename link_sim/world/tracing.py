@@ -17,6 +17,8 @@ GROUND = 1.0
 """Height [m] below which a place seen from above is outdoors."""
 ABOVE = 500.0
 """Height [m] from which places are looked at, higher than any building."""
+HEIGHT, DEPTH = 1.5, 5
+"""Height of a user [m], and reflections at most."""
 LARGEST_MAP = 100_000
 """Places of a user area at most."""
 
@@ -27,17 +29,14 @@ class Plan(NamedTuple):
     scene : of Sionna RT by name, such as `munich`, or the path of a Mitsuba `.xml`
     station : of the base station [m]
     area : smallest and largest x, smallest and largest y of the users [m]
-    step : of the grid of users [m]; height : of a user [m]
-    carrier : [Hz]; depth : reflections at most; rays : of the base station
+    step : of the grid of users [m]; carrier : [Hz]; rays : of the base station
     """
 
     scene: str = "munich"
     station: tuple[float, float, float] = (8.5, 21.0, 27.0)
     area: tuple[float, float, float, float] = (-141.5, 158.5, -129.0, 171.0)
     step: float = 5.0
-    height: float = 1.5
     carrier: float = 3.5e9
-    depth: int = 5
     rays: int = 200_000
 
 
@@ -74,6 +73,8 @@ def trace(plan: Plan, report=print) -> tuple[Site, dict]:
         plan.station, plan.carrier, buildings, plan.area,
     )  # fmt: skip
     facts = plan._asdict() | {
+        "height": HEIGHT,
+        "depth": DEPTH,
         "versions": {n: version(n) for n in ("sionna-rt", "mitsuba", "drjit")},
         "places": len(places),
         "cost": f"{time.process_time() - start:.0f} s of CPU time",
@@ -137,7 +138,7 @@ def _outdoors(scene, plan: Plan) -> tuple[np.ndarray, np.ndarray]:
     free = roof.ravel() < GROUND
     if not free.any():
         raise ScenarioError(f"no place of {list(plan.area)} is outdoors: move the area")
-    users = np.column_stack([*flat[:, free], np.full(free.sum(), plan.height)])
+    users = np.column_stack([*flat[:, free], np.full(free.sum(), HEIGHT)])
     return users, roof >= GROUND
 
 
@@ -150,7 +151,7 @@ def _traced(rt, scene, plan: Plan, places: np.ndarray) -> tuple:
         scene.add(rt.Receiver(f"user-{i}", position=[float(v) for v in place]))
     paths = rt.PathSolver()(
         scene,
-        max_depth=plan.depth,
+        max_depth=DEPTH,
         samples_per_src=plan.rays,
         refraction=False,
         seed=1,

@@ -113,6 +113,17 @@ def test_a_file_that_does_not_serve_gets_one_sentence(changed, words, tmp_path):
         sites.load_site(DataFile(path=str(path)))
 
 
+def test_a_carrier_that_is_not_the_traced_one_gets_one_sentence():
+    own = ["channel.model=site", "antennas.polarisation=single"]
+    near, far = (
+        load_scenario("csi-link", [*own, f"channel.carrier_frequency={carrier}"])
+        for carrier in (3.7e9, 28e9)
+    )
+    near.check_files()
+    with pytest.raises(ScenarioError, match=r"traced at 3.5e\+09 Hz"):
+        far.check_files()
+
+
 def test_a_file_of_something_else_gets_one_sentence(tmp_path):
     np.savez(tmp_path / "other.npz", a=1)
     for name in ("other.npz", "none.npz"):
