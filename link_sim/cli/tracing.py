@@ -30,14 +30,20 @@ def trace(
 ) -> None:
     """Traces paths from a base station to users of a scene, once, into a file."""
     from link_sim.scenarios.data_files import sha256
-    from link_sim.scenarios.sites import save_site
+    from link_sim.scenarios.errors import ScenarioError
+    from link_sim.scenarios.sites import check_site, save_site
     from link_sim.world.tracing import Plan, trace
 
+    out = Path(f"{Path(scene).stem}.npz") if out is None else out
+    out = out if out.suffix == ".npz" else out.with_name(f"{out.name}.npz")
+    if not out.parent.is_dir():
+        raise ScenarioError(
+            f"the folder of --out '{out}' is not there: make it, or name another"
+        )
     console = terminal.console()
     plan = Plan(scene, station, area, step, carrier, rays)
     site, facts = trace(plan, lambda line: console.print(line))
-    out = Path(f"{Path(scene).stem}.npz") if out is None else out
-    out = out if out.suffix == ".npz" else out.with_name(f"{out.name}.npz")
+    check_site(str(out), site)
     save_site(out, site)
     facts |= {
         "users": len(site.number),

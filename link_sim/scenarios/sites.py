@@ -192,11 +192,12 @@ def _read(file: DataFile) -> Site:
             f"site = '{file.path}' holds no traced site: {error}; `link-sim trace` "
             "makes one"
         ) from None
-    _check(file.path, site)
+    check_site(file.path, site)
     return site
 
 
-def _check(path: str, site: Site) -> None:
+def check_site(path: str, site: Site) -> None:
+    """Raises `ScenarioError` for a site that no scenario can use."""
     sizes = {len(site.gain), len(site.delay), len(site.angles), int(site.number.sum())}
     users = {len(site.position), len(site.sight), len(site.number)}
     if len(sizes) > 1 or len(users) > 1 or site.angles.shape[1:] != (4,):

@@ -9,11 +9,13 @@ import numpy as np
 import pytest
 import tensorflow as tf
 from sionna.phy import config
+from typer.testing import CliRunner
 
+from link_sim import cli
 from link_sim.scenarios.data_files import DataFile
 from link_sim.scenarios.loading import load_scenario
 from link_sim.scenarios.sites import Paths, load_site
-from link_sim.world import site_channels
+from link_sim.world import site_channels, tracing
 from link_sim.world.impulse_responses import impulse_responses
 
 
@@ -122,6 +124,25 @@ def test_what_cannot_be_traced_gets_one_sentence(scene, environment, words, tmp_
     done = traced(scene, tmp_path, **environment)
     assert done.returncode == 2 and words in " ".join(done.stderr.split())
     assert "Traceback" not in done.stderr
+
+
+@pytest.fixture
+def tracer(monkeypatch):
+    """The command line, with a site of one square in place of what it traces."""
+    one = load_site("munich")
+    one = one._replace(test=np.zeros_like(one.test))
+    monkeypatch.setattr(tracing, "trace", lambda plan, report: (one, {}))
+    return CliRunner()
+
+
+@pytest.mark.parametrize(
+    "folder, words",
+    [("missing/site.npz", "is not there"), ("site.npz", "trace a larger area")],
+)
+def test_what_could_not_be_used_is_not_written(tracer, folder, words, tmp_path):
+    done = tracer.invoke(cli.app, ["trace", "-o", str(tmp_path / folder)])
+    assert done.exit_code and words in " ".join(done.output.split())
+    assert not list(tmp_path.iterdir())
 
 
 @TRACES
