@@ -151,6 +151,7 @@ class World:
                 grid={
                     "symbols": 2,
                     "pilot_symbols": (0,),
+                    "cyclic_prefix": 0,
                     "fft_size": cell.subcarriers,
                     "subcarrier_spacing": cell.bandwidth / cell.subcarriers,
                     "guard_carriers": (0, 0),

@@ -102,9 +102,19 @@ class Site(Section):
 
     name: Literal["munich"] | DataFile = "munich"
     antennas: Annotated[int, Field(ge=2, le=256)] = 16
-    subcarriers: Annotated[int, Field(ge=2, le=1024)] = 64
+    subcarriers: Annotated[int, Field(ge=4, le=1024)] = 64
     bandwidth: Annotated[float, Field(ge=1e4, le=1e9)] = 20e6
     diffuse: Share = 0.0
+
+    @model_validator(mode="after")
+    def check(self) -> Self:
+        if not 100 <= self.bandwidth / self.subcarriers <= 1e8:
+            raise ValueError(
+                f"{self.subcarriers} subcarriers of {self.bandwidth:g} Hz lie less "
+                "than 100 Hz or more than 100 MHz apart: change site.bandwidth or "
+                "site.subcarriers"
+            )
+        return self
 
     @property
     def frequencies(self) -> np.ndarray:
@@ -158,6 +168,13 @@ class CsiScenario(Scenario):
                 f"the section site has no meaning for estimation.ensemble = "
                 f"'{self.estimation.ensemble}': use the ensemble site or umi, or leave "
                 "it out"
+            )
+        known = self.estimation.ensemble, *self.estimation.trained_on
+        own = self.cell.name != Site().name or self.cell.diffuse
+        if fields and own and "site" not in known:
+            raise ValueError(
+                "site.name and site.diffuse say nothing of umi: leave them out, or "
+                "use estimation.ensemble=site or estimation.trained_on=['site']"
             )
         if fields and self.is_point:
             self.check_pilots()

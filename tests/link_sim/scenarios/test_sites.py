@@ -12,6 +12,7 @@ from link_sim.scenarios.data_files import DataFile, sha256
 from link_sim.scenarios.loading import load_scenario
 
 SWEPT = "sweep.axis=alpha", "sweep.snr_db=10"
+UMI = "estimation={ensemble='umi'}"
 
 
 def small_site(positions=((0.0, 0.0, 1.5), (50.0, 0.0, 1.5)), **changed):
@@ -142,6 +143,9 @@ def test_a_file_of_something_else_gets_one_sentence(tmp_path):
         ("site", [*SWEPT, "sweep.points=[0.01]"], "fewer than two pilots"),
         ("site", ["estimation.alpha=0.7"], "1 over a whole number"),
         ("site", [*SWEPT, "sweep.points=[0.33, 0.7]"], "1 over a whole number"),
+        ("site", ["site.subcarriers=3"], "site.subcarriers"),
+        ("site", ["site.bandwidth=1e9", "site.subcarriers=4"], "100 MHz apart"),
+        ("site", [UMI, "site.diffuse=0.1"], "say nothing of umi"),
         ("site", ["estimation.trained_on=['scm']"], "another kind"),
     ],
 )
