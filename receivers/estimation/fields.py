@@ -8,8 +8,6 @@ err_var, which broadcasts to it. Fields have a mean power of one.
 import numpy as np
 from keras import ops
 
-from link_sim.models.kronecker import response
-from link_sim.models.spectral import array_response
 from link_sim.receivers.estimation.delay_windows import (
     delay_grid,
     delay_modes,
@@ -22,11 +20,10 @@ from link_sim.receivers.estimation.gridless import (
     missed,
     places_of,
 )
+from link_sim.receivers.estimation.ofdm import angles_of
 
 LEAST = 1e-3
 """Energy of a field over that of its noise that is believed at least."""
-FINENESS = 2
-"""Angles of the spectra per antenna, for more antennas than these have angles."""
 FEW = 16
 """Paths that `score_paths` takes out at most."""
 DOUBTED, BELIEVED = 2.5, 3.0
@@ -48,7 +45,8 @@ def least_squares(y, no, carriers, total: int):
 def score(denoiser, y, no, carriers, frequencies):
     """Posterior mean and variance under spectra that a `SpectralDenoiser` reads off.
 
-    As `ScoreChannelEstimator` for a single stream and symbol; frequencies [Hz] are
+    As `ScoreChannelEstimator` for a single stream and symbol, but the variance is that
+    of the posterior alone: no power is added that spectra miss. frequencies [Hz] are
     those of all carriers.
     """
     frequencies = frequencies - frequencies[carriers[0]]
@@ -59,9 +57,7 @@ def score(denoiser, y, no, carriers, frequencies):
     scale = np.sqrt(np.maximum(energy, LEAST * no))[:, None, None]
     x = (y / scale @ into).astype("complex64")[:, None]
     sigma = (np.sqrt(no / 2) / scale[:, 0, 0]).astype("float32")
-    antennas, points = y.shape[1], denoiser.points[0]
-    points = points if antennas <= points else FINENESS * antennas
-    array = response(array_response(antennas, points))
+    array = angles_of(denoiser, y.shape[1])
     mean, variance = denoiser.posterior(
         ops.view_as_real(ops.convert_to_tensor(x)),
         ops.convert_to_tensor(sigma[:, None, None, None, None]),

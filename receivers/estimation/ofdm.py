@@ -35,6 +35,14 @@ WEAKEST_MODE = 1e-4
 """Modes of the fading over time that carry less power than this are left out."""
 
 
+def angles_of(denoiser, antennas: int) -> Response:
+    """Waves over a line of antennas from the angles that a `SpectralDenoiser` tells."""
+    points = denoiser.points[0]
+    if antennas > points:  # such a grid would repeat along the array
+        points = FINENESS * antennas
+    return response(array_response(antennas, points))
+
+
 @keras.saving.register_keras_serializable("link_sim")
 class ScoreChannelEstimator(ReceiverLayer):
     """Posterior mean and variance of the channel under a learned prior of channels.
@@ -177,7 +185,7 @@ class ScoreChannelEstimator(ReceiverLayer):
 
         (times, _, windows), grid = self._observed[0], self.resource_grid
         x, sigma, scale, _ = self._fields(*self._used(y, no), times, windows)
-        array = self._array(x)
+        array = angles_of(self.denoiser, x.shape[5])
         spectra = self.denoiser.spectra(
             *_snapshots(x, sigma, 1), (array, windows.observed)
         )
@@ -206,7 +214,7 @@ class ScoreChannelEstimator(ReceiverLayer):
     def _estimate(self, y, no, times: np.ndarray, windows: DelayWindows, groups: int):
         """Mean and variance [batch, antennas, streams, symbols, subcarriers]."""
         x, sigma, scale, loads = self._fields(y, no, times, windows)
-        array = self._array(x)
+        array = angles_of(self.denoiser, x.shape[5])
         mean, variance = self.denoiser.posterior(
             *_snapshots(x, sigma, groups),
             (array.matrix, windows.wanted),
@@ -218,12 +226,6 @@ class ScoreChannelEstimator(ReceiverLayer):
         )
         scale = scale[..., 0]
         return self._join(mean * as_complex(scale), variance * scale**2, loads, scale)
-
-    def _array(self, x) -> Response:
-        antennas, points = x.shape[5], self.denoiser.points[0]
-        if antennas > points:  # such a grid would repeat along the array
-            points = FINENESS * antennas
-        return response(array_response(antennas, points))
 
     def _used(self, y, no):
         """y [batch, antennas, symbols, subcarriers] of all receivers, no [batch, 1]."""
