@@ -55,6 +55,7 @@ def test_sparse_pilots_and_more_antennas():
     assert found["genie"] < found["lmmse"] < found["ls"]
 
 
+@pytest.mark.slow
 def test_a_site_takes_the_same_numbers_of_subcarriers_with_umi():
     own = 'receivers=["ls"]', "estimation.ensemble=umi", "site.subcarriers=4"
     assert World(small(*own)).drops(1, 2).shape == (2, 16, 4)

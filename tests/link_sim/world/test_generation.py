@@ -22,7 +22,7 @@ def examples():
 
 @pytest.fixture(scope="module")
 def generated(examples):
-    return generate("csi-scm", 600, seed=2, like=examples[:REAL])
+    return generate("csi-scm", 300, seed=2, like=examples[:REAL])
 
 
 def sample_covariance(h):
@@ -42,7 +42,7 @@ def error(h, covariance, no=0.1):
 def test_real_and_generated_channels_are_worth_three_times_as_many_real_ones(
     examples, generated
 ):
-    held_out, few = corner(4, 100), examples[:REAL]
+    held_out, few = corner(4, 60), examples[:REAL]
     both = error(held_out, sample_covariance(np.concatenate([few, generated])))
     assert both < error(held_out, sample_covariance(examples))
     assert both < 0.7 * error(held_out, sample_covariance(few))
@@ -50,9 +50,9 @@ def test_real_and_generated_channels_are_worth_three_times_as_many_real_ones(
 
 def test_energy_is_that_of_the_examples(examples, generated):
     """Of 16 x 4 channels with a few strong directions: their mean strays by 1 / sqrt of
-    600 times two directions or so."""
+    300 times two directions or so."""
     wanted = np.mean(np.abs(examples[:REAL]) ** 2)
-    assert abs(np.mean(np.abs(generated) ** 2) / wanted - 1) < 4 / np.sqrt(1200)
+    assert abs(np.mean(np.abs(generated) ** 2) / wanted - 1) < 4 / np.sqrt(600)
 
 
 def test_no_example_is_repeated(examples, generated):
