@@ -28,13 +28,13 @@ def generate(
     terminal.load_tensorflow(console)
     from link_sim.metrics.likeness import likeness
     from link_sim.world.channel_files import save_channels
-    from link_sim.world.generation import generate, training_channels
+    from link_sim.world.generation import PRIORS, generate
 
     h = generate(prior, number, seed, examples)
     out = out if out.suffix == ".npz" else out.with_name(f"{out.name}.npz")
     save_channels(out, h[..., None], tau=[[0.0]] * len(h))
     if examples is None:
-        examples = training_channels(prior, number, seed + 1)  # others than shown
+        examples = PRIORS[prior](seed + 1, number)  # others than shown
     console.print(display.facts_table(f"{number} channels", likeness(h, examples)))
     keys = f"--set estimation.ensemble=file --set estimation.file={out}"
     console.print(f"Channels: {out}, for {keys}", soft_wrap=True)

@@ -50,18 +50,11 @@ def generate(
     if number < 1:
         raise ScenarioError(f"{number} channels are none: ask for 1 or more")
     if like is None:
-        like = training_channels(prior, number, seed)
-    denoiser, turned = _fitting(prior, like.shape[1:])
-    if turned:
-        return np.swapaxes(
-            _drawn(denoiser, np.swapaxes(like, 1, 2), number, seed), 1, 2
-        )
-    return _drawn(denoiser, like, number, seed)
-
-
-def training_channels(prior: str, number: int, seed: int) -> np.ndarray:
-    """Channels such as a prior has learned from, complex64 [number, ...]."""
-    return PRIORS[prior](seed, number)
+        like = PRIORS[prior](seed, number)
+    order = (0, 1, 2) if like.shape[1] >= like.shape[2] else (0, 2, 1)
+    like = like.transpose(order)  # the first axis of a prior is that of more antennas
+    denoiser = _fitting(prior, like.shape[1:])
+    return _drawn(denoiser, like, number, seed).transpose(order)
 
 
 def _drawn(denoiser, like: np.ndarray, number: int, seed: int) -> np.ndarray:
@@ -105,11 +98,9 @@ def _energy_of(ends: list[np.ndarray]) -> np.ndarray:
     return np.mean(first * second)
 
 
-def _fitting(prior: str, shape: tuple[int, int]) -> tuple[SpectralDenoiser, bool]:
-    """The denoiser of a prior for arrays of this shape, and whether it takes them the
-    other way round: its first axis is that of the longer array."""
-    turned = shape[0] < shape[1]
+def _fitting(prior: str, lengths: tuple[int, ...]) -> SpectralDenoiser:
+    """The denoiser of a prior for arrays of these lengths."""
     try:
-        return load_model(prior).resized(shape[::-1] if turned else shape), turned
+        return load_model(prior).resized(lengths)
     except ValueError as error:
         raise ScenarioError(f"{prior}: {error}") from None
