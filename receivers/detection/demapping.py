@@ -67,11 +67,11 @@ class QAMDemapper(ReceiverLayer):
 
         llr : [..., symbols * num_bits_per_symbol] -> complex64 [..., symbols]
         """
-        half = self.num_bits_per_symbol // 2
-        llr = tf.reshape(llr, tf.concat([tf.shape(llr)[:-1], [-1, half, 2]], 0))
-        weights = tf.einsum("...ba,lb->...al", llr, self._labels.astype("float32"))
-        means = tf.nn.softmax(weights) @ self._levels[:, None].astype("float32")
-        return tf.complex(means[..., 0, 0], means[..., 1, 0])
+        bits = tf.reshape(llr, [-1, self.num_bits_per_symbol // 2, 2])
+        weights = tf.einsum("sba,lb->sal", bits, self._labels.astype("float32"))
+        means = tf.reduce_sum(tf.nn.softmax(weights) * self._levels, -1)
+        symbols = tf.complex(means[:, 0], means[:, 1])
+        return tf.reshape(symbols, tf.concat([tf.shape(llr)[:-1], [-1]], 0))
 
     def get_config(self):
         names = "demapping_method", "num_bits_per_symbol"
