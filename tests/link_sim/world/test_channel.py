@@ -48,8 +48,9 @@ def test_mean_channel_energy_is_one_per_frame(model):
     assert np.allclose(energy, 1, atol=1e-4)
 
 
+@pytest.mark.slow
 @pytest.mark.graphs
-@pytest.mark.parametrize("model", ["uma", pytest.param("rma", marks=pytest.mark.slow)])
+@pytest.mark.parametrize("model", ["uma", "rma"])
 def test_drops_are_drawn_in_graphs_too(model):
     draw = tf.function(channel(f"channel.model={model}"), autograph=False)
     assert np.all(np.isfinite(draw(tf.constant(2))))
