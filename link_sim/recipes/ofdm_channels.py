@@ -1,5 +1,6 @@
 """Training of the channel prior of `score`: on UMi drops, or the user's channels."""
 
+import math
 from collections.abc import Callable
 from functools import cache, partial
 from pathlib import Path
@@ -18,6 +19,7 @@ from link_sim.receivers.estimation.delay_windows import (
     delay_response,
 )
 from link_sim.receivers.estimation.soundings import soundings
+from link_sim.recipes.adaptation import Received, adapt
 from link_sim.recipes.channels import TEST_SEED, noisy, train_spectral
 from link_sim.recipes.own_channels import own_channels
 from link_sim.scenarios.loading import load_scenario
@@ -191,6 +193,8 @@ def train_ofdm(
     folder: Path,
     channels: Path | None = None,
     polarisations: int = 1,
+    pilots_db: float = math.inf,
+    rank: int = 0,
     steps: int = 500,
     size: int = 168,
     learning_rate: float = 3e-3,
@@ -200,17 +204,24 @@ def train_ofdm(
 
     channels : of the user; see `own_channels`. Their training takes `TUNING` of the
     learning rate. polarisations : of their receive antennas, 2 if they alternate
-    between two
+    between two. pilots_db : SNR of the channels of the file where they were received
+    in noise; the training then needs no clean ones. rank : of what is added to each
+    kernel then, in place of training them all
 
-    Raises `ScenarioError` for a file that does not serve.
+    Raises `ScenarioError` for a file that does not serve, and `ValueError` for options
+    that need another.
     """
+    if rank and math.isinf(pilots_db):
+        raise ValueError("rank is for pilots in noise: state their SNR, pilots_db")
     options = {"steps": steps, "size": size, "seed": seed}
     options |= {"learning_rate": learning_rate, "least_noise": 1e-2, "name": NAME}
     if channels is not None:
-        _train_on_own(folder, channels, polarisations, options)
+        _train_on_own(folder, channels, polarisations, pilots_db, rank, options)
         return
-    if polarisations != 1:
-        raise ValueError("polarisations are those of a file: give channels as well")
+    if polarisations != 1 or math.isfinite(pilots_db):
+        raise ValueError(
+            "polarisations and pilots_db are those of a file: give channels as well"
+        )
     bases, observed = zip(*map(modes_of, trained_frequencies()), strict=True)
     train_spectral(
         folder,
@@ -225,12 +236,27 @@ def train_ofdm(
     )
 
 
-def _train_on_own(folder: Path, path: Path, polarisations: int, options) -> None:
+def _train_on_own(
+    folder: Path, path: Path, polarisations: int, pilots_db: float, rank: int, options
+) -> None:
     options = options | {"learning_rate": TUNING * options["learning_rate"]}
     own = own_channels(path, polarisations, default_frequencies())
     own.write_held_out(folder)
     antennas = own.learned.shape[2]
     into, observed = modes_of(own.frequencies)
+    points = max(POINTS[0], FINENESS * antennas), POINTS[1]
+    card = {
+        "data": f"{path.name}: the first {len(own.learned)} examples",
+        "channels": {"file": path.name, "sha256": own.sha256},
+        "licence": "that of the channels",
+    }
+    if math.isfinite(pilots_db):
+        axes = response(array_response(antennas, points[0])), observed
+        parts = own.learned, own.held_out
+        received = Received(*parts, pilots_db, into, axes)
+        del options["name"]
+        adapt(folder, NAME, received, points, rank, card, options)
+        return
 
     def draw(rng, seed, size):
         return [own.learned[rng.integers(0, len(own.learned), size)]]
@@ -245,17 +271,14 @@ def _train_on_own(folder: Path, path: Path, polarisations: int, options) -> None
 
     train_spectral(
         folder,
-        data=f"{path.name}: the first {len(own.learned)} examples",
+        data=card["data"],
         lengths=own.learned.shape[2:],
-        points=(max(POINTS[0], FINENESS * antennas), POINTS[1]),
+        points=points,
         batch=partial(ofdm_batch, draw=draw, bases=[into]),
         measure=measure,
         layer=lambda denoiser: over_bands(denoiser, antennas, [observed]),
         loss=mean_of_bands,
         start=NAME,
-        card={
-            "channels": {"file": path.name, "sha256": own.sha256},
-            "licence": "that of the channels",
-        },
+        card=card,
         **options,
     )
