@@ -263,6 +263,11 @@ SOUNDING: dict[str, Entry] = {
     "off-grid-visible": Entry(
         "soundings:off_grid_visible", "off-grid with visibility windows, or without"
     ),
+    "plane-vamp": Entry(
+        "soundings:plane_vamp",
+        "message passing around a network for planes of 32 x 32 antennas",
+        weights=("csi-near-planes",),
+    ),
     "genie": Entry("soundings:genie", "LMMSE that knows the geometry, or covariance"),
     "crb": Entry("soundings:cramer_rao", "Cramer-Rao bound, a gain per subcarrier"),
     "crb-delays": Entry("soundings:cramer_rao_delays", "the same with delays"),

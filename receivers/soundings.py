@@ -11,6 +11,7 @@ from link_sim.receivers.estimation import (
     near_field,
     near_field_baselines,
     path_bounds,
+    plane_messages,
     visibility,
 )
 
@@ -37,6 +38,19 @@ def spectrum(sounding: SoundingContext):
 def score(sounding: SoundingContext, preset: str):
     """The same with the spectrum that a network reads off them at once."""
     return _under_spectrum(sounding, partial(read_spectrum, load_model(preset)))
+
+
+def plane_vamp(sounding: SoundingContext, preset: str):
+    """Message passing around a denoiser that was trained on clean channels."""
+    denoiser = load_model(preset)
+    own = denoiser.network.get_config()
+    if (sounding.shape, sounding.spacing) != (2 * (own["side"],), own["spacing"]):
+        raise ValueError(
+            f"plane-vamp knows planes of {own['side']} x {own['side']} antennas at "
+            f"{own['spacing']} wavelengths: set array.antennas and array.spacing to "
+            "these, or train csi-near-planes anew"
+        )
+    return partial(plane_messages.plane_vamp, denoiser)
 
 
 def _under_spectrum(sounding, read):

@@ -81,6 +81,10 @@ RECIPES = {
         "channels:train_clusters",
         "Denoiser of 16 x 64 channels of random clusters, through pilots",
     ),
+    "csi-near-planes": Recipe(
+        "near_planes:train_near_planes",
+        "Denoiser of planes of antennas that few waves from nearby reach, or a part of it",
+    ),
     "csi-planes": Recipe(
         "received_pilots:train_planes",
         "Denoiser of channels of planar arrays, from received pilots alone",
