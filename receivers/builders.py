@@ -181,10 +181,10 @@ def joint(link: LinkContext, estimator, detector, decoder, **options):
             "joint estimates the channel by what is known of it before: use score or "
             "lmmse, or idd in its place"
         )
-    if isinstance(estimator, ScoreChannelEstimator) and not estimator.shared:
+    if isinstance(estimator, ScoreChannelEstimator) and estimator.spectra > 1:
         raise ValueError(
-            "score+joint serves streams that share their spectra and the lattice of "
-            "their pilots: use one user, more pilots, score+idd, or lmmse+joint"
+            "score+joint serves streams that share their spectra: use one user, "
+            "score+idd, or lmmse+joint"
         )
     return idd(link, None, detector, decoder, estimator=estimator, **options)
 

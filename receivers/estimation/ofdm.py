@@ -128,11 +128,6 @@ class ScoreChannelEstimator(ReceiverLayer):
         """Largest delay [s] that the estimate can follow, of paths beside the first."""
         return min(float(windows.delays[-1]) for *_, windows in self._observed)
 
-    @property
-    def shared(self) -> bool:
-        """Whether the streams share their spectra and the lattice of their pilots."""
-        return len(self._observed) == self.spectra == 1
-
     @classmethod
     def from_preset(cls, name: str, resource_grid, **kwargs):
         """The estimator with the shipped weights `name`, or those in an `.npz` file."""
@@ -174,30 +169,38 @@ class ScoreChannelEstimator(ReceiverLayer):
     def prior(self, y, no, err_var):
         """The `FieldPrior` of the channels whose spectra these pilots tell.
 
+        Streams on unlike lattices tell spectra of their own, which are averaged.
         What pilots leave unknown of the channel may be paths that their spectra do not
         show, or later ones than they can tell: a share of this power has the delays
         that are expected of any channel.
 
-        y, no : as in a call, of one receiver; the streams must be `shared`.
+        y, no : as in a call, of one receiver; `spectra` must be 1.
         err_var : that of the call, or a number
         """
         from link_sim.receivers.estimation.data_aided import field_prior
 
-        (times, _, windows), grid = self._observed[0], self.resource_grid
-        x, sigma, scale, _ = self._fields(*self._used(y, no), times, windows)
-        array = angles_of(self.denoiser, x.shape[5])
-        spectra = self.denoiser.spectra(
-            *_snapshots(x, sigma, 1), (array, windows.observed)
-        )
-        strengths, rotation = modes(covariance(array.matrix, spectra[0]))
-        energies = ops.square(scale[:, :, 0, :, 0, 0, 0])
+        grid, y_no = self.resource_grid, self._used(y, no)
         frequencies = self._carriers * float(grid.subcarrier_spacing)
-        known = covariance(delay_response(frequencies, windows.delays), spectra[1])
+        total = grid.num_tx * grid.num_streams_per_tx
+        energies, over_antennas, known = [None] * total, 0.0, 0.0
+        for times, streams, windows in self._observed:
+            x, sigma, scale, _ = self._fields(*y_no, times, windows)
+            array = angles_of(self.denoiser, x.shape[5])
+            spectra = self.denoiser.spectra(
+                *_snapshots(x, sigma, 1), (array, windows.observed)
+            )
+            share = len(streams) / total
+            over_antennas += share * covariance(array.matrix, spectra[0])
+            waves = delay_response(frequencies, windows.delays)
+            known += share * covariance(waves, spectra[1])
+            for position, stream in enumerate(streams):
+                energies[stream] = ops.square(scale[:, position, 0, :, 0, 0, 0])
+        energies = ops.stack(energies, 1)
         expected = expected_covariance(frequencies)
         frequency = modes(_doubted(known, expected, energies, err_var))
         fading = self._correlation(np.arange(grid.num_ofdm_symbols))
         time = [z[None] for z in np.linalg.eigh(fading)]
-        return field_prior((strengths, rotation), time, frequency, energies)
+        return field_prior(modes(over_antennas), time, frequency, energies)
 
     def _number_of_groups(self, streams: list[int]) -> int:
         """Of streams with pilots on alike lattices, with spectra of their own."""

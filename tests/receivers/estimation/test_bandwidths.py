@@ -265,7 +265,22 @@ def test_streams_come_apart_where_a_gap_would_take_many_pilots(
     pilots = carriers // 2
     alone = [([0], pilots), ([1], pilots)]
     assert found == (alone if apart else [([0, 1], pilots - 1)])
-    assert estimator.shared == (not apart)
+
+
+def test_streams_that_come_apart_tell_one_prior(denoiser):
+    """One path for both, read off each: the modes are this path, of their energies."""
+    resource_grid, rng = grid(30), np.random.default_rng(7)
+    h = waves(rng, resource_grid, 4, 2.5e-7, paths=1)
+    y, h = observe(rng, resource_grid, h, 1e-3)
+    estimator = ScoreChannelEstimator(resource_grid, denoiser, doppler=0.0)
+    assert len(estimator._observed) == 2
+    prior = estimator.prior(y, tf.fill([8, 1, 1], 1e-3), tf.zeros([8, 1]))
+    energies = np.mean(np.abs(h) ** 2, axis=(1, 2, 3, 5, 6))
+    np.testing.assert_allclose(prior.energies, energies, rtol=0.05)
+    wave = np.reshape(h[:, 0, 0, 0, 0], (8, 1, -1))
+    wave /= np.linalg.norm(wave, axis=2, keepdims=True)
+    along = np.sum(np.abs(wave.conj() @ prior.loads) ** 2, axis=(1, 2))
+    assert np.all(along > 0.95 * np.sum(np.abs(prior.loads) ** 2, axis=(1, 2)))
 
 
 def test_late_paths_are_followed(denoiser):
