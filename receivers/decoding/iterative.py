@@ -132,21 +132,29 @@ class IterativeReception(ReceiverLayer):
 
     def _opened(self, y, no, h_hat, err_var, frame):
         """The first state, loads of the channel, what is seen, and how it is heard."""
-        elements, y_data, h_data = self.detector.elements, y, h_hat
-        superimposed = self.transmitter.superimposed
-        if superimposed is not None:
-            y_data, h_data = superimposed.removed(y, h_hat)
-        seen = elements.flatten(y_data, h_data, err_var, no[:, None, None])
-        llr = self.detector.detect(*seen)
+        elements, superimposed = self.detector.elements, self.transmitter.superimposed
         if self.estimator is None:
+            if superimposed is not None:
+                y, h_hat = superimposed.removed(y, h_hat)
+            seen = elements.flatten(y, h_hat, err_var, no[:, None, None])
+            llr = self.detector.detect(*seen)
             return self._begin(llr, frame), (), seen, partial(self._known, seen)
         prior = self.estimator.prior(y, no[:, None, None], err_var)
         seen = prior, data_aided.turned(prior, elements.received(y)), no
         hear, loads = partial(self._estimated, seen), prior.loads
-        if superimposed is not None:  # the first estimate knows nothing of them
-            untold = tf.zeros_like(llr)
-            llr, loads = hear(loads, tf.range(tf.shape(llr)[0]), untold, untold)
+        if superimposed is None:
+            first = elements.flatten(y, h_hat, err_var, no[:, None, None])
+            llr = self.detector.detect(*first)
+        else:  # the first estimate knows nothing of them
+            untold = self._untold(tf.shape(y)[0])
+            llr, loads = hear(loads, tf.range(tf.shape(y)[0]), untold, untold)
         return self._begin(llr, frame), loads, seen, hear
+
+    def _untold(self, grids):
+        """LLRs of the bits of so many grids of which nothing is known."""
+        sender = self.transmitter
+        bits = len(self.detector.elements.data) * sender.num_bits_per_symbol
+        return tf.zeros([grids, 1, sender.resource_grid.num_streams_per_tx, bits])
 
     def _round(self, hear, state: State, loads, frame):
         """Detector, decoder and source once more; the state and new loads."""
