@@ -8,6 +8,9 @@ POLYNOMIALS = "1011011", "1111001"
 """Generators 133 and 171 in octal digits: 64 states, rate 1/2."""
 LEAST_PROBABILITY = 1e-200
 """Of a probability, before its logarithm."""
+SUREST = 80.0
+"""Largest LLR of a coded bit: words that surer bits rule out, all of them now and then,
+would have no probability left."""
 
 
 class ConvolutionalCode:
@@ -51,7 +54,8 @@ class ConvolutionalCode:
         information bits, [blocks, k].
         """
         shape = [-1, self.steps, 2]
-        llr = tf.cast(tf.reshape(llr, shape), tf.float64)
+        llr = tf.clip_by_value(tf.reshape(llr, shape), -SUREST, SUREST)
+        llr = tf.cast(llr, tf.float64)
         bit = tf.transpose(tf.stack([tf.sigmoid(-llr), tf.sigmoid(llr)]), [2, 1, 0, 3])
         first, second = bit[..., 0], bit[..., 1]  # [steps, blocks, 0 or 1]
         pairs = first[..., None] * second[..., None, :]

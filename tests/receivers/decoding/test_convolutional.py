@@ -37,3 +37,15 @@ def test_information_is_that_of_sionnas_decoder():
     llr = tf.constant(2 * (sent + rng.standard_normal(sent.shape)), tf.float32)
     theirs = BCJRDecoder(gen_poly=POLYNOMIALS, terminate=True, hard_out=False)(llr)
     np.testing.assert_allclose(code.decode(llr)[1], theirs, atol=1e-3)
+
+
+def test_bits_that_are_sure_of_no_word_still_tell_of_one():
+    """Every tenth bit is wrong, and surer than a probability can say."""
+    code = ConvolutionalCode(42)
+    rng = np.random.default_rng(3)
+    b = rng.integers(0, 2, (4, 42)).astype("float32")
+    sent = 2 * code.encode(tf.constant(b)).numpy() - 1
+    sent[:, 5::10] *= -1
+    coded, information = code.decode(tf.constant(3000 * sent))
+    assert np.all(np.isfinite(coded))
+    np.testing.assert_array_equal(information > 0, b)
