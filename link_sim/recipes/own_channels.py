@@ -10,6 +10,7 @@ from link_sim.scenarios.base import ScenarioError
 from link_sim.scenarios.channel_file import Responses
 from link_sim.scenarios.data_files import sha256
 from link_sim.scenarios.flat_channels import FEWEST, learned
+from link_sim.scenarios.response_delays import synchronised
 from link_sim.world.channel_files import write
 from link_sim.world.channel_formats import channels_of
 from link_sim.world.channel_summary import Known, profile
@@ -81,8 +82,10 @@ def own_channels(path: Path, polarisations: int, pilots: np.ndarray) -> OwnChann
 def _responses(path: Path, known: Known, pilots: np.ndarray):
     """[examples, receive, transmit, frequencies], and the frequencies."""
     if known.h is not None:
-        carriers = np.arange(0, known.h.shape[3], -(-known.h.shape[3] // CARRIERS))
-        return known.h[:, :, :, carriers, 0], carriers * known.spacing
+        number = known.h.shape[3]
+        h, _ = synchronised(known.h[..., :1], np.arange(number))
+        carriers = np.arange(0, number, -(-number // CARRIERS))
+        return h[:, :, :, carriers, 0], carriers * known.spacing
     tau, last = profile(known)[0], delay_grid(pilots)[-1]
     latest = Responses(known.a, tau).excess_delay
     if latest > last:

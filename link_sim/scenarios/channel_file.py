@@ -8,6 +8,7 @@ import numpy as np
 from link_sim.scenarios.base import ScenarioError
 from link_sim.scenarios.data_files import DataFile
 from link_sim.scenarios.radio import Channel
+from link_sim.scenarios.response_delays import LOBE, synchronised
 from link_sim.scenarios.sections import Antennas, Grid
 from link_sim.scenarios.sites import site_users
 
@@ -27,10 +28,13 @@ class Responses(NamedTuple):
     a : complex128 [examples, receive, transmit, paths, time steps]; of frequency
         responses, [examples, receive, transmit, fft_size, time steps]
     tau : [examples, paths] [s], from 0 in each example; `None` of frequency responses
+    seen : of these, delays [s] that energy surely has, for a path is seen at some
+        beside its own, and energies [examples, delays]
     """
 
     a: np.ndarray
     tau: np.ndarray | None
+    seen: tuple[np.ndarray, np.ndarray] | None = None
 
     @property
     def steps(self) -> int:
@@ -79,6 +83,11 @@ class Responses(NamedTuple):
         """Energy of each path, [examples, paths]."""
         return np.mean(np.abs(self.a) ** 2, axis=(1, 2, 4))
 
+    def late(self, delay: float) -> float:
+        """Share of the energy that comes later than a delay [s] after the first."""
+        delays, powers = self.seen or (self.tau, self.powers)
+        return float(np.sum(powers * (delays > delay)) / powers.sum())
+
     @property
     def excess_delay(self) -> float:
         """Delay [s] within which each example has all but `TAIL`; 0 if unknown."""
@@ -96,6 +105,14 @@ def used_carriers(grid: Grid) -> np.ndarray:
     low, high = grid.guard_carriers
     found = np.arange(low, grid.fft_size - high) - grid.fft_size // 2
     return found[found != 0] if grid.dc_null else found
+
+
+def _synchronised(h: np.ndarray, grid: Grid) -> Responses:
+    """Responses at all subcarriers, from the first delay of each on."""
+    used = used_carriers(grid) + grid.fft_size // 2
+    h, powers = synchronised(h, used)
+    steps = np.arange(powers.shape[1]) - 2 * LOBE
+    return Responses(h, None, (steps / len(steps) / grid.subcarrier_spacing, powers))
 
 
 def _overlap(tau: np.ndarray, grid: Grid) -> np.ndarray:
@@ -127,6 +144,15 @@ def check_steps(scenario: Any, steps: int) -> None:
             f"{path} has {found} time steps, a frame takes {steps}: supply as many, or "
             "1 for a static channel, or shorten the frame by grid.symbols, "
             "grid.fft_size, code.bits_per_symbol or code.rate"
+        )
+    heard = responses_of(scenario).a[..., :steps]
+    if scenario.channel.model == "cfr":
+        used = used_carriers(scenario.grid) + scenario.grid.fft_size // 2
+        heard = heard[:, :, :, used]
+    if not np.all(np.any(heard, axis=(1, 2, 3, 4))):
+        raise ScenarioError(
+            f"{path} holds an example without energy at the first {steps} time steps, "
+            "which a frame takes, or on the subcarriers in use: remove it"
         )
 
 
@@ -179,7 +205,8 @@ def _read(channel: Channel, antennas: Antennas, grid: Grid) -> Responses:
                 "precision cannot compute: scale them, or use channel.normalise=file"
             )
         largest = 1.0
-    return Responses(a.astype("complex128") / largest, tau)
+    a = a.astype("complex128") / largest
+    return Responses(a, tau) if tau is not None else _synchronised(a, grid)
 
 
 def _check_gains(
@@ -217,9 +244,10 @@ def _delays(path: str, grid: Grid, a: np.ndarray, tau: np.ndarray) -> np.ndarray
     first = np.where(there, delays, np.inf).min(axis=1, keepdims=True)
     late = delays - np.where(np.isfinite(first), first, 0)
     delays, symbol = np.where(there, late, 0), 1 / grid.subcarrier_spacing
-    if tau.max() > SLOWEST or delays.max() > symbol:
+    last = np.where(there, tau, 0).max()
+    if last > SLOWEST or delays.max() > symbol:
         raise ScenarioError(
-            f"{path} holds a delay of {np.nanmax(tau):.3g} s, {delays.max():.3g} s "
+            f"{path} holds a delay of {last:.3g} s, {delays.max():.3g} s "
             f"after the first path, longer than an OFDM symbol of {symbol:.3g} s: give "
             "tau in seconds"
         )
@@ -228,7 +256,8 @@ def _delays(path: str, grid: Grid, a: np.ndarray, tau: np.ndarray) -> np.ndarray
 
 def _on_grid(path: str, grid: Grid, h: np.ndarray, spacing: np.ndarray) -> np.ndarray:
     """Responses at all subcarriers, those that are not used being like the next."""
-    if spacing.size != 1 or not np.isclose(spacing, grid.subcarrier_spacing, 1e-6):
+    known = spacing.size == 1 and spacing.dtype.kind in "fiu"
+    if not (known and np.isclose(spacing, grid.subcarrier_spacing, 1e-6)):
         raise ScenarioError(
             f"{path} has subcarriers {spacing} Hz apart, the grid "
             f"{grid.subcarrier_spacing:g} Hz: set grid.subcarrier_spacing to the former"

@@ -3,8 +3,6 @@
 import math
 from typing import Any
 
-import numpy as np
-
 from link_sim.scenarios import channel_file
 from link_sim.scenarios.base import ScenarioError
 
@@ -73,10 +71,7 @@ def beyond_prefix(at: Any) -> float:
     channel, grid = at.channel, at.grid
     prefix = grid.cyclic_prefix / grid.fft_size / grid.subcarrier_spacing
     if channel.file is not None or channel.model == "site":
-        found = channel_file.responses_of(at)
-        if found.tau is None:
-            return 0.0
-        return float(np.sum(found.powers * (found.tau > prefix)) / found.powers.sum())
+        return channel_file.responses_of(at).late(prefix)
     spread = channel.delay_spread
     if channel.model in SPREADS:
         spread = 10 ** SPREADS[channel.model](channel.carrier_frequency / 1e9)

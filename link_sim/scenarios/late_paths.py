@@ -59,10 +59,7 @@ def late_energy(at: Any, delay: float) -> float:
     """
     channel = at.channel
     if channel.file is not None or channel.model == "site":
-        found = channel_file.responses_of(at)
-        if found.tau is None:
-            return 0.0
-        return float(np.sum(found.powers * (found.tau > delay)) / found.powers.sum())
+        return channel_file.responses_of(at).late(delay)
     if channel.model in ("awgn", "rayleigh"):
         return 0.0
     if channel.model not in SPREADS:

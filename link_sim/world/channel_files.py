@@ -54,8 +54,11 @@ def understand(a=None, tau=None, h=None, spacing=None) -> Known:
         raise ScenarioError(
             f"a is {a.dtype}: it must be complex; join real and imaginary parts"
         )
-    if tau.dtype.kind not in "fiu":
-        raise ScenarioError(f"tau is {tau.dtype}: it must be real, in seconds")
+    if tau.dtype.kind not in "fiu" or tau.dtype == "float16":
+        raise ScenarioError(
+            f"tau is {tau.dtype}: it must be real, in seconds, of single precision or "
+            "better"
+        )
     a, tau = _by_example(a, tau.astype("float64"))
     there = _present(a, tau)
     a = np.where(there[..., None], a, 0)
@@ -77,7 +80,8 @@ def understand(a=None, tau=None, h=None, spacing=None) -> Known:
 
 
 def _responses(h: np.ndarray, spacing) -> Known:
-    if spacing is None or np.size(spacing) != 1 or not np.all(np.asarray(spacing) > 0):
+    given = np.asarray(0 if spacing is None else spacing)
+    if given.size != 1 or given.dtype.kind not in "fiu" or not np.all(given > 0):
         raise ScenarioError(
             "frequency responses need their spacing in Hz: give spacing=30e3, or "
             "--spacing 30e3 on the command line"

@@ -51,7 +51,7 @@ def _from_hdf5(path: Path) -> dict[str, np.ndarray]:
 
     with h5py.File(path) as file:
         sets = {k: v for k, v in file.items() if isinstance(v, h5py.Dataset)}
-        found = {name: item[()] for name, item in sets.items()}
+        found = {name: np.asarray(item[()]) for name, item in sets.items()}
     for name, array in found.items():
         if array.dtype.names == ("real", "imag"):
             array = array["real"] + 1j * array["imag"]

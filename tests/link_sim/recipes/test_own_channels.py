@@ -51,6 +51,14 @@ def test_responses_are_seen_over_their_whole_band(tmp_path):
     assert own.learned.shape == (8, 1, 2, 50)
 
 
+def test_a_prior_learns_from_responses_without_their_common_delay(tmp_path):
+    h = np.exp(2j * np.pi * np.arange(64) * 1e5 * 2e-6) * normal(10, 2, 1, 1)
+    save_channels(tmp_path / "h.npz", h=h, spacing=1e5)
+    found = own_channels(tmp_path / "h.npz", 1, PILOTS).learned
+    turns = np.angle(np.sum(found[..., 1:] * found[..., :-1].conj()))
+    assert -3 < turns * 64 / (2 * np.pi) < 0.5  # of 13 samples before zero
+
+
 @pytest.mark.parametrize(
     "polarisations, options, words",
     [

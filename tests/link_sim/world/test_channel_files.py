@@ -98,6 +98,27 @@ def test_users_of_deepmimo_are_examples():
         understand(h=gains(6, 1, 8, 64))
 
 
+@pytest.mark.filterwarnings("error")
+@pytest.mark.parametrize("spacing", ["30e3", 30e3 + 0j, -30e3, np.nan, [3e4, 3e4]])
+def test_a_spacing_is_a_positive_number(spacing):
+    with pytest.raises(ValueError, match="need their spacing in Hz"):
+        understand(h=gains(6, 1, 8, 64), spacing=np.array(spacing))
+
+
+def test_delays_of_half_precision_are_refused():
+    """Below 6e-8 s it has no numbers."""
+    with pytest.raises(ValueError, match="tau is float16.*single precision"):
+        understand(gains(6, 1, 8, 3), np.zeros((6, 3), "float16"))
+
+
+def test_text_in_hdf5_is_no_channel(tmp_path):
+    h5py = pytest.importorskip("h5py")
+    with h5py.File(tmp_path / "x.h5", "w") as file:
+        file["h"], file["spacing"] = "text", 30e3
+    with pytest.raises(ValueError, match="h has shape .*must be complex"):
+        channels_of(tmp_path / "x.h5")
+
+
 def test_files_of_others_are_read(tmp_path):
     a, tau, h = gains(5, 2, 1, 3, 4), RNG.uniform(0, 1e-6, (5, 3)), gains(5, 2, 1, 24)
     np.savez(tmp_path / "x.npz", gains=a, delays=tau)
