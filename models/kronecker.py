@@ -87,18 +87,18 @@ def slopes(responses, modes, y, no, seen) -> list:
     along_1 = square(left @ whitened) * second
     along_2 = square(whitened @ ops.swapaxes(right, -1, -2)) * first
     quadratics = ops.sum(along_1, axis=-1), ops.sum(along_2, axis=-2)
-    left, right = square(left), square(right)
+    left, right = square(left)[:, 0], square(right)[:, 0]
 
     def traces(inverse):
-        """`f^H M f` for a diagonal matrix M in the basis of the modes."""
-        inverse_1 = ops.sum(second * inverse, axis=-1)[..., None]
-        inverse_2 = ops.sum(first * inverse, axis=-2)[..., None]
+        """`f^H M f` for a diagonal matrix M in the basis of the modes, averaged."""
+        inverse_1 = ops.mean(ops.sum(second * inverse, axis=-1), axis=1)[..., None]
+        inverse_2 = ops.mean(ops.sum(first * inverse, axis=-2), axis=1)[..., None]
         return (left @ inverse_1)[..., 0], (right @ inverse_2)[..., 0]
 
     triples = zip(
         quadratics, traces((seen - no) / power**2), traces(1 / power), strict=True
     )
-    return [(ops.mean(q + e, axis=1), ops.mean(t, axis=1)) for q, e, t in triples]
+    return [(ops.mean(q, axis=1) + e, t) for q, e, t in triples]
 
 
 def wiener(covariances, modes, y, no):

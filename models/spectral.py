@@ -206,9 +206,10 @@ class SpectrumNetwork(keras.layers.Layer):
         ):
             reach = 3 * dilation
             padded = ops.concatenate([x[:, -reach:], x, x[:, :reach]], axis=1)
-            new = ops.silu(local(padded) + pooled(ops.mean(x, axis=1))[:, None])
+            mean = ops.mean(x, axis=1)
+            new = ops.silu(local.call(padded) + pooled.call(mean)[:, None])
             x = x + new if x.shape == new.shape else new
-        return self.last(x)[..., 0]
+        return self.last.call(x)[..., 0]
 
 
 def array_response(antennas: int, points: int) -> np.ndarray:
