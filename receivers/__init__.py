@@ -20,7 +20,7 @@ if TYPE_CHECKING:
         SymbolContext,
     )
     from link_sim.receivers.decoding.iterative import IterativeReception
-    from link_sim.receivers.decoding.joint import HistogramSource, JointDecoder
+    from link_sim.receivers.decoding.joint import JointDecoder
     from link_sim.receivers.decoding.ldpc import BPDecoder, LDPCDecoder
     from link_sim.receivers.detection.amp import AMPDetector
     from link_sim.receivers.detection.amp_gnn import GraphAMPDetector
@@ -50,7 +50,7 @@ if TYPE_CHECKING:
         image_from_bits,
         image_from_levels,
     )
-    from link_sim.receivers.images.pixel_bayes import PixelBayes
+    from link_sim.receivers.images.pixel_bayes import HistogramSource, PixelBayes
     from link_sim.receivers.images.restoration import ConditionalDDPM
     from link_sim.receivers.layer import ReceiverLayer
     from link_sim.receivers.names import list_receivers, parse_receiver
@@ -84,7 +84,7 @@ _MODULES = {
     "chain": ("Receiver", "Reception", "build_receivers", "draw_noise", "receive"),
     "context": ("GridContext", "LinkContext", "MimoContext", "SymbolContext"),
     "decoding.iterative": ("IterativeReception",),
-    "decoding.joint": ("HistogramSource", "JointDecoder"),
+    "decoding.joint": ("JointDecoder",),
     "decoding.ldpc": ("BPDecoder", "LDPCDecoder"),
     "detection.amp": ("AMPDetector",),
     "detection.amp_gnn": ("GraphAMPDetector",),
@@ -103,7 +103,7 @@ _MODULES = {
     "estimation.lmmse": ("LMMSEChannelEstimator",),
     "estimation.ofdm": ("ScoreChannelEstimator",),
     "images.bits": ("bits_from_image", "image_from_bits", "image_from_levels"),
-    "images.pixel_bayes": ("PixelBayes",),
+    "images.pixel_bayes": ("HistogramSource", "PixelBayes"),
     "images.restoration": ("ConditionalDDPM",),
     "layer": ("ReceiverLayer",),
     "names": ("list_receivers", "parse_receiver"),

@@ -15,7 +15,7 @@ from link_sim.receivers.context import (
     SymbolContext,
 )
 from link_sim.receivers.decoding.iterative import IterativeReception
-from link_sim.receivers.decoding.joint import HistogramSource, JointDecoder
+from link_sim.receivers.decoding.joint import JointDecoder
 from link_sim.receivers.decoding.ldpc import BPDecoder, LDPCDecoder
 from link_sim.receivers.decoding.semi_blind import SemiBlind
 from link_sim.receivers.detection.amp import AMPDetector
@@ -36,6 +36,7 @@ from link_sim.receivers.estimation.least_squares import LSChannelEstimator
 from link_sim.receivers.estimation.lmmse import LMMSEChannelEstimator
 from link_sim.receivers.estimation.mimo_denoising import denoised
 from link_sim.receivers.estimation.ofdm import ScoreChannelEstimator
+from link_sim.receivers.images.pixel_bayes import HistogramSource
 from link_sim.receivers.images.restoration import ConditionalDDPM
 from link_sim.receivers.precoding.linear import RZF, ZF
 from link_sim.receivers.scalable import FlowDecoder

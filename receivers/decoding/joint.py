@@ -10,32 +10,9 @@ import keras
 import numpy as np
 import tensorflow as tf
 
-from link_sim.models.bit_planes import CERTAIN, bit_posteriors
+from link_sim.models.bit_planes import CERTAIN
 from link_sim.receivers.decoding.code_blocks import CodeBlocks, replace_rows
-from link_sim.receivers.images.pixel_bayes import log_histograms
 from link_sim.receivers.layer import ReceiverLayer
-
-
-@keras.saving.register_keras_serializable("link_sim")
-class HistogramSource:
-    """Image bits with independent pixels: (llr) -> posterior logits.
-
-    preset : name of a table of level counts; see `receivers.images.pixel_bayes`
-    """
-
-    def __init__(self, preset="pixel-bayes-mnist"):
-        self.preset = preset
-        self._log_prior = log_histograms(preset)
-
-    def __call__(self, llr):
-        return bit_posteriors(llr, self._log_prior)
-
-    def get_config(self):
-        return {"preset": self.preset}
-
-    @classmethod
-    def from_config(cls, config):
-        return cls(**config)
 
 
 @keras.saving.register_keras_serializable("link_sim")

@@ -4,6 +4,7 @@ import keras
 import numpy as np
 from keras import ops
 
+from link_sim.models.bit_planes import bit_posteriors
 from link_sim.models.pretrained import load_arrays
 from link_sim.receivers.images.bits import (
     bits_from_image,
@@ -64,6 +65,28 @@ class PixelBayes(ReceiverLayer):
 
     def get_config(self):
         return {**super().get_config(), "preset": self.preset}
+
+
+@keras.saving.register_keras_serializable("link_sim")
+class HistogramSource:
+    """Image bits with independent pixels: (llr) -> posterior logits.
+
+    preset : name of a table of level counts; as in `PixelBayes`
+    """
+
+    def __init__(self, preset="pixel-bayes-mnist"):
+        self.preset = preset
+        self._log_prior = log_histograms(preset)
+
+    def __call__(self, llr):
+        return bit_posteriors(llr, self._log_prior)
+
+    def get_config(self):
+        return {"preset": self.preset}
+
+    @classmethod
+    def from_config(cls, config):
+        return cls(**config)
 
 
 def log_histograms(preset: str) -> np.ndarray:

@@ -19,6 +19,7 @@ from link_sim.receivers import (
     ConditionalDDPM,
     FlowDecoder,
     GraphAMPDetector,
+    HistogramSource,
     ScalableSymbolEncoder,
     ScoreChannelEstimator,
     SemanticDecoder,
@@ -82,6 +83,10 @@ def bit_planes():
     return load_model("bit-planes")(tensor(3 * real(2, 28, 28, 1, 8)))
 
 
+def histogram():
+    return HistogramSource()(tensor(3 * real(2, 28, 28, 1, 8)))
+
+
 def digits(decoder: str):
     encode = SymbolEncoder.from_preset("semantic-encoder-mnist")
     decode = SemanticDecoder.from_preset(f"semantic-{decoder}-mnist")
@@ -115,6 +120,7 @@ BLOCKS = {
     "ddpm": lambda: restored(1, False),
     "ddpm-3": lambda: restored(3, True),
     "bit-planes": bit_planes,
+    "histogram": histogram,
     "cdiff": lambda: digits("cdiff"),
     "ae": lambda: digits("ae"),
     "flow": pictures,

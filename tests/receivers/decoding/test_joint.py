@@ -13,7 +13,8 @@ from link_sim.receivers.decoding.convergence import (
     threshold,
     trajectory,
 )
-from link_sim.receivers.decoding.joint import HistogramSource, JointDecoder, evidence
+from link_sim.receivers.decoding.joint import JointDecoder, evidence
+from link_sim.receivers.images.pixel_bayes import HistogramSource
 from link_sim.recipes.bit_noise import decoder_llr
 from link_sim.scenarios.loading import load_scenario
 from link_sim.world.sources import evaluation_digits
