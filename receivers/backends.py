@@ -44,6 +44,21 @@ def check_backend(name: str, module: str) -> None:
         )
 
 
+def check_device(block: str) -> None:
+    """Raises `ValueError` where PyTorch lacks the device that Keras is set to."""
+    keras = importlib.import_module("keras")
+    if keras.config.backend() != "torch":
+        return
+    try:
+        keras.ops.zeros(())
+    except (AssertionError, RuntimeError) as error:
+        reason = str(error).strip().partition("\n")[0]
+        raise ValueError(
+            f"{block} cannot be built on the device that Keras is set to ({reason}): "
+            'use another, such as by keras.device("cpu")'
+        ) from None
+
+
 def check_tensor(x, block: str, backend: str) -> None:
     """Raises `ValueError` for a tensor of another library than Keras runs on."""
     library = LIBRARIES.get(type(x).__module__.partition(".")[0])

@@ -6,7 +6,7 @@ import keras
 import numpy as np
 from keras import ops
 
-from link_sim.receivers.backends import check_tensor
+from link_sim.receivers.backends import check_device, check_tensor
 
 SINGLE = {
     "float16": "float32",
@@ -27,10 +27,12 @@ class ReceiverLayer(keras.layers.Layer):
     to, are cast: half is too coarse for the noise of a good channel. Results are double
     where the first argument is.
 
-    Raises `ValueError` for another `dtype` than float32.
+    Raises `ValueError` for another `dtype` than float32, and for a device of PyTorch
+    that is not there.
     """
 
     def __init__(self, dtype="float32", **kwargs):
+        check_device(type(self).__name__)
         super().__init__(dtype=dtype, autocast=False, **kwargs)
         if self.compute_dtype != "float32":
             raise ValueError(
