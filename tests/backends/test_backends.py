@@ -1,7 +1,8 @@
 """The same blocks and weights under TensorFlow and under other backends of Keras.
 
 `LINK_SIM_TORCH` names a Python that has PyTorch, Sionna 2 and this package (`make
-test-torch` makes one); else each backend is tried that is installed here.
+test-torch` makes one), and `LINK_SIM_JAX` one that has JAX and Sionna of either line;
+else each backend is tried that is installed here.
 """
 
 import functools
@@ -28,10 +29,11 @@ pytestmark = pytest.mark.slow
 @functools.cache
 def python(backend: str) -> str:
     """The Python that has a backend of Keras."""
-    if backend == "torch" and "LINK_SIM_TORCH" in os.environ:
-        return os.environ["LINK_SIM_TORCH"]
+    variable = f"LINK_SIM_{backend.upper()}"
+    if variable in os.environ:
+        return os.environ[variable]
     if importlib.util.find_spec(backend) is None:
-        pytest.skip(f"{backend} is not installed, nor named by LINK_SIM_TORCH")
+        pytest.skip(f"{backend} is not installed, nor named by {variable}")
     return sys.executable
 
 
@@ -47,10 +49,10 @@ def run(backend: str, *arguments: str) -> subprocess.CompletedProcess:
 
 
 @functools.cache
-def outputs(backend: str) -> dict[str, np.ndarray]:
+def outputs(backend: str, program: str = "blocks.py") -> dict[str, np.ndarray]:
     with tempfile.TemporaryDirectory() as folder:
         file = Path(folder) / "outputs.npz"
-        ended = run(backend, str(PROGRAMS / "blocks.py"), str(file))
+        ended = run(backend, str(PROGRAMS / program), str(file))
         assert ended.returncode == 0, ended.stderr
         with np.load(file) as arrays:
             return dict(arrays)
@@ -81,6 +83,18 @@ def test_decisions_are_equal(backend):
     assert np.mean(np.not_equal(*levels)) < 255 * TOLERANCE
 
 
+@pytest.mark.parametrize("backend", ["torch", "jax"])
+def test_a_million_bits_are_decided_alike(backend):
+    """But for those that lie on the edge within the rounding of single precision."""
+    found, expected = (outputs(z, "decisions.py") for z in (backend, "tensorflow"))
+    for name, wanted in expected.items():
+        assert wanted.size >= 10**6
+        edge = TOLERANCE * np.sqrt(np.mean(wanted**2))
+        differ = (found[name] > 0) != (wanted > 0)
+        assert np.all(np.abs(wanted[differ]) < edge), name
+        assert differ.sum() < 5, name
+
+
 def test_blocks_of_tensorflow_are_refused_in_one_sentence():
     said = last_line("torch", "from link_sim.receivers import JointDecoder")
     assert said.startswith("ImportError: JointDecoder is built on TensorFlow")
@@ -97,6 +111,16 @@ def test_tensors_of_another_library_are_refused_in_one_sentence():
         "MRT()(np.ones([1, 2, 4], 'complex64').view(Tensor), 0.1)\n"
     )
     assert "was given a tensor of tensorflow" in last_line("torch", program)
+
+
+def test_a_device_that_is_not_there_is_refused_in_one_sentence():
+    program = (
+        "import keras\n"
+        "from link_sim.receivers import MRT\n"
+        "with keras.device('cuda:63'): MRT()"
+    )
+    said = last_line("torch", program)
+    assert said.startswith("ValueError: MRT cannot be built on the device that Keras")
 
 
 def test_jax_without_double_precision_is_refused_in_one_sentence():
