@@ -9,6 +9,7 @@ ITERATIONS = Suffix("iterations", "a number of iterations", 1, 10_000)
 ROUNDS = Suffix("num_rounds", "a number of rounds", 1, 20)
 STARTS = Suffix("num_starts", "a number of starts", 1, 100)
 COMPONENTS = Suffix("components", "a number of components", 1, 1000)
+PATHS = Suffix("most", "a number of paths", 1, 64)
 DESIGN_DB = Suffix("design_db", "an Es/N0 in dB", -100, 200, required=True)
 
 ESTIMATORS: dict[str, Entry] = {
@@ -238,6 +239,28 @@ FIELDS: dict[str, Entry] = {
 }
 """Built for a `FieldContext`: (y, no, carriers) -> h_hat, err_var. What `genie` builds
 takes powers and waves of the paths after `carriers`."""
+FEEDBACK: dict[str, Entry] = {
+    "rate-distortion": Entry(
+        None, "the rate-distortion function, covariance of each channel known"
+    ),
+    "genie": Entry(
+        "codecs:genie", "trellis-coded levels with the covariance of each channel"
+    ),
+    "genie-scalar": Entry("codecs:genie_scalar", "the same by scalar quantisation"),
+    "global": Entry("codecs:everywhere", "the covariance of UMi and the site together"),
+    "transform": Entry("codecs:transform", "the covariance of the ensemble"),
+    "mixture": Entry(
+        "codecs:mixture",
+        "the one of 32 covariances that suits a channel; mixture-N has N",
+        COMPONENTS,
+    ),
+    "paths": Entry(
+        "codecs:paths",
+        "angles, delays and gains of at most 16 paths, levels for the rest; paths-N",
+        PATHS,
+    ),
+}
+"""Built for a `FeedbackContext`: codecs, see `feedback.codecs`."""
 SOUNDING: dict[str, Entry] = {
     "ls": Entry("soundings:least_squares", "least squares of minimum norm"),
     "lmmse": Entry("soundings:lmmse", "linear MMSE with the population's covariance"),
@@ -351,6 +374,7 @@ KINDS: dict[str, dict[str, Table]] = {
     "detection": {"detector": SYMBOL_DETECTORS},
     "sounding": {"estimator": SOUNDING},
     "focusing": {"precoder": PRECODERS},
+    "feedback": {"codec": FEEDBACK},
     "semi-blind": {"receiver": SEMI_BLIND},
 }
 """The slots of receivers by the kind of experiment; their names are joined by `+`."""

@@ -109,6 +109,16 @@ class FieldContext(Protocol):
         """Channels of each ensemble that is known, [number, antennas, carriers]."""
 
 
+class FeedbackContext(Protocol):
+    """Channels that are fed back: what codecs of `FEEDBACK` are built for."""
+
+    def learned(self) -> np.ndarray:
+        """Channels that codecs may learn from, [number, antennas, columns]."""
+
+    def everywhere(self) -> np.ndarray:
+        """As many of UMi as of the site."""
+
+
 class SoundingContext(Protocol):
     """Large arrays behind combiners, `y = M h + n`: what estimators are built for.
 

@@ -16,7 +16,7 @@ from link_sim.metrics.counts import estimation_counts
 from link_sim.receivers.catalog import FIELDS
 from link_sim.receivers.entries import build_block, find_block
 from link_sim.scenarios.base import ScenarioError
-from link_sim.scenarios.csi import CsiScenario
+from link_sim.scenarios.csi import CsiScenario, Site
 from link_sim.scenarios.link import LinkScenario
 from link_sim.scenarios.sites import load_site, with_tails
 from link_sim.world.channel import Channel
@@ -63,7 +63,7 @@ class CsiFields(Experiment):
                 "genie knows the paths of a site, and drops of umi do not tell theirs: "
                 "leave genie out, or use estimation.ensemble=site"
             )
-        self._world = World(scenario)
+        self._world = World(scenario.cell, scenario.estimation.trained_on)
         try:
             self._estimators = {
                 name: build_block(FIELDS, name, self._world, find=scenario.weights_file)
@@ -106,10 +106,10 @@ class CsiFields(Experiment):
 
 
 class World:
-    """The channels of a scenario; a `FieldContext`."""
+    """The channels of a cell; a `FieldContext` that knows some ensembles."""
 
-    def __init__(self, scenario: CsiScenario):
-        self._cell, self._known = scenario.cell, scenario.estimation.trained_on
+    def __init__(self, cell: Site, known: tuple[str, ...]):
+        self._cell, self._known = cell, known
         self.frequencies = self._cell.frequencies
 
     def users(self, rng, size: int | None, test: bool):

@@ -188,6 +188,25 @@ def estimation_counts(
     }
 
 
+def feedback_counts(
+    h: np.ndarray, h_hat: np.ndarray, spent: np.ndarray, snr: float
+) -> dict[str, tf.Tensor]:
+    """Counts of channels told in bits, complex [frame, antennas, columns].
+
+    Of each column (a carrier, or an antenna of the user): cosine, |h_hat^H h| over the
+    norms of both; beam_rate, log2(1 + snr |h_hat^H h|^2 / |h_hat|^2) of a beam that
+    matches what was told. Columns of which nothing was told have neither. spent : bits
+    """
+    norms = (np.linalg.norm(x, axis=1) for x in (h, h_hat))
+    whole, told = (np.maximum(norm, 1e-12) for norm in norms)
+    match = np.abs(np.sum(np.conj(h_hat) * h, axis=1)) / told
+    return {
+        **_sums("cosine", np.mean(match / whole, axis=1)),
+        **_sums("beam_rate", np.mean(np.log2(1 + snr * match**2), axis=1)),
+        **_sums("spent", spent),
+    }
+
+
 def rate_counts(rates: tf.Tensor) -> dict[str, tf.Tensor]:
     """Counts of the rates of users, [frame, users] in bit per channel use.
 

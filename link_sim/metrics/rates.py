@@ -188,6 +188,18 @@ METRICS = {
         "Accuracy of a classifier", "class_hits", "images",
         column="accuracy", form=".3f", plotted=True, better="higher", scale="linear",
     ),
+    "cosine": _mean(
+        "Cosine between a channel and what is told of it", "cosine", "frames",
+        column="cosine", form=".4f", plotted=True, better="higher",
+    ),
+    "beam_rate": _mean(
+        "Rate of a beam that matches what is told [bit/s/Hz]", "beam_rate", "frames",
+        column="rate", form=".3f", plotted=True, better="higher",
+    ),
+    "spent": _mean(
+        "Bits of a word up to its last one", "spent", "frames",
+        column="bits spent", form=".1f",
+    ),
     "sum_rate": _mean(
         "Sum rate [bit per channel use]", "sum_rate", "frames",
         column="sum rate", form=".1f", plotted=True, better="higher",

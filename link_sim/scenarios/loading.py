@@ -12,6 +12,7 @@ from link_sim.scenarios import data_files
 from link_sim.scenarios.base import Scenario, ScenarioError, sentence
 from link_sim.scenarios.csi import CsiScenario
 from link_sim.scenarios.detection import DetectionScenario
+from link_sim.scenarios.feedback import FeedbackScenario
 from link_sim.scenarios.focusing import FocusingScenario
 from link_sim.scenarios.link import LinkScenario
 from link_sim.scenarios.python_values import as_plain
@@ -29,6 +30,7 @@ KINDS: dict[str, type[Scenario]] = {
     "sounding": SoundingScenario,
     "focusing": FocusingScenario,
     "semi-blind": SemiBlindScenario,
+    "feedback": FeedbackScenario,
 }
 """The kinds of experiments; a scenario without `kind` is a link."""
 

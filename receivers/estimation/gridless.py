@@ -193,11 +193,11 @@ def _refined(found: Found, y, places) -> Found:
             gain[on, slot] = _matched(turns[on, slot], alone, places)
             new = Found(turns[on, slot, None], gain[on, slot, None])
             rest[on] = alone - field(new, places)
-        gain = _least_squares(turns, gain, y, places)
+        gain = fitted_gains(turns, gain, y, places)
     return Found(turns, gain)
 
 
-def _least_squares(turns, gain, y, places):
+def fitted_gains(turns, gain, y, places):
     """Gains of all paths together; free slots keep none."""
     left, right = (
         np.exp(2j * np.pi * turns[..., axis, None] * place)

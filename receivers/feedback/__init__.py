@@ -1,0 +1,1 @@
+"""Channels fed back in few bits: codecs to words of bits and back."""

@@ -1,0 +1,145 @@
+"""Codecs: water-filling, words that fit, and fields that words alone tell."""
+
+from functools import cache
+from types import SimpleNamespace
+
+import numpy as np
+import pytest
+
+from link_sim.receivers import catalog
+from link_sim.receivers.entries import build_block
+from link_sim.receivers.feedback.codecs import (
+    GenieCodec,
+    Modes,
+    PathModes,
+    TransformCodec,
+    reproduced,
+)
+from link_sim.receivers.feedback.transform import water_level
+from link_sim.scenarios.feedback import OWN
+
+CODECS = [name for name in catalog.FEEDBACK if name not in OWN]
+SHAPE = 4, 8
+
+
+def normal(rng, *shape):
+    return (rng.standard_normal((*shape, 2)) @ [1, 1j]) / np.sqrt(2)
+
+
+def sums_of_waves(rng, size, paths=3):
+    """Fields of few paths, of power one in the mean."""
+    turns = rng.random((2, size, paths, 1)) * [[[[1]]], [[[0.3]]]]
+    left, right = (
+        np.exp(2j * np.pi * turn * np.arange(n))
+        for turn, n in zip(turns, SHAPE, strict=True)
+    )
+    gain = normal(rng, size, paths, 1) * np.sqrt([[4], [1], [0.2]]) / np.sqrt(5.2)
+    return np.swapaxes(left * gain, 1, 2) @ right
+
+
+@cache
+def built(name):
+    learned = sums_of_waves(np.random.default_rng(0), 60)
+    context = SimpleNamespace(learned=lambda: learned, everywhere=lambda: learned)
+    return build_block(
+        catalog.FEEDBACK, {"mixture": "mixture-4"}.get(name, name), context
+    )
+
+
+def ends(shape=SHAPE):
+    return [0.7 ** np.abs(np.subtract.outer(*[np.arange(n)] * 2)) for n in shape]
+
+
+def gaussian(rng, size, shape=SHAPE):
+    left, right = map(np.linalg.cholesky, ends(shape))
+    return left @ normal(rng, size, *shape) @ right.T
+
+
+@pytest.mark.parametrize("bits", [0.5, 1, 2, 3, 10])
+def test_water_is_filled_as_for_two_variances_by_hand(bits):
+    a, b = 4.0, 1.0  # the second is told from log2(a / b) = 2 bits on
+    expected = a / 2**bits if bits <= 2 else np.sqrt(a * b / 2**bits)
+    assert water_level(np.array([a, b, 0.0]), bits) == pytest.approx(expected)
+
+
+def test_the_test_channel_has_the_distortion_of_the_function():
+    rng, modes = np.random.default_rng(1), Modes(*ends())
+    h = gaussian(rng, 1000)
+    h_hat = reproduced(h, 20, [modes] * 1000, normal(rng, 1000, 32))
+    error = np.sum(np.abs(h - h_hat) ** 2, axis=(1, 2))
+    level = water_level(modes.variances, 20)
+    exact = np.minimum(modes.variances, level).sum()
+    assert error.mean() == pytest.approx(exact, abs=4 * error.std() / np.sqrt(1000))
+
+
+@pytest.mark.parametrize("bits", [128, pytest.param(512, marks=pytest.mark.slow)])
+def test_gaussian_fields_lose_less_than_a_decibel_to_the_bound(bits):
+    rng, shape = np.random.default_rng(2), (16, 16)
+    modes = Modes(*ends(shape))
+    h, bases = gaussian(rng, 60, shape), [modes] * 60
+    codec = GenieCodec()
+    h_hat = codec.decode(codec.encode(h, bits, bases), bits, bases)
+    error = np.sum(np.abs(h - h_hat) ** 2, axis=(1, 2))
+    exact = np.minimum(modes.variances, water_level(modes.variances, bits)).sum()
+    margin = 3 * error.std() / np.sqrt(60)
+    assert error.mean() + margin > exact
+    assert error.mean() - margin < exact * 10**0.1
+
+
+def test_modes_of_paths_are_those_of_their_covariance():
+    rng = np.random.default_rng(3)
+    waves = normal(rng, 3, 4), normal(rng, 3, 8)
+    powers = np.array([1.0, 0.5, 0.1])
+    modes = PathModes(powers, waves)
+    columns = np.einsum("pa,pc->acp", *waves).reshape(32, 3)
+    covariance = (columns * powers) @ columns.conj().T
+    np.testing.assert_allclose(
+        np.linalg.eigvalsh(covariance)[:-4:-1], modes.variances, rtol=1e-9
+    )
+    h = (columns @ normal(rng, 3)).reshape(1, 4, 8)
+    np.testing.assert_allclose(modes.field(modes.of(h)[0]), h[0], atol=1e-9)
+
+
+@pytest.mark.parametrize(
+    "bits", [16, *(pytest.param(n, marks=pytest.mark.slow) for n in (48, 300))]
+)
+@pytest.mark.parametrize("name", CODECS)
+def test_words_fit_and_alone_tell_the_fields(name, bits):
+    codec, h = built(name), sums_of_waves(np.random.default_rng(4), 4)
+    words = codec.encode(h, bits)
+    assert max(map(len, words)) <= bits and set("".join(words)) <= {"0", "1"}
+    h_hat = codec.decode(words, bits)
+    assert h_hat.shape == h.shape
+    alone = codec.decode(codec.encode(h[2:3], bits), bits)
+    np.testing.assert_allclose(alone[0], h_hat[2], atol=1e-9)
+    if bits == 300:  # 9 bits a number
+        assert np.sum(np.abs(h - h_hat) ** 2) < 0.02 * np.sum(np.abs(h) ** 2)
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("name", CODECS)
+def test_more_bits_tell_more(name):
+    codec, h = built(name), sums_of_waves(np.random.default_rng(5), 20)
+    few, some, many = (
+        np.sum(np.abs(h - codec.decode(codec.encode(h, bits), bits)) ** 2)
+        for bits in (24, 64, 256)
+    )
+    assert many < some < few < np.sum(np.abs(h) ** 2)
+
+
+@pytest.mark.parametrize("bits", [1, 2, 5])
+def test_even_the_fewest_bits_are_a_word(bits):
+    codec = TransformCodec([(1.0, *ends())])
+    h = 5 * gaussian(np.random.default_rng(6), 20)
+    assert max(map(len, codec.encode(h, bits))) <= bits
+
+
+@pytest.mark.slow
+def test_few_bits_tell_more_of_paths_by_paths():
+    h = sums_of_waves(np.random.default_rng(7), 40)
+    left = {}
+    for name in ("transform", "paths"):
+        codec = built(name)
+        h_hat = codec.decode(codec.encode(h, 64), 64)
+        left[name] = np.sum(np.abs(h - h_hat) ** 2)
+    assert left["paths"] < left["transform"] / 2
