@@ -20,8 +20,9 @@ class Feedback(Section):
 
     bits: of the word that a user sends. ensemble: of the channels, antennas of the
     base station by those of a user (`scm`, 64 x 16) or by subcarriers (`site`, `umi`).
-    trained_on: ensembles that covariances, mixtures and paths are learned from, the same as
-    `ensemble` if left out; a site's from users of other squares than those tested.
+    trained_on: ensembles that covariances, mixtures and paths are learned from, the
+    same as `ensemble` if left out; a site's from users of other squares than those
+    tested.
     """
 
     bits: Annotated[int, Field(ge=1, le=MOST_BITS)] | None = None
