@@ -1,6 +1,7 @@
 """The house: imports run one way between its rooms, and never in a circle."""
 
 import ast
+import tomllib
 from pathlib import Path
 
 import pytest
@@ -104,3 +105,11 @@ def test_rooms_that_stay_light(where):
             packages = {n.split(".")[0] for n in imported(path)}
             allowed = {"tensorflow"} if where == "cli" else set()
             assert not packages & FOREIGN[where] - allowed, name
+
+
+def test_every_package_is_installed():
+    settings = tomllib.loads((ROOT / "pyproject.toml").read_text())
+    listed = settings["tool"]["setuptools"]["packages"]
+    found = {name.rpartition(".")[0] or name for name in FILES if name != "link_sim"}
+    found = {name for name in found if "__pycache__" not in name}
+    assert sorted(listed) == sorted(found)
