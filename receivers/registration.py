@@ -23,6 +23,7 @@ CLASSES = {
     "link_sim.models.graph_amp": ("GraphAMP",),
     "link_sim.models.pairwise": ("PairwiseNetwork",),
     "link_sim.models.pixel_denoiser": ("PixelDenoiser",),
+    "link_sim.models.plane_network": ("Directions", "PlaneNetwork"),
     "link_sim.models.scalable": ("FlowNetwork", "ScalableDecoder", "ScalableEncoder"),
     "link_sim.models.semantic": ("SemanticDenoiser", "SemanticEncoder"),
     "link_sim.models.spectral": ("SpectralDenoiser", "SpectrumNetwork"),

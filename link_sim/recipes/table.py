@@ -83,7 +83,7 @@ RECIPES = {
     ),
     "csi-near-planes": Recipe(
         "near_planes:train_near_planes",
-        "Denoiser of planes of antennas that few waves from nearby reach, or a part of it",
+        "Denoiser of planes that few waves from nearby reach, all of them or a part",
     ),
     "csi-planes": Recipe(
         "received_pilots:train_planes",

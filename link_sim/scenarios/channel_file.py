@@ -84,8 +84,13 @@ class Responses(NamedTuple):
         return np.mean(np.abs(self.a) ** 2, axis=(1, 2, 4))
 
     def late(self, delay: float) -> float:
-        """Share of the energy that comes later than a delay [s] after the first."""
+        """Share of the energy that comes later than a delay [s] after the first.
+
+        0 if unknown.
+        """
         delays, powers = self.seen or (self.tau, self.powers)
+        if delays is None:
+            return 0.0
         return float(np.sum(powers * (delays > delay)) / powers.sum())
 
     @property
