@@ -2,8 +2,9 @@
 
 python docs/site_pilots.py USERS SNR_DB FILE
 
-Users are of those that estimators may learn from, as in the scenario `site`. A fifth
-more than USERS are written: `link-sim train` keeps the last fifth apart.
+Users are of those that estimators may learn from, as in the scenario `site`. A
+quarter more than USERS are written, if there are so many: `link-sim train` keeps the
+last fifth apart.
 """
 
 import sys
