@@ -7,7 +7,7 @@
 from importlib import import_module, metadata
 from typing import TYPE_CHECKING, Any
 
-from link_sim.receivers.backends import check_backend
+from link_sim.receivers.backends import check_backend, leave_out_onednn
 from link_sim.receivers.quiet import silence_tensorflow
 from link_sim.receivers.registration import register_once_keras_is_there
 
@@ -18,6 +18,7 @@ if TYPE_CHECKING:
     from link_sim.show.comparison import Comparison, compare, read_results
     from link_sim.world.channel_files import save_channels
 
+leave_out_onednn()
 silence_tensorflow()
 register_once_keras_is_there()
 

@@ -7,6 +7,7 @@ for is compiling, which takes one core. It ends at the first cell that fails.
 """
 
 import multiprocessing
+import os
 import sys
 from concurrent.futures import ProcessPoolExecutor, as_completed
 from pathlib import Path
@@ -15,6 +16,7 @@ from subprocess import DEVNULL
 import nbformat
 from nbclient import NotebookClient
 
+os.environ.setdefault("TF_ENABLE_ONEDNN_OPTS", "0")  # cells import Keras first
 FOLDER = Path(__file__).parent
 AT_A_TIME = 2
 LIVE = "application/vnd.jupyter.widget-view+json"

@@ -1,6 +1,7 @@
 """Which blocks compute under any backend of Keras, and what is said of the others."""
 
 import importlib
+import os
 
 WITHOUT_KERAS = frozenset(("context", "entries", "names"))
 ANY_BACKEND = frozenset(
@@ -20,6 +21,16 @@ LIBRARIES = {
     "jaxlib": "jax",
 }
 """Of packages whose tensors are told apart, the backend that computes with them."""
+
+
+def leave_out_onednn() -> None:
+    """Keeps TensorFlow, if it has not been imported yet, from the kernels of oneDNN.
+
+    It calls them on processors with AVX-512 VNNI. In TensorFlow 2.21 products of
+    float32 [batch, 1, m, k] with [k, n] are wrong there, and graphs with a network in a
+    loop in a loop are refused as if their convolutions did not fit.
+    """
+    os.environ.setdefault("TF_ENABLE_ONEDNN_OPTS", "0")
 
 
 def check_backend(name: str, module: str) -> None:

@@ -7,6 +7,7 @@ import pytest
 sys.path.append(str(Path(__file__).parent / "acceptance"))  # for `documented`
 
 os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
+os.environ.setdefault("TF_ENABLE_ONEDNN_OPTS", "0")  # see `receivers.backends`
 
 
 @pytest.fixture

@@ -35,7 +35,7 @@ ITERATED = {"wmmse": "wmmse-7", "r-wmmse": "r-wmmse-7"}
 """Precoders of so many iterations."""
 PLANAR = "spectrum", "score"
 SOUNDED = {name: "near-field" for name in catalog.SOUNDING}
-SOUNDED |= dict.fromkeys(PLANAR, "um-mimo")
+SOUNDED |= dict.fromkeys(PLANAR, "um-mimo") | {"plane-vamp": "um-mimo-near"}
 
 
 def each(table):
@@ -173,6 +173,8 @@ def sounding(name):
     small = ["array.antennas=[32]", "waves.paths=1", "combiner.chains=2"]
     if name in PLANAR:
         small = ["array.antennas=[4, 4]", "prior.snapshots=8", "combiner.chains=8"]
+    if name == "plane-vamp":
+        small = ["combiner.chains=40"]  # one measurement in 25 antennas: few rounds
     settings = [*small, "batch_size=3", f"receivers=['{name}']"]
     scenario = load_scenario(SOUNDED[name], settings)
     scenario = scenario.built_for(scenario.sweep.points[0])
