@@ -288,7 +288,7 @@ SOUNDING: dict[str, Entry] = {
     ),
     "plane-vamp": Entry(
         "soundings:plane_vamp",
-        "message passing around a network for planes of 32 x 32 antennas",
+        "message passing around a network trained on fields as those of um-mimo-near",
         weights=("csi-near-planes",),
     ),
     "genie": Entry("soundings:genie", "LMMSE that knows the geometry, or covariance"),

@@ -99,15 +99,18 @@ def risk(denoiser, axes, x, sigma, probe):
     return sure(partial(denoiser, responses=axes, training=True), x, sigma, probe)
 
 
-def estimated(denoiser, received: Received) -> float:
-    """NMSE [dB] of channels that were held out, as Stein's estimate has it."""
+def estimated(denoiser, received: Received) -> float | None:
+    """NMSE [dB] of channels that were held out, as Stein's estimate has it.
+
+    None where that is not positive: so few examples do not tell it.
+    """
     y, no = received.held_out, received.no
     rng = np.random.default_rng(TEST_SEED)
     inputs = _inputs(rng, y, np.full(len(y), no), received)
     error = np.mean(risk(denoiser, received.axes, *inputs)[:, -1])
     share = received.into.shape[1] / received.into.shape[0]
     nmse = float(error) * share * no / (1 - no)
-    return round(10 * np.log10(max(nmse, 1e-9)), 2)
+    return round(10 * np.log10(nmse), 2) if nmse > 0 else None
 
 
 def kernels(denoiser: SpectralDenoiser) -> list:

@@ -1,5 +1,6 @@
 """Training of `csi-near-planes`: channels of few, partly visible waves from nearby."""
 
+from functools import cache
 from pathlib import Path
 
 import keras
@@ -32,8 +33,13 @@ def near_batch(step: int, seed: int, size: int):
     return (x, sigma), x0, weights
 
 
+@cache
+def _context() -> Context:
+    return Context(load_scenario(SCENARIO))
+
+
 def _fields(rng, size: int) -> np.ndarray:
-    context = Context(load_scenario(SCENARIO))
+    context = _context()
     h = context.draw(rng, size)[0][:, :, 0].reshape(size, *context.shape)
     return np.stack([h.real, h.imag], axis=-1).astype("float32")
 

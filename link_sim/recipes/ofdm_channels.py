@@ -19,7 +19,7 @@ from link_sim.receivers.estimation.delay_windows import (
     delay_response,
 )
 from link_sim.receivers.estimation.soundings import soundings
-from link_sim.recipes.adaptation import Received, adapt
+from link_sim.recipes.adaptation import LOWEST_DB, Received, adapt
 from link_sim.recipes.channels import TEST_SEED, noisy, train_spectral
 from link_sim.recipes.own_channels import own_channels
 from link_sim.scenarios.loading import load_scenario
@@ -211,6 +211,11 @@ def train_ofdm(
     Raises `ScenarioError` for a file that does not serve, and `ValueError` for options
     that need another.
     """
+    if rank < 0 or not pilots_db > LOWEST_DB:  # which NaN is not either
+        raise ValueError(
+            f"rank = {rank} and pilots_db = {pilots_db} are not possible: use 0 or "
+            f"more, and an SNR above {LOWEST_DB:g} dB"
+        )
     if rank and math.isinf(pilots_db):
         raise ValueError("rank is for pilots in noise: state their SNR, pilots_db")
     options = {"steps": steps, "size": size, "seed": seed}

@@ -91,7 +91,8 @@ class Responses(NamedTuple):
         delays, powers = self.seen or (self.tau, self.powers)
         if delays is None:
             return 0.0
-        return float(np.sum(powers * (delays > delay)) / powers.sum())
+        whole = powers.sum()
+        return float(np.sum(powers * (delays > delay)) / whole) if whole else 0.0
 
     @property
     def excess_delay(self) -> float:

@@ -13,7 +13,7 @@ FEWEST = 24
 
 
 def delay_profile(h: np.ndarray) -> np.ndarray:
-    """Energies of the antennas' sum over delays, [examples, subcarriers].
+    """Energies of the antennas' sum over delays, [examples, subcarriers], over noise.
 
     h : [examples, receive, transmit, subcarriers, time steps], of which the first time
         step counts. Delays are 1 / bandwidth apart and repeat after 1 / spacing; a
@@ -21,7 +21,8 @@ def delay_profile(h: np.ndarray) -> np.ndarray:
     """
     places = (np.arange(h.shape[3]) + 0.5) / h.shape[3]
     impulse = np.fft.ifft(h[..., 0] * np.sin(np.pi * places) ** 4, axis=3)
-    return np.mean(np.abs(impulse) ** 2, axis=(1, 2))
+    powers = np.mean(np.abs(impulse) ** 2, axis=(1, 2))
+    return np.maximum(powers - FLOOR * np.median(powers, axis=1, keepdims=True), 0)
 
 
 def first_delays(powers: np.ndarray) -> np.ndarray:
@@ -35,7 +36,6 @@ def first_delays(powers: np.ndarray) -> np.ndarray:
     powers : as `delay_profile` gives them
     """
     points = powers.shape[1]
-    powers = np.maximum(powers - FLOOR * np.median(powers, axis=1, keepdims=True), 0)
     turns = powers @ np.exp(2j * np.pi * np.arange(points) / points)
     mean = np.angle(turns) / (2 * np.pi) * points
     if points < FEWEST:

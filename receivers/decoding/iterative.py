@@ -154,7 +154,8 @@ class IterativeReception(ReceiverLayer):
         """LLRs of the bits of so many grids of which nothing is known."""
         sender = self.transmitter
         bits = len(self.detector.elements.data) * sender.num_bits_per_symbol
-        return tf.zeros([grids, 1, sender.resource_grid.num_streams_per_tx, bits])
+        grid = sender.resource_grid
+        return tf.zeros([grids, grid.num_tx, grid.num_streams_per_tx, bits])
 
     def _round(self, hear, state: State, loads, frame):
         """Detector, decoder and source once more; the state and new loads."""

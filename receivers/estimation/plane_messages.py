@@ -27,32 +27,42 @@ def plane_vamp(denoiser, y, m, no):
     y : [batch, measurements, snapshots]; m : [measurements, antennas]; no : variance
 
     Returns h_hat [batch, antennas, snapshots] and err_var [batch, 1, 1]. Raises
-    `ValueError` for combiners that leave an antenna unseen.
+    `ValueError` for combiners that leave an antenna unseen, and without a noise level.
     """
     h_hat, err_var, _ = fixed_point(denoiser, y, m, no)
     return h_hat, err_var
 
 
 def fixed_point(denoiser, y, m, no):
-    """As `plane_vamp`, and the changes of the estimate over its error, [rounds]."""
+    """As `plane_vamp`, and the largest change of an estimate over its error, [rounds].
+
+    Each channel ends its rounds by itself.
+    """
     refuse_unseen(m)
+    if no is None or not no > 0:
+        raise ValueError(f"no = {no}: state the noise variance of a measurement")
     signs = np.random.default_rng(0).choice([-1, 1], (2, m.shape[1])) / np.sqrt(2)
     signs = signs[0] + 1j * signs[1]  # the same always: else there is no fixed point
     batch, _, snapshots = y.shape
     turns, powers, modes = np.linalg.svd(m, full_matrices=False)
     seen = np.moveaxis(y, 2, 1).reshape(batch * snapshots, -1) @ turns.conj()
-    prior = np.zeros((len(seen), m.shape[1]), complex)
-    variance, h_hat, gaps = np.ones((len(seen), 1)), prior, []
-    while len(gaps) < ROUNDS and (not gaps or gaps[-1] > STILL):
-        gain = variance * powers / (variance * powers**2 + no)
-        x = prior + gain * (seen - powers * (prior @ modes.T)) @ modes.conj()
-        told = np.mean(gain * powers, axis=1, keepdims=True) * len(powers) / m.shape[1]
-        x, level = _extrinsic(x, 1 - told, prior, variance)
-        last, h_hat = h_hat, _denoised(denoiser, x, level)
-        share = _response(denoiser, x, level, h_hat, signs)
-        error = level * share
-        gaps.append(float(np.sqrt(np.mean(np.abs(h_hat - last) ** 2 / error))))
-        prior, variance = _extrinsic(h_hat, share, x, level)
+    h_hat = np.zeros((len(seen), m.shape[1]), complex)
+    prior, variance, error = h_hat.copy(), np.ones((len(seen), 1)), np.ones(len(seen))
+    moving, gaps = np.arange(len(seen)), []
+    while len(moving) and len(gaps) < ROUNDS:
+        before, v = prior[moving], variance[moving]
+        gain = v * powers / (v * powers**2 + no)
+        x = before + gain * (seen[moving] - powers * (before @ modes.T)) @ modes.conj()
+        told = np.sum(gain * powers, axis=1, keepdims=True) / m.shape[1]
+        x, level = _extrinsic(x, np.clip(1 - told, LEAST, 1), before, v)
+        new = _denoised(denoiser, x, level)
+        share = _response(denoiser, x, level, new, signs)
+        prior[moving], variance[moving] = _extrinsic(new, share, x, level)
+        error[moving] = (level * share)[:, 0]
+        gap = np.mean(np.abs(new - h_hat[moving]) ** 2, axis=1) / error[moving]
+        h_hat[moving] = new
+        gaps.append(float(np.sqrt(gap.max())))
+        moving = moving[np.sqrt(gap) > STILL]
     h_hat = np.moveaxis(h_hat.reshape(batch, snapshots, -1), 1, 2)
     err_var = error.reshape(batch, snapshots).mean(axis=1)[:, None, None]
     return h_hat, err_var, np.array(gaps)

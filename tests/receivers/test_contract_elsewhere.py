@@ -26,7 +26,7 @@ SHAPES = {"nc-published": (75, 1024)}
 """Users and antennas of a precoder's own network."""
 COSTLY = (
     *("langevin", "score-langevin", "score-posterior", "nc-published"),
-    *("amp", "amp-gnn", "ep-retry", "spectrum", "p-sigw", "sbl"),
+    *("amp", "amp-gnn", "ep-retry", "spectrum", "p-sigw", "sbl", "plane-vamp"),
 )
 PROBED = "score-vamp", "score"
 """Estimators whose steps hang on a random probe, which is another for each batch."""

@@ -79,7 +79,14 @@ def test_steins_estimate_is_the_error(received):
 
 
 @pytest.mark.parametrize(
-    "options, words", [({"rank": 1}, "state their SNR"), ({"pilots_db": 3.0}, "a file")]
+    "options, words",
+    [
+        ({"rank": 1}, "state their SNR"),
+        ({"pilots_db": 3.0}, "a file"),
+        ({"pilots_db": np.nan}, "an SNR above -12 dB"),
+        ({"pilots_db": -20.0}, "an SNR above -12 dB"),
+        ({"pilots_db": 3.0, "rank": -1}, "use 0 or more"),
+    ],
 )
 def test_options_that_need_another_are_refused(tmp_path, options, words):
     with pytest.raises(ValueError, match=words):

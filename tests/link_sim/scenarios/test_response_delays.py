@@ -49,6 +49,15 @@ def test_noise_does_not_move_it():
     assert np.all(np.abs(found) <= 2 * LOBE)
 
 
+def test_noise_is_no_late_path():
+    """What a file holds of noise lies at all delays; 10 medians leave 1e-3 of them."""
+    rng, points = np.random.default_rng(0), 96
+    h = np.repeat(responses(np.full((EXAMPLES, 1), 0.3), points), 4, axis=1)
+    h = h + rng.standard_normal((*h.shape, 2)) @ [1, 1j] * 0.05**0.5
+    _, powers = synchronised(h, np.arange(points))
+    assert powers[:, 4 * LOBE :].sum() < 1e-3 * powers.sum()
+
+
 def test_few_subcarriers_tell_the_mean_delay():
     found = first_delays(delay_profile(responses(np.array([[2.2], [-3.0]]), 8)))
     np.testing.assert_allclose(found, [2.2, -3], atol=0.1)
