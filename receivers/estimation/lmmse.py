@@ -37,9 +37,8 @@ class LMMSEChannelEstimator(ReceiverLayer):
     diagonalised axis by axis once, so that any `no` costs one scaling. Where the noise
     is less than single covariances hold, the estimate assumes more, and the variance is
     that of such an estimate under `no`. Covariances that are no such product, as with a
-    line of sight beside scattered paths, cost most where there is little noise: over
-    CDL-D of four transmit antennas the NMSE is -45.7 dB at an Es/N0 of 50 dB, and that
-    of least squares -50.4.
+    line of sight beside scattered paths, cost most where there is little noise: there
+    least squares can be better.
 
     Parameters
     ----------
