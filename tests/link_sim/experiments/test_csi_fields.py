@@ -28,7 +28,8 @@ def test_least_squares_has_the_error_of_the_noise_and_the_genie_states_its_own()
 
 def test_users_learned_from_are_not_those_tested_and_channels_have_power_one():
     scenario = small('receivers=["ls"]')
-    world, site = World(scenario), load_site("munich")
+    world = World(scenario.cell, scenario.estimation.trained_on)
+    site = load_site("munich")
     (h,) = world.learned()
     assert h.shape == ((~site.test).sum(), 16, 64)
     power = np.mean(np.abs(h) ** 2, axis=(1, 2))
@@ -58,7 +59,9 @@ def test_sparse_pilots_and_more_antennas():
 @pytest.mark.slow
 def test_a_site_takes_the_same_numbers_of_subcarriers_with_umi():
     own = 'receivers=["ls"]', "estimation.ensemble=umi", "site.subcarriers=4"
-    assert World(small(*own)).drops(1, 2).shape == (2, 16, 4)
+    at = small(*own)
+    world = World(at.cell, at.estimation.trained_on)
+    assert world.drops(1, 2).shape == (2, 16, 4)
 
 
 @pytest.mark.parametrize(
