@@ -241,7 +241,9 @@ FIELDS: dict[str, Entry] = {
 takes powers and waves of the paths after `carriers`."""
 FEEDBACK: dict[str, Entry] = {
     "rate-distortion": Entry(
-        None, "the rate-distortion function, covariance of each channel known"
+        None,
+        "the rate-distortion function, covariance of each channel known; a bound for "
+        "scm, on sites a reference only",
     ),
     "genie": Entry(
         "codecs:genie", "trellis-coded levels with the covariance of each channel"

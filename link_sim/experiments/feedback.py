@@ -19,7 +19,7 @@ from link_sim.scenarios.feedback import OWN, FeedbackScenario
 from link_sim.world.ensembles import draw_scm, fading, scm_covariances
 from link_sim.world.site_channels import responses, waves
 
-BOUND = "rate-distortion"
+REFERENCE = "rate-distortion"
 
 
 class Told(NamedTuple):
@@ -55,10 +55,12 @@ class Fields:
         return self._together(("umi", "site"))
 
     def _together(self, names: tuple[str, ...]) -> np.ndarray:
-        """As many of each, if there are several."""
+        """As many of each at random, if there are several."""
+        rng = np.random.default_rng(LEARNING_SEED)
         found = self._world(names).learned()
         fewest = min(map(len, found))
-        return np.concatenate([h[:fewest] for h in found])
+        chosen = [np.sort(rng.permutation(len(h))[:fewest]) for h in found]
+        return np.concatenate([h[n] for h, n in zip(found, chosen, strict=True)])
 
 
 class FeedbackOfChannels(Experiment):
@@ -109,13 +111,18 @@ class FeedbackOfChannels(Experiment):
         bases, told = _bases(world.own, self._codecs), {}
         for name, codec in self._codecs.items():
             known = (bases,) if name in OWN else ()
-            if name == BOUND:
+            if name == REFERENCE:
                 h_hat = reproduced(world.h, world.bits, *known, world.noise)
                 told[name] = h_hat, np.full(len(h_hat), world.bits)
                 continue
             words = codec.encode(world.h, world.bits, *known)
-            h_hat = codec.decode(words, world.bits, *known)
-            told[name] = h_hat, np.array([len(word) for word in words])
+            spent = np.array([len(word) for word in words])
+            if spent.max() > world.bits:
+                raise ValueError(
+                    f"'{name}' has a word of {spent.max()} bits, and feedback.bits is "
+                    f"{world.bits}: report it as a mistake of the codec"
+                )
+            told[name] = codec.decode(words, world.bits, *known), spent
         return told
 
     def count(self, world: Told) -> dict[str, dict]:

@@ -195,7 +195,8 @@ def feedback_counts(
 
     Of each column (a carrier, or an antenna of the user): cosine, |h_hat^H h| over the
     norms of both; beam_rate, log2(1 + snr |h_hat^H h|^2 / |h_hat|^2) of a beam that
-    matches what was told. Columns of which nothing was told have neither. spent : bits
+    matches what was told. Columns of which nothing was told count 0 in both means.
+    spent : bits
     """
     norms = (np.linalg.norm(x, axis=1) for x in (h, h_hat))
     whole, told = (np.maximum(norm, 1e-12) for norm in norms)

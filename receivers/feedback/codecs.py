@@ -11,6 +11,7 @@ import numpy as np
 
 from link_sim.receivers.feedback.arithmetic import Reader, Writer
 from link_sim.receivers.feedback.transform import (
+    Coded,
     Plan,
     plan,
     quantise,
@@ -89,8 +90,17 @@ class PathModes(Basis):
         return (self._vectors[:, : len(z)] @ z).reshape(self._shape)
 
 
-def coded(z, plans: list[Plan], bits, states: int = STATES) -> list[tuple]:
-    """Indices of levels for the components of fields, and squared errors.
+def finite(h) -> np.ndarray:
+    """Fields as they are. Raises `ValueError` for any that are not finite."""
+    if not np.all(np.isfinite(h)):
+        raise ValueError("h is not finite everywhere: leave such channels out")
+    return np.asarray(h)
+
+
+def coded(
+    z, plans: list[Plan], bits, states: int = STATES
+) -> list[tuple[Coded, float]]:
+    """Levels for the components of fields, and squared errors.
 
     z : components of each, of any number; bits : of each
     """
@@ -100,8 +110,9 @@ def coded(z, plans: list[Plan], bits, states: int = STATES) -> list[tuple]:
     first = np.stack([np.pad(each[:most], (0, max(most - len(each), 0))) for each in z])
     found = quantise(first, plans, bits, states)
     errors = []
-    for own, index, planned in zip(z, found, plans, strict=True):
-        level = planned.step * levels(index, parities(index[None], states)[0])
+    for own, told, planned in zip(z, found, plans, strict=True):
+        level = levels(told.index, parities(told.index[None], states)[0])
+        level = planned.step * planned.factors[told.factor] * level
         kept = level[::2] + 1j * level[1::2]
         error = own - np.pad(kept, (0, len(own) - len(kept)))
         errors.append(np.sum(np.abs(error) ** 2))
@@ -121,13 +132,14 @@ class GenieCodec:
 
     def encode(self, h, bits: int, bases: list[Basis]) -> list[str]:
         """bases : the modes of each field."""
+        h = finite(h)
         plans = [plan(each.variances, bits, self._states) for each in bases]
         z = [basis.of(x[None])[0] for basis, x in zip(bases, h, strict=True)]
         words = []
         found = coded(z, plans, np.full(len(h), bits), self._states)
-        for (index, _), planned in zip(found, plans, strict=True):
+        for (told, _), planned in zip(found, plans, strict=True):
             writer = Writer()
-            write(writer, index, planned.scale, self._states)
+            write(writer, told, planned, self._states)
             words.append(writer.word())
         return words
 
@@ -151,17 +163,18 @@ class TransformCodec:
         self.least = int(np.ceil(self._index_bits)) + 1
 
     def encode(self, h, bits: int) -> list[str]:
+        h = finite(h)
         plans, left = self._plans(bits), np.full(len(h), bits - self._index_bits)
         least, words = np.full(len(h), np.inf), [""] * len(h)
         for own in self._suited(h, bits).T:
             pairs = zip(own, h, strict=True)
             z = [self._modes[c].of(x[None])[0] for c, x in pairs]
             found = coded(z, [plans[c] for c in own], left)
-            for n, (index, error) in enumerate(found):
+            for n, (told, error) in enumerate(found):
                 if error < least[n]:
                     writer = Writer()
                     writer.put(int(own[n]), 1, len(plans))
-                    write(writer, index, plans[own[n]].scale, STATES)
+                    write(writer, told, plans[own[n]], STATES)
                     least[n], words[n] = error, writer.word()
         return words
 

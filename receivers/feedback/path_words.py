@@ -131,6 +131,6 @@ def _distribution(turns) -> tuple[float, ...]:
 @lru_cache(maxsize=256)
 def _starts(sums: tuple[float, ...], count: int) -> np.ndarray:
     """Frequencies before each of `count` cells, and their total."""
-    cells = np.arange(count + 1)
+    cells, whole = np.arange(count + 1), max(TOTAL, 4 * count)
     at = np.interp(cells / count, np.arange(BINS + 1) / BINS, sums)
-    return np.floor(at * (TOTAL - count)).astype(int) + cells
+    return np.floor(at * (whole - count)).astype(int) + cells

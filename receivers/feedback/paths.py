@@ -11,13 +11,13 @@ import numpy as np
 from link_sim.models.kronecker_mixture import covariances
 from link_sim.receivers.estimation.gridless import Found, field, find_paths, places_of
 from link_sim.receivers.feedback.arithmetic import Reader, Writer
-from link_sim.receivers.feedback.codecs import STATES, Modes, coded
+from link_sim.receivers.feedback.codecs import STATES, Modes, coded, finite
 from link_sim.receivers.feedback.path_words import FINENESS, PathWords, Sent
 from link_sim.receivers.feedback.transform import Plan, plan, read, water_level, write
 
 QUIET = 1e-4
 """Noise variance as whose paths are found: what is below its bar is left to levels."""
-POWERS_DB = -3.0 * np.arange(18)
+POWERS_DB = 9 - 3.0 * np.arange(21)
 """Of the rest, as a word may name them."""
 NUMBERS = 0, 1, 2, 3, 4, 5, 6, 8, 10, 12, 16
 """Paths that are tried."""
@@ -59,9 +59,11 @@ class PathsCodec:
 
     def encode(self, h, bits: int) -> list[str]:
         """Words of at most so many bits."""
+        h = finite(h)
         chosen = self._chosen(h, bits)
         rest = h - np.stack([self._paths(choice) for choice in chosen])
-        power = 10 * np.log10(np.mean(np.abs(rest) ** 2, axis=(1, 2)))
+        power = np.mean(np.abs(rest) ** 2, axis=(1, 2))
+        power = 10 * np.log10(np.maximum(power, 1e-30))
         level = np.argmin(np.abs(power[:, None] - POWERS_DB), axis=1)
         rest *= 10 ** (-POWERS_DB[level] / 20)[:, None, None]
         plans = [self._plan(choice, bits) for choice in chosen]
@@ -77,7 +79,7 @@ class PathsCodec:
                 writer.put(*part)
             if n in found:
                 writer.put(int(level[n]), 1, len(POWERS_DB))
-                write(writer, found[n][0], plans[n].scale, STATES)
+                write(writer, found[n][0], plans[n], STATES)
             words.append(writer.word())
         return words
 

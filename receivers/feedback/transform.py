@@ -5,6 +5,7 @@ from typing import NamedTuple
 import numpy as np
 
 from link_sim.receivers.feedback.trellis import (
+    MOST,
     TOTAL,
     frequencies,
     levels,
@@ -21,6 +22,13 @@ COUNTED = 0.8
 """Share of the distortion by which reproductions have less variance."""
 LEAST = 0.05
 """Share of the variance that reproductions keep at least."""
+FEW, RICH = 64, 3.0
+"""Words name a factor of the step for fewer real numbers, of so many bits each: the
+bits of few spread widely around their mean, and a price does little about it."""
+FACTORS = 1.0, 1.5, 2.0, 4.0
+"""Of the step and of the scale with it, for vectors stronger than their variances."""
+SPARE = 0.01
+"""Bits left: the integers of the coder lose up to 2^-27 for each of 2^20 numbers."""
 HIGHEST, LOWEST, HALVINGS = 12.0, -5.0, 9
 """Price of a bit over that of the rate-distortion function [octaves]; its search."""
 
@@ -30,27 +38,54 @@ def water_level(variances, bits: float) -> float:
 
     sum max(0, log2(variance / level)) = bits, for complex components (Cover and Thomas,
     "Elements of information theory", theorem 10.3.3, each counted twice).
-    variances : falling, the first above zero
+    variances : falling. No level is below -120 dB of the first.
     """
+    if variances[0] <= 0:
+        return 0.0
     logs = np.log2(np.maximum(variances, 1e-30 * variances[0]))
     level = (np.cumsum(logs) - bits) / np.arange(1, len(logs) + 1)
-    return float(2.0 ** level[np.flatnonzero(level < logs)[-1]])
+    found = 2.0 ** level[np.flatnonzero(level < logs)[-1]]
+    return float(max(found, 1e-12 * variances[0]))
 
 
 class Plan(NamedTuple):
-    """How a vector is quantised: step, and a scale for each real number coded."""
+    """How a vector is quantised: step, and a scale for each real number coded.
+
+    factors : of the step, of which words name one
+    """
 
     step: float
     level: float
     scale: np.ndarray
+    factors: tuple[float, ...] = FACTORS[:1]
+
+
+class Coded(NamedTuple):
+    """A vector as a word tells it: which of the plan's factors, and levels."""
+
+    factor: int
+    index: np.ndarray
 
 
 def plan(variances, bits: float, states: int) -> Plan:
     """For components whose variances fall, and so many bits for their levels."""
+    found = _fitted(variances, bits - SPARE, states)
+    count = len(found.scale)
+    if not 0 < count < FEW or bits < RICH * count:
+        return found
+    left = bits - SPARE - np.log2(len(FACTORS))
+    return _fitted(variances, left, states)._replace(factors=FACTORS)
+
+
+def _fitted(variances, bits: float, states: int) -> Plan:
     level = water_level(variances, bits)
     there = np.repeat(variances[variances > level], 2) / 2
+    if not len(there):
+        return Plan(1.0, 1.0, np.zeros(0, int))
     spread = np.sqrt(np.maximum(there - COUNTED * level / 2, LEAST * there))
-    step = STEPS[states > 1] * np.sqrt(level)
+    finest = spread.max() / (MOST / 4)  # levels reach 8 of the largest spread
+    step = max(STEPS[states > 1] * np.sqrt(level), finest)
+    level = (step / STEPS[states > 1]) ** 2
     while True:
         scale = scale_index(spread / step)
         if frequencies().bits[scale, 0, 0].sum() <= bits:
@@ -58,11 +93,35 @@ def plan(variances, bits: float, states: int) -> Plan:
         step *= 1.1
 
 
-def quantise(z, plans: list[Plan], budgets, states: int) -> list[np.ndarray]:
-    """Indices of levels of vectors z, complex [rows, components], variances falling.
+def quantise(z, plans: list[Plan], bits, states: int) -> list[Coded]:
+    """Levels of vectors z, complex [rows, components], variances falling.
 
-    budgets : bits of each. The price of a bit is the lowest that keeps within them.
+    bits : of each. Of the factors that its plan has, the one of least error.
     """
+    told = [Coded(0, np.zeros(len(each.scale), int)) for each in plans]
+    least = np.full(len(z), np.inf)
+    left = bits - SPARE - np.log2([len(each.factors) for each in plans])
+    for factor, larger in enumerate(FACTORS):
+        rows = [n for n, each in enumerate(plans) if factor < len(each.factors)]
+        if not rows:
+            break
+        own = [
+            plans[n]._replace(
+                step=larger * plans[n].step, level=larger**2 * plans[n].level
+            )
+            for n in rows
+        ]
+        for n, index, error in zip(
+            rows, *_priced(z[rows], own, left[rows], states), strict=True
+        ):
+            if error < least[n]:
+                told[n], least[n] = Coded(factor, index), error
+    return told
+
+
+def _priced(z, plans: list[Plan], budgets, states: int) -> tuple[list, np.ndarray]:
+    """Indices of levels and squared errors: the price of a bit is the lowest that
+    keeps within the budgets."""
     longest = max(len(each.scale) for each in plans)
     scale = np.stack([_padded(each.scale, longest) for each in plans])
     step = np.array([each.step for each in plans])
@@ -82,19 +141,22 @@ def quantise(z, plans: list[Plan], budgets, states: int) -> list[np.ndarray]:
         better = fits & (error < least)
         best[better], least[better] = index[better], error[better]
         high, low = np.where(fits, middle, high), np.where(fits, low, middle)
-    return [row[: len(each.scale)] for row, each in zip(best, plans, strict=True)]
+    found = [row[: len(each.scale)] for row, each in zip(best, plans, strict=True)]
+    return found, least * step**2
 
 
 def _padded(scale, length: int) -> np.ndarray:
     return np.pad(scale, (0, length - len(scale)))
 
 
-def write(writer, index, scale, states: int) -> None:
-    """Appends the levels of one vector to a word."""
+def write(writer, told: Coded, planned: Plan, states: int) -> None:
+    """Appends one vector to a word."""
+    index = told.index
+    writer.put(told.factor, 1, len(planned.factors))
     below = frequencies().below
     places = 2 * np.abs(index) - (index > 0)
     for place, odd, own in zip(
-        places, parities(index[None], states)[0], scale, strict=True
+        places, parities(index[None], states)[0], planned.scale, strict=True
     ):
         row = below[own, odd]
         writer.put(int(row[place]), int(row[place + 1] - row[place]), TOTAL)
@@ -103,10 +165,11 @@ def write(writer, index, scale, states: int) -> None:
 def read(reader, planned: Plan, states: int) -> np.ndarray:
     """The vector that `write` put there, complex, as long as it was coded."""
     (odd, following), below = trellis(states), frequencies().below
+    step = planned.step * planned.factors[reader.uniform(len(planned.factors))]
     state, found = 0, np.empty(len(planned.scale))
     for n, own in enumerate(planned.scale):
         place = reader.among(below[own, odd[state]])
         index = (place + 1) // 2 * (1 if place % 2 else -1)
         found[n] = levels(index, odd[state])
         state = following[state, index & 1]
-    return planned.step * (found[::2] + 1j * found[1::2])
+    return step * (found[::2] + 1j * found[1::2])

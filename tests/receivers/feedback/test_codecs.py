@@ -8,6 +8,7 @@ import pytest
 
 from link_sim.receivers import catalog
 from link_sim.receivers.entries import build_block
+from link_sim.receivers.estimation.gridless import Found
 from link_sim.receivers.feedback.codecs import (
     GenieCodec,
     Modes,
@@ -15,7 +16,9 @@ from link_sim.receivers.feedback.codecs import (
     TransformCodec,
     reproduced,
 )
+from link_sim.receivers.feedback.path_words import OCTAVES, PathWords
 from link_sim.receivers.feedback.transform import water_level
+from link_sim.receivers.feedback.trellis import MOST
 from link_sim.scenarios.feedback import OWN
 
 CODECS = [name for name in catalog.FEEDBACK if name not in OWN]
@@ -60,6 +63,11 @@ def test_water_is_filled_as_for_two_variances_by_hand(bits):
     a, b = 4.0, 1.0  # the second is told from log2(a / b) = 2 bits on
     expected = a / 2**bits if bits <= 2 else np.sqrt(a * b / 2**bits)
     assert water_level(np.array([a, b, 0.0]), bits) == pytest.approx(expected)
+
+
+def test_water_does_not_run_out_at_very_many_bits():
+    assert water_level(np.array([4.0, 1.0]), 1e6) == pytest.approx(4e-12)
+    assert water_level(np.zeros(2), 10) == 0
 
 
 def test_the_test_channel_has_the_distortion_of_the_function():
@@ -143,3 +151,75 @@ def test_few_bits_tell_more_of_paths_by_paths():
         h_hat = codec.decode(codec.encode(h, 64), 64)
         left[name] = np.sum(np.abs(h - h_hat) ** 2)
     assert left["paths"] < left["transform"] / 2
+
+
+def users_of_paths(rng, size, paths):
+    """Fields of paths with Gaussian gains, and the modes of each."""
+    fields, bases = [], []
+    for _ in range(size):
+        waves = [
+            np.exp(2j * np.pi * rng.random((paths, 1)) * np.arange(n)) for n in SHAPE
+        ]
+        powers = np.full(paths, 1 / paths)
+        gain = normal(rng, paths) / np.sqrt(paths)
+        fields.append(np.einsum("p,pa,pc->ac", gain, *waves))
+        bases.append(PathModes(powers, waves))
+    return np.stack(fields), bases
+
+
+def left_db(codec, h, bits, *known):
+    words = codec.encode(h, bits, *known)
+    assert max(map(len, words)) <= bits
+    error = np.abs(h - codec.decode(words, bits, *known)) ** 2
+    return 10 * np.log10(error.sum() / np.sum(np.abs(h) ** 2))
+
+
+MANY = 64, 256, 1024, 4096, 65536
+FINEST_DB = 10 * np.log10((4 / MOST) ** 2 / 3)
+"""Error of levels without a trellis at the finest step, over the largest variance."""
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("shape", [(1, 8), (4, 8)])
+def test_distortion_does_not_rise_with_bits(shape):
+    codec = TransformCodec([(1.0, *ends(shape))])
+    h = gaussian(np.random.default_rng(8), 10, shape)
+    left = [left_db(codec, h, bits) for bits in MANY]
+    largest = 10 * np.log10(Modes(*ends(shape)).variances[0])  # over their mean
+    assert np.all(np.diff(left) < 0.05) and left[-1] < largest + FINEST_DB
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("paths", [1, 5])
+def test_distortion_of_known_paths_does_not_rise_with_bits(paths):
+    h, bases = users_of_paths(np.random.default_rng(9), 10, paths)
+    left = [left_db(GenieCodec(), h, bits, bases) for bits in MANY]
+    most = 10 * np.log10(paths)  # the largest variance over their mean
+    assert np.all(np.diff(left) < 0.05) and left[-1] < most + FINEST_DB
+
+
+@pytest.mark.parametrize("paths, bits, bar_db", [(1, 16, -30), (3, 64, -45)])
+def test_few_strong_components_get_the_bits_they_have(paths, bits, bar_db):
+    h, bases = users_of_paths(np.random.default_rng(10), 20, paths)
+    assert left_db(GenieCodec(), h, bits, bases) < bar_db
+
+
+def test_a_user_without_energy_is_told_as_nothing():
+    basis = PathModes(np.zeros(2), [np.ones((2, n)) for n in SHAPE])
+    words = GenieCodec().encode(np.zeros((1, *SHAPE)), 64, [basis])
+    assert words == [""]
+    assert not np.any(GenieCodec().decode(words, 64, [basis]))
+
+
+def test_fields_that_are_not_finite_are_refused():
+    h = gaussian(np.random.default_rng(11), 2)
+    h[1, 0, 0] = np.nan
+    with pytest.raises(ValueError, match="h is not finite everywhere"):
+        TransformCodec([(1.0, *ends())]).encode(h, 16)
+
+
+@pytest.mark.parametrize("octave", range(OCTAVES))
+def test_cells_of_many_carriers_have_frequencies_above_zero(octave):
+    nothing = Found(np.zeros((1, 1, 2)), np.zeros((1, 1)))
+    for starts in PathWords(nothing, (256, 1024))._cell_starts(octave):
+        assert np.diff(starts).min() >= 1 and starts[-1] <= 1 << 24
