@@ -21,7 +21,8 @@ def plane_vamp(denoiser, y, m, no):
     The linear MMSE estimate under a white prior and the denoiser in turns, each given
     only what the other adds: vector approximate message passing (Rangan, Schniter and
     Fletcher, IEEE TIT 2019, algorithm 3), with the denoiser's response measured along
-    random signs. Rounds end at the fixed point; `gaps` says how fast they come there.
+    random signs. Rounds end at the fixed point; `fixed_point` tells how fast they come
+    there.
 
     denoiser : (x, sigma) -> estimates like x, [batch, side, side, 2], of unit power
     y : [batch, measurements, snapshots]; m : [measurements, antennas]; no : variance
