@@ -26,6 +26,9 @@ from link_sim.models.cards import (  # noqa: F401
     write_card,
 )
 
+FEW = 1000
+"""Arrays of fewer numbers are never rounded: it would save nothing."""
+
 
 def load_arrays(name: str) -> dict[str, np.ndarray]:
     """The arrays of `name`, after checking the SHA-256 in its card.
@@ -72,14 +75,30 @@ def load_model(name: str) -> keras.layers.Layer:
     return model
 
 
-def save_model(name: str, model: keras.layers.Layer, card: dict) -> Path:
-    """Writes a built network as float16 arrays in the order of `model.weights`."""
+def save_model(
+    name: str, model: keras.layers.Layer, card: dict, digits: int = 10
+) -> Path:
+    """Writes a built network as float16 arrays in the order of `model.weights`.
+
+    digits : binary ones of the mantissas of larger arrays, 1 to 10; the others are 0,
+        so that the file is smaller.
+    """
     weights = model.get_weights()
-    arrays = {f"{i:03d}": w.astype("float16") for i, w in enumerate(weights)}
+    arrays = {f"{i:03d}": _rounded(w, digits) for i, w in enumerate(weights)}
     architecture = keras.saving.serialize_keras_object(model)
     parameters = int(sum(w.size for w in weights))
     card = {**card, "architecture": architecture, "parameters": parameters}
     return save_arrays(name, arrays, card)
+
+
+def _rounded(weights: np.ndarray, digits: int) -> np.ndarray:
+    """float16, the nearest with so many digits of the mantissa."""
+    weights = weights.astype("float16")
+    if digits == 10 or weights.size < FEW:
+        return weights
+    step = 1 << (10 - digits)
+    bits = weights.view("uint16").astype("uint32") + step // 2
+    return (bits // step * step).astype("uint16").view("float16")
 
 
 def _sha256(path: Path) -> str:

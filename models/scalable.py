@@ -15,6 +15,8 @@ EMBEDDING = 64
 """Numbers that modulate all blocks."""
 FOLD = 4
 """Pixels of a place, in height and in width."""
+BLOCK = 4
+"""Places of a block, in height and in width: what may send more than others."""
 
 
 @keras.saving.register_keras_serializable(package="link_sim")
@@ -32,8 +34,8 @@ class ScalableEncoder(keras.Model):
 
     Call arguments:
         inputs: `image` [batch, height, width, channels] in [-1, 1], sides multiples
-            of `FOLD`, and `levels` [batch, 2]: 1 / (1 + no) and the share of the
-            numbers that is sent, both above 0.
+            of `FOLD`, and `levels` [batch, height / 4, width / 4, 2]: 1 / (1 + no) and
+            the share of its numbers that a place sends, both above 0.
 
     Returns float32 [batch, height / 4, width / 4, outputs * per_place].
     """
@@ -48,10 +50,11 @@ class ScalableEncoder(keras.Model):
         dtype: str = "float32",
         **kwargs,
     ):
-        image, levels = keras.Input((None, None, channels)), keras.Input((2,))
+        image = keras.Input((None, None, channels))
+        levels = keras.Input((None, None, 2))
         embedding = _embed(levels, dtype)
         x = conv(widths[0], 4, dtype, strides=2)(image)
-        x = _blocks(x, embedding, depths[0], dtype)
+        x = _blocks(x, _twice(embedding), depths[0], dtype)
         x = conv(widths[1], 2, dtype, strides=2)(x)
         x = _blocks(x, embedding, depths[1], dtype)
         z = conv(outputs * per_place, 3, "float32")(ops.silu(x))
@@ -83,7 +86,8 @@ class ScalableDecoder(keras.Model):
         inputs: `features` [batch, height / 4, width / 4, 2 per_place], linear MMSE
             estimates of the encoder's; `weights` [batch, height / 4, width / 4,
             per_place], the factors 1 / (1 + no) in them, 0 where nothing was sent;
-            `levels` [batch, 2], the mean of those that are not 0 and their share.
+            `levels` [batch, height / 4, width / 4, 2], the mean of those that are not 0
+            in the image, and their share at a place.
 
     Returns float32 [batch, height, width, channels + 1]: the image, about [-1, 1], and
     the log of the variance that its error has at a pixel, mean over the channels, in
@@ -101,13 +105,13 @@ class ScalableDecoder(keras.Model):
     ):
         features = keras.Input((None, None, 2 * per_place))
         weights = keras.Input((None, None, per_place))
-        levels = keras.Input((2,))
+        levels = keras.Input((None, None, 2))
         embedding = _embed(levels, dtype)
         x = ops.concatenate([features, weights], axis=-1)
         x = conv(widths[1], 3, dtype)(x)
         x = _blocks(x, embedding, depths[1], dtype)
         x = _unfold(widths[0], 2, dtype)(x)
-        x = _blocks(x, embedding, depths[0], dtype)
+        x = _blocks(x, _twice(embedding), depths[0], dtype)
         found = _unfold(channels + 1, 4, "float32")(ops.silu(x))
         super().__init__([features, weights, levels], found, **kwargs)
         self.config = {
@@ -137,8 +141,8 @@ class FlowNetwork(keras.Model):
 
     Call arguments:
         inputs: `image` [batch, height, width, channels] on the way, and `levels`
-            [batch, 4]: those of the decoder, the variance of its error, and the time
-            between 0 and 1.
+            [batch, 4]: the means of those of the decoder, the variance of its error,
+            and the time between 0 and 1.
 
     Returns float32 [batch, height, width, channels], zero before training.
     """
@@ -152,7 +156,7 @@ class FlowNetwork(keras.Model):
         **kwargs,
     ):
         image, levels = keras.Input((None, None, channels)), keras.Input((4,))
-        embedding = _embed(levels, dtype)
+        embedding = _embed(levels[:, None, None, :], dtype)
         x = conv(widths[0], 4, dtype, strides=2)(image)
         x = skip = _blocks(x, embedding, depths[0], dtype)
         x = conv(widths[1], 2, dtype, strides=2)(x)
@@ -173,12 +177,17 @@ class FlowNetwork(keras.Model):
 
 
 def _embed(levels, dtype: str):
-    """What modulates the blocks, [batch, EMBEDDING], from the log of the levels."""
+    """What modulates the blocks, [batch, height, width, EMBEDDING], from the levels."""
     dense = keras.layers.Dense
     x = ops.log(ops.maximum(levels, 1e-4))
     x = ops.concatenate([x, ops.log(ops.maximum(1 - levels, 1e-4))], axis=-1)
     x = dense(EMBEDDING, "silu", dtype="float32")(x)
     return dense(EMBEDDING, "silu", dtype=dtype)(x)
+
+
+def _twice(embedding):
+    """Of each place for its 2 x 2 parts."""
+    return keras.layers.UpSampling2D(2)(embedding)
 
 
 def _blocks(x, embedding, number: int, dtype: str):
@@ -201,8 +210,8 @@ def _modulated_block(x, embedding, dtype: str):
 
 
 def _modulation(width: int, embedding, dtype: str):
-    """A number for each channel, [batch, 1, 1, width]."""
-    return keras.layers.Dense(width, dtype=dtype)(embedding)[:, None, None, :]
+    """A number for each channel, [batch, height, width, channels]."""
+    return keras.layers.Dense(width, dtype=dtype)(embedding)
 
 
 def _unfold(width: int, size: int, dtype: str, **options):
@@ -220,14 +229,15 @@ def largest_ratio(per_place: int, channels: int) -> float:
 def expected_error(levels, largest: float):
     """About the variance of a decoded image's error, [batch], for sides of 2.
 
-    .25 / (1 + 100 b), where b bits a value is what the channel carries: a rule that
-    fits small images, and by which training weighs its examples.
+    The mean over the places of .25 / (1 + 100 b), where b bits a value is what the
+    channel carries: a rule that fits small images, and by which training weighs its
+    examples.
 
-    largest : `largest_ratio` of the network
+    levels : of each place, as a decoder is told. largest : `largest_ratio` of it
     """
-    snr = levels[:, 0] / ops.maximum(1 - levels[:, 0], 1e-6)
-    bits = largest * levels[:, 1] * ops.log2(1 + snr)
-    return 0.25 / (1 + 100 * bits)
+    snr = levels[..., 0] / ops.maximum(1 - levels[..., 0], 1e-6)
+    bits = largest * levels[..., 1] * ops.log2(1 + snr)
+    return ops.mean(0.25 / (1 + 100 * bits), axis=(1, 2))
 
 
 def error_variance(log_variance, expected):
@@ -244,6 +254,20 @@ def starting_noise(scale):
     return 0.5 * scale
 
 
+def of_places(blocks):
+    """Values of blocks for each of their places, [batch, height, width]."""
+    return ops.repeat(ops.repeat(blocks, BLOCK, axis=1), BLOCK, axis=2)
+
+
+def levels_of(level, shares):
+    """What networks are told of each place, [batch, height, width, 2].
+
+    level : one for the image, [batch]. shares : of places, [batch or 1, height, width]
+    """
+    level = level[:, None, None]
+    return ops.stack([level + 0 * shares, 0 * level + shares], axis=-1)
+
+
 def place_ranks(height: int, width: int) -> np.ndarray:
     """In which order places send, [height, width]: any beginning covers the image."""
     places = np.arange(height * width)
@@ -252,12 +276,15 @@ def place_ranks(height: int, width: int) -> np.ndarray:
     )
 
 
-def sent_mask(share, height: int, width: int, per_place: int):
-    """1 for the first numbers, a `share` [batch] of all, and 0 for the others.
+def sent_mask(shares, per_place: int):
+    """1 for the first numbers of a place, and 0 for the others.
 
-    Returns float32 [batch, height, width, per_place].
+    shares : of its numbers that each place sends, [batch, height, width]; numbers that
+    are no whole are rounded so that they hold on average over neighbours. Returns
+    float32 [batch, height, width, per_place].
     """
+    height, width = shares.shape[1:]
     ranks = place_ranks(height, width)[..., None]
     order = ranks + height * width * np.arange(per_place)
-    count = ops.round(share * order.size)[:, None, None, None]
-    return ops.cast(ops.convert_to_tensor(order, "float32")[None] < count, "float32")
+    counts = ops.round(shares * order.size)[..., None]
+    return ops.cast(ops.convert_to_tensor(order, "float32")[None] < counts, "float32")

@@ -168,6 +168,16 @@ SEPARATION: dict[str, Entry] = {
     "bpg-at": Entry(None, "bpg at the rate for one Es/N0: bpg-at-7", DESIGN_DB),
 }
 """Whole links without a learned part, built by `link_sim.world.separation`."""
+PICTURES: dict[str, Entry] = SEPARATION | {
+    "ae": SEMANTIC["ae"],
+    "ae-even": Entry(
+        "builders:semantic",
+        "the same, as many symbols for each block",
+        weights=("ae",),
+    ),
+    "cdiff": SEMANTIC["cdiff"],
+}
+"""Whole links of photographs."""
 MIMO: dict[str, Entry] = {
     "ls": Entry("builders:mimo_least_squares", "least squares"),
     "sparse": Entry("builders:mimo_sparse", "l1 over oversampled DFT grids"),
@@ -371,7 +381,7 @@ KINDS: dict[str, dict[str, Table]] = {
         "symbols": SYMBOLS,
         "decoder": SEMANTIC | SEPARATION,
     },
-    "separation": {"codec": SEPARATION},
+    "separation": {"codec": PICTURES},
     "csi": {"estimator": FIELDS | MIMO},
     "detection": {"detector": SYMBOL_DETECTORS},
     "sounding": {"estimator": SOUNDING},

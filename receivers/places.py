@@ -3,7 +3,7 @@
 import numpy as np
 from keras import ops
 
-from link_sim.models.scalable import FOLD, place_ranks
+from link_sim.models.scalable import FOLD, place_ranks, sent_mask
 
 
 class Places:
@@ -28,26 +28,31 @@ class Places:
         rows, columns = ((0, margin) for margin in self.margins)
         return ops.pad(image, ((0, 0), rows, columns, (0, 0)), "symmetric")
 
-    def sequence(self, x):
-        """[batch, height, width, features] -> [batch, features, places], in order."""
-        x = ops.reshape(x, (-1, self.number, x.shape[-1]))
-        return ops.transpose(ops.take(x, np.argsort(self.ranks), axis=1), (0, 2, 1))
+    def first(self, count: int, per_place: int) -> np.ndarray:
+        """Which `count` numbers of a map are sent, in order, by places all alike.
 
-    def map_of(self, symbols, per_place: int):
-        """Values of the first symbols as maps, 0 for the others.
-
-        symbols : [batch, count]; returns [batch, height, width, per_place]
+        Returns indices of [height, width, per_place], flat.
         """
-        free = per_place * self.number - symbols.shape[-1]
-        symbols = ops.pad(symbols, ((0, 0), (0, free)))
-        return self.image(ops.reshape(symbols, (-1, per_place, self.number)))
+        return self._order(per_place)[:count]
 
-    def symbols_of(self, maps, count: int):
-        """The inverse of `map_of`, for so many symbols."""
-        sequence = self.sequence(maps)
-        return ops.reshape(sequence, (-1, maps.shape[-1] * self.number))[:, :count]
+    def some(self, shares: np.ndarray, per_place: int) -> np.ndarray:
+        """The same where each place sends a share of its numbers, [height, width]."""
+        mask = np.ravel(sent_mask(shares[None], per_place)[0])
+        order = self._order(per_place)
+        return order[mask[order] > 0]
 
-    def image(self, values):
-        """The inverse of `sequence`."""
-        x = ops.take(ops.transpose(values, (0, 2, 1)), self.ranks, axis=1)
-        return ops.reshape(x, (-1, *self.shape, x.shape[-1]))
+    def _order(self, per_place: int) -> np.ndarray:
+        places = np.argsort(self.ranks)
+        return np.ravel(places * per_place + np.arange(per_place)[:, None])
+
+    def symbols_of(self, maps, sent: np.ndarray):
+        """[batch, height, width, per_place] -> the numbers sent, [batch, k]."""
+        size = self.number * maps.shape[-1]
+        return ops.take(ops.reshape(maps, (-1, size)), sent, axis=1)
+
+    def map_of(self, symbols, sent: np.ndarray, per_place: int):
+        """The inverse of `symbols_of`, 0 where nothing was sent."""
+        source = np.full(self.number * per_place, len(sent))
+        source[sent] = np.arange(len(sent))
+        maps = ops.take(ops.pad(symbols, ((0, 0), (0, 1))), source, axis=1)
+        return ops.reshape(maps, (-1, *self.shape, per_place))

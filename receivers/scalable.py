@@ -6,6 +6,7 @@ The same slots as `link_sim.receivers.semantic`, and its conventions.
 import functools
 
 import keras
+import numpy as np
 from keras import ops
 
 from link_sim.models import pretrained
@@ -17,6 +18,7 @@ from link_sim.models.scalable import (
     error_variance,
     expected_error,
     largest_ratio,
+    levels_of,
     starting_noise,
 )
 from link_sim.receivers.layer import ReceiverLayer
@@ -36,6 +38,8 @@ class ScalableSymbolEncoder(ReceiverLayer):
         image: [batch, users, height, width, channels] in [0, 1].
         count: Symbols k per image; the first k are sent.
         no: Noise variance that the transmitter expects, 1 / SNR; scalar, or [users].
+        shares: Of its numbers that each place sends, [height / 4, width / 4], NumPy,
+            for all images; all alike if not given. They must come to `count`.
 
     Returns complex64 [batch, users, k]; each image has mean symbol energy 1. Raises
     `ValueError` for a `count` that the network does not allow.
@@ -46,8 +50,8 @@ class ScalableSymbolEncoder(ReceiverLayer):
         self.network = network
         self.image_shape = tuple(image_shape)
         self.places = Places(self.image_shape)
-        per_place = network.config["per_place"]
-        self.max_symbols = per_place * self.places.number
+        self.per_place = network.config["per_place"]
+        self.max_symbols = self.per_place * self.places.number
 
     @classmethod
     def from_preset(cls, name: str, image_shape=None, **kwargs):
@@ -60,19 +64,19 @@ class ScalableSymbolEncoder(ReceiverLayer):
         shape = image_shape or pretrained.read_card(name)["image_shape"]
         return cls(network, shape, **kwargs)
 
-    def __call__(self, image, count: int, no=0.1, **kwargs):
+    def __call__(self, image, count: int, no=0.1, shares=None, **kwargs):
         check_count(count, self.max_symbols)
-        return super().__call__(image, count=count, no=no, **kwargs)
+        return super().__call__(image, count=count, no=no, shares=shares, **kwargs)
 
-    def call(self, image, count: int, no):
+    def call(self, image, count: int, no, shares):
         users = image.shape[1]
         image = 2 * ops.reshape(image, (-1, *self.image_shape)) - 1
         level = ops.ones((ops.shape(image)[0] // users, users)) / (1 + no)
         level = ops.reshape(level, (-1,))
-        levels = ops.stack([level, 0 * level + count / self.max_symbols], axis=-1)
-        z = self.network([self.places.pad(image), levels])
+        sent, shares = _sent(self, count, shares)
+        z = self.network([self.places.pad(image), levels_of(level, shares)])
         real, imag = (
-            self.places.symbols_of(part, count) for part in ops.split(z, 2, axis=-1)
+            self.places.symbols_of(part, sent) for part in ops.split(z, 2, axis=-1)
         )
         parts = normalise_power(ops.stack([real, imag], axis=-1), float(count))
         x = ops.view_as_complex(parts)
@@ -105,6 +109,7 @@ class FlowDecoder(ReceiverLayer):
         no_eff: The same shape, float, variance of their errors per complex dimension.
         noise: Of the flow's start, from `draw_noise`; drawn from `seed` if not given.
         realism: How far to go from the MMSE estimate to the end of the flow, 0 to 1.
+        shares: As the encoder was given.
 
     Returns images [batch, users, height, width, channels] in [0, 1]. Raises
     `ValueError` for more symbols than there can be, or other numbers of steps.
@@ -150,12 +155,13 @@ class FlowDecoder(ReceiverLayer):
         """The noise that flows start with: [num_images, height, width, channels]."""
         return keras.random.normal((num_images, *self.image_shape), seed=seed)
 
-    def __call__(self, x_hat, no_eff, noise=None, realism=1.0, **kwargs):
+    def __call__(self, x_hat, no_eff, noise=None, realism=1.0, shares=None, **kwargs):
         check_count(x_hat.shape[-1], self.max_symbols)
-        return super().__call__(x_hat, no_eff, noise=noise, realism=realism, **kwargs)
+        kwargs |= {"noise": noise, "realism": realism, "shares": shares}
+        return super().__call__(x_hat, no_eff, **kwargs)
 
-    def call(self, x_hat, no_eff, noise, realism):
-        x, log_variance, levels, expected = self._estimate(x_hat, no_eff)
+    def call(self, x_hat, no_eff, noise, realism, shares):
+        x, log_variance, levels, expected = self._estimate(x_hat, no_eff, shares)
         mean = x
         if self.num_steps > 1:
             count = ops.shape(levels)[0]
@@ -163,6 +169,7 @@ class FlowDecoder(ReceiverLayer):
             variance = error_variance(log_variance, expected)
             scale = ops.sqrt(variance)[:, None, None, None]
             start = mean + starting_noise(scale) * self.places.pad(noise)
+            levels = ops.mean(levels, axis=(1, 2))
             levels = ops.concatenate([levels, variance[:, None]], axis=-1)
             velocity = functools.partial(self._velocity, levels=levels, scale=scale)
             end = transport(velocity, start, self.num_steps - 1)
@@ -171,34 +178,39 @@ class FlowDecoder(ReceiverLayer):
         image = (ops.clip(x[:, :height, :width], -1, 1) + 1) / 2
         return ops.reshape(image, (-1, x_hat.shape[1], *self.image_shape))
 
-    def uncertainty(self, x_hat, no_eff):
+    def uncertainty(self, x_hat, no_eff, shares=None):
         """Standard deviation of the error of the estimate of least error.
 
-        x_hat, no_eff : as they are called with. Returns [batch, users, height, width],
-        root mean square over the channels of images in [0, 1].
+        x_hat, no_eff, shares : as they are called with. Returns [batch, users, height,
+        width], root mean square over the channels of images in [0, 1].
         """
-        _, log_variance, _, expected = self._estimate(x_hat, no_eff)
+        _, log_variance, _, expected = self._estimate(x_hat, no_eff, shares)
         std = ops.sqrt(expected[:, None, None] * ops.exp(log_variance)) / 2
         height, width, _ = self.image_shape
         return ops.reshape(std[:, :height, :width], (-1, x_hat.shape[1], height, width))
 
-    def observe(self, x_hat, no_eff):
+    def observe(self, x_hat, no_eff, shares=None):
         """Features, weights and levels, as a `ScalableDecoder` takes them."""
         k = x_hat.shape[-1]
         weight = ops.reshape(1 / (1 + no_eff), (-1, k))
         x_hat = ops.reshape(x_hat, (-1, k))
+        sent, shares = _sent(self, k, shares)
         maps = [
-            self.places.map_of(part, self.per_place)
+            self.places.map_of(part, sent, self.per_place)
             for part in (ops.real(x_hat) * weight, ops.imag(x_hat) * weight, weight)
         ]
         used = ops.sum(ops.cast(weight > 0, "float32"), axis=-1)
         mean = ops.sum(weight, axis=-1) / ops.maximum(used, 1)
-        levels = ops.stack([mean, used / self.max_symbols], axis=-1)
-        return ops.concatenate(maps[:2], axis=-1), maps[2], levels
+        shares = shares * (used / k)[:, None, None]
+        return (
+            ops.concatenate(maps[:2], axis=-1),
+            maps[2],
+            levels_of(mean, shares),
+        )
 
-    def _estimate(self, x_hat, no_eff):
+    def _estimate(self, x_hat, no_eff, shares):
         """What a `ScalableDecoder` finds, the levels, and what error they lead to."""
-        features, weights, levels = self.observe(x_hat, no_eff)
+        features, weights, levels = self.observe(x_hat, no_eff, shares)
         found = self.network([features, weights, levels])
         largest = largest_ratio(self.per_place, self.image_shape[-1])
         return found[..., :-1], found[..., -1], levels, expected_error(levels, largest)
@@ -220,6 +232,20 @@ class FlowDecoder(ReceiverLayer):
             "num_steps": self.num_steps,
             "seed": self.seed,
         }
+
+
+def _sent(block, count: int, shares):
+    """Which numbers of a map are sent, and the share of each place."""
+    places, per_place = block.places, block.per_place
+    if shares is None:
+        shares = np.full(places.shape, count / block.max_symbols, "float32")
+        return places.first(count, per_place), shares[None]
+    sent = places.some(shares, per_place)
+    if len(sent) != count:
+        raise ValueError(
+            f"shares send {len(sent)} symbols, not {count}: give their sum"
+        )
+    return sent, np.asarray(shares, "float32")[None]
 
 
 def _load(name: str, kind: type, meaning: str):

@@ -86,11 +86,11 @@ class SymbolDenoising(ReceiverLayer):
         """MMSE estimates of symbols, and the variances of their errors."""
         weight = 1 / (1 + no)
         parts = ops.real(x) * weight, ops.imag(x) * weight, weight
-        maps = [self.places.map_of(part, self.per_place) for part in parts]
+        sent = self.places.first(x.shape[-1], self.per_place)
+        maps = [self.places.map_of(part, sent, self.per_place) for part in parts]
         found = self.network([ops.concatenate(maps[:2], axis=-1), maps[2]])
         real, imag, variance = (
-            self.places.symbols_of(part, x.shape[-1])
-            for part in ops.split(found, 3, axis=-1)
+            self.places.symbols_of(part, sent) for part in ops.split(found, 3, axis=-1)
         )
         return ops.view_as_complex(ops.stack([real, imag], axis=-1)), variance
 

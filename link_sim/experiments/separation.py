@@ -1,4 +1,4 @@
-"""Images of any size through an image codec, a channel code and a channel."""
+"""Images of any size over a channel: by codec and channel code, or by a network."""
 
 from typing import Any, NamedTuple
 
@@ -6,6 +6,12 @@ import numpy as np
 import tensorflow as tf
 
 from link_sim.experiments.experiment import Experiment
+from link_sim.experiments.picture_coders import (
+    CodecCoder,
+    EvenCoder,
+    NetworkCoder,
+    PictureCoder,
+)
 from link_sim.metrics.counts import (
     distance_counts,
     failure_counts,
@@ -14,14 +20,18 @@ from link_sim.metrics.counts import (
 )
 from link_sim.metrics.lpips import LPIPS
 from link_sim.metrics.rates import add_counts
-from link_sim.receivers.catalog import SEPARATION
+from link_sim.models.cards import read_card
+from link_sim.receivers.block_rates import BlockRates
+from link_sim.receivers.catalog import PICTURES, SEPARATION
 from link_sim.receivers.entries import parse_block
 from link_sim.receivers.images.bits import image_from_levels
+from link_sim.receivers.scalable import FlowDecoder, ScalableSymbolEncoder
 from link_sim.receivers.semantic import num_symbols
 from link_sim.scenarios.base import ScenarioError, batch_seed
 from link_sim.scenarios.separation import SeparationScenario
-from link_sim.world.picture_codec import check_codec, compress, decompress
+from link_sim.world.picture_codec import check_codec
 from link_sim.world.pictures import load_pictures
+from link_sim.world.separation import Mcs
 from link_sim.world.separation_blocks import BlockLink, rate_for
 from link_sim.world.sources import in_order
 
@@ -43,19 +53,21 @@ class Airtime(NamedTuple):
 
 
 class SeparationLink(Experiment):
-    """Codecs by name, over AWGN or Rayleigh fading that the receiver knows.
+    """Codecs and networks by name, over fading that the receiver knows, or AWGN.
 
     `jpeg` takes modulation and code rate for the Es/N0 of the point, `jpeg-at-7` for
     7 dB: below, images are lost; above, they get no better. Raises `ScenarioError` for
-    codecs that are not installed and images that are too small.
+    codecs that are not installed, weights of another kind and images that are too
+    small.
     """
 
     def __init__(self, scenario: SeparationScenario):
         self.scenario = scenario
         self._pictures = load_pictures(scenario.payload.source)
-        self._designs = {n: parse_block(SEPARATION, n)[1] for n in scenario.receivers}
-        for name in scenario.receivers:
-            check_codec(name.partition("-")[0])
+        self._blocks = {n: parse_block(PICTURES, n) for n in scenario.receivers}
+        for name, (entry, _) in self._blocks.items():
+            if entry in SEPARATION.values():
+                check_codec(name.partition("-")[0])
         smallest = min(min(picture.shape[:2]) for picture in self._pictures)
         if smallest < SMALLEST:
             raise ScenarioError(
@@ -63,8 +75,9 @@ class SeparationLink(Experiment):
                 f"{SMALLEST}"
             )
         self._lpips = LPIPS(scenario.lpips) if scenario.lpips else None
-        self._links: dict[tuple, BlockLink] = {}
-        self._files: dict[tuple, bytes | None] = {}
+        self._coders: dict[tuple, PictureCoder] = {}
+        self._rates: dict[tuple, BlockRates] = {}
+        self._sent: dict[tuple, np.ndarray | None] = {}
 
     def draw(self, at: SeparationScenario, batch_index: int) -> Airtime:
         """The images of a batch, in order, and seeds of channel and noise."""
@@ -98,34 +111,60 @@ class SeparationLink(Experiment):
 
     def _through(self, name: str, picture: int, seed: int, world: Airtime) -> tuple:
         """An image as a receiver shows it, and whether it was lost."""
-        image, codec = self._pictures[picture], name.partition("-")[0]
+        image = self._pictures[picture]
         count = num_symbols(world.ratio, image.shape)
-        link = self._link(name, count, world.esno_db)
-        key = codec, picture, link.num_bytes
-        if key not in self._files:
-            self._files[key] = compress(codec, image, link.num_bytes)
-        lost = np.full_like(image, LOST)
-        if self._files[key] is None:
+        coder = self._coder(name, image.shape, count, world.esno_db)
+        key = coder, picture
+        if key not in self._sent:
+            self._sent[key] = coder.send(image)
+        lost, x = np.full_like(image, LOST), self._sent[key]
+        if x is None:
             return lost, True
         rng, no = np.random.default_rng(seed), 10 ** (-world.esno_db / 10)
         h = _fading(rng, self.scenario.channel.model, 1, count)[0]
         noise = np.sqrt(no / 2) * (rng.standard_normal((2, count)).T @ [1, 1j])
-        y = h * link.send(self._files[key]) + noise
-        data, failed = link.receive(y / h, no / np.abs(h) ** 2)
-        shown = None if failed else decompress(codec, data, image.shape)
+        shown = coder.receive(x + noise / h, no / np.abs(h) ** 2, seed)
         return (lost, True) if shown is None else (shown, False)
 
-    def _link(self, name: str, count: int, esno_db: float) -> BlockLink:
-        design = self._designs[name]
-        design_db = esno_db if design is None else design
-        key = count, design_db
-        if key not in self._links:
-            rng = np.random.default_rng(batch_seed(self.scenario.seed, design_db, 0))
-            symbols = min(count, SYMBOLS)
-            h = _fading(rng, self.scenario.channel.model, DRAWS, symbols)
-            no_eff = 10 ** (-design_db / 10) / np.abs(h) ** 2
-            self._links[key] = BlockLink(rate_for(no_eff, count), count)
-        return self._links[key]
+    def _coder(self, name: str, shape: tuple, count: int, esno_db: float):
+        """What sends and receives images of a shape."""
+        entry, number = self._blocks[name]
+        if entry in SEPARATION.values():
+            design_db = esno_db if number is None else number
+            key = name.partition("-")[0], shape, count, design_db
+            make = self._codec_coder
+        else:
+            key = name, shape, count, esno_db
+            make = self._network_coder
+        if key not in self._coders:
+            self._coders[key] = make(*key)
+        return self._coders[key]
+
+    def _codec_coder(self, codec: str, shape: tuple, count: int, design_db: float):
+        return CodecCoder(codec, BlockLink(self._mcs(count, design_db), count), shape)
+
+    def _network_coder(self, name: str, shape: tuple, count: int, esno_db: float):
+        entry, number = self._blocks[name]
+        find, colours = self.scenario.block_weights, (*shape[:2], 3)
+        made = entry.make(number=number, find=find)
+        decoder = FlowDecoder(made.network, colours, made.flow, made.num_steps)
+        card, no = read_card(find(entry.weights[0])), 10 ** (-esno_db / 10)
+        file = self.scenario.weights_file(card["encoder"])
+        encoder = ScalableSymbolEncoder.from_preset(file, colours)
+        if entry is PICTURES["ae-even"]:
+            return EvenCoder(encoder, decoder, shape, count, no)
+        key = card.get("mean", card["recipe"]["name"]), colours
+        if key not in self._rates:
+            mean = FlowDecoder(made.network, colours)
+            self._rates[key] = BlockRates(encoder, mean)
+        mcs = self._mcs(count, esno_db)
+        return NetworkCoder(self._rates[key], decoder, shape, count, no, mcs)
+
+    def _mcs(self, count: int, design_db: float) -> Mcs:
+        """The modulation and code rate that the channel carries at an Es/N0."""
+        rng = np.random.default_rng(batch_seed(self.scenario.seed, design_db, 0))
+        h = _fading(rng, self.scenario.channel.model, DRAWS, min(count, SYMBOLS))
+        return rate_for(10 ** (-design_db / 10) / np.abs(h) ** 2, count)
 
     def _counts(self, image: np.ndarray, image_hat: np.ndarray, lost: bool) -> dict:
         pair = [image_from_levels(x[None, None]) for x in (image, image_hat)]

@@ -17,6 +17,9 @@ from link_sim.world.sources import training_digits
 
 BATCH = 128
 """Images of a step."""
+COARSE = 4
+"""Binary digits of the mantissas of networks that may be small files: images lose less
+than 0.03 dB by it."""
 DATA = "MNIST training digits (LeCun and Cortes, CC BY-SA 3.0), evaluation digits out"
 
 digits = functools.cache(training_digits)
@@ -110,12 +113,14 @@ def publish(
     seconds: float | None = None,
     measure: Callable[[str], dict] | None = None,
     summary: str | None = None,
+    digits: int = 10,
 ) -> None:
     """Writes `folder/name.npz` with its card, and measures what was written.
 
     model: a network, or a dict of arrays. card: gets the cost of a training of
     `seconds`, and as its `quality` what `measure` returns for the path of the file.
-    summary: that of the recipe `name` where none is given.
+    summary: that of the recipe `name` where none is given. digits: of a network's
+    mantissas.
     """
     path = str(Path(folder) / f"{name}.npz")
     summary = summary or RECIPES[name].summary
@@ -123,7 +128,9 @@ def publish(
     if seconds is not None:
         minutes = round(seconds / 60)
         card["cost"] = {"minutes": minutes, "cores": os.cpu_count()}
-    save = pretrained.save_arrays if isinstance(model, dict) else pretrained.save_model
-    save(path, model, card)
+    if isinstance(model, dict):
+        pretrained.save_arrays(path, model, card)
+    else:
+        pretrained.save_model(path, model, card, digits)
     if measure:
         pretrained.update_card(path, quality=measure(path))

@@ -15,10 +15,15 @@ import keras
 import numpy as np
 
 from link_sim.models.pretrained import load_model
-from link_sim.models.scalable import FlowNetwork, ScalableDecoder, ScalableEncoder
+from link_sim.models.scalable import (
+    BLOCK,
+    FlowNetwork,
+    ScalableDecoder,
+    ScalableEncoder,
+)
 from link_sim.receivers.scalable import FlowDecoder, ScalableSymbolEncoder
 from link_sim.recipes.classifiers import PICTURES
-from link_sim.recipes.publishing import publish, train_in_cycles
+from link_sim.recipes.publishing import COARSE, publish, train_in_cycles
 from link_sim.recipes.scalable_batches import (
     RATIOS,
     FlowTransmission,
@@ -28,8 +33,8 @@ from link_sim.recipes.semantic_quality import measure_decoder
 from link_sim.recipes.table import SEMANTIC_SYSTEMS
 from link_sim.world.sources import evaluation_pictures, training_pictures
 
-PER_PLACE = 8
-"""Complex numbers of 4 x 4 pixels of three colours at the largest ratio, 1/6."""
+PER_PLACE = 16
+"""Complex numbers of 4 x 4 pixels of three colours at the largest ratio, 1/3."""
 ENLARGED, LARGEST_ZOOM = 1 / 3, 4.0
 """Which part of the images is enlarged, and how much at most."""
 SHIFT = 2
@@ -57,7 +62,7 @@ def train_scalable(
     """
     keras.utils.set_random_seed(seed)
     if ratio and not RATIOS[0] <= ratio <= RATIOS[1]:
-        raise ValueError(f"ratio = {ratio} is not possible: use 1/192 to 1/6, or 0")
+        raise ValueError(f"ratio = {ratio} is not possible: use 1/192 to 1/3, or 0")
     images = training_pictures()[0]
     variational = kind == "vae"
     encoder, decoder = _networks(images.shape[-1], variational)
@@ -83,7 +88,9 @@ def train_scalable(
     recipe |= {"ratio": ratio, "seed": seed}
     if kind == "encoder":
         card = _card("semantic-encoder-cifar10", recipe) | {"decoder": DECODER}
-        publish(folder, "semantic-encoder-cifar10", encoder, card, seconds)
+        publish(
+            folder, "semantic-encoder-cifar10", encoder, card, seconds, digits=COARSE
+        )
     elif kind == "cdiff":
         publish_system(folder, "ae", encoder, decoder, seconds, recipe)
         flow = FlowNetwork(images.shape[-1])
@@ -109,12 +116,13 @@ def transmission_batch(step: int, images: np.ndarray, size: int, seed=1, flow=Fa
     shares = LARGEST_ZOOM ** -rng.random(size, "float32")
     detail = np.where(rng.random(size) < ENLARGED, shares, np.float32(1))
     image = cut(image, rng.random((size, 2)), detail)
-    uniforms = rng.random((size, 4), "float32")
+    uniforms = rng.random((size, 5), "float32")
     for column in (0, 1, 3):  # evenly spread over the batch
         uniforms[:, column] = (rng.permutation(size) + uniforms[:, column]) / size
     height, width = image.shape[1] // 4, image.shape[2] // 4
     normals = rng.standard_normal((size, height, width, 6 * PER_PLACE), "float32")
-    inputs = image, uniforms, normals, detail
+    blocks = rng.random((size, height // BLOCK, width // BLOCK), "float32")
+    inputs = image, uniforms, blocks, normals, detail
     if flow:
         inputs += (rng.standard_normal(image.shape, "float32"),)
     return inputs, np.zeros_like(image), None
@@ -169,10 +177,20 @@ def publish_system(
     encoder_name = f"semantic-{'vae-' if kind == 'vae' else ''}encoder-cifar10"
     card = _card(f"semantic-{kind}-cifar10", recipe)
     summary = f"Encoder of {SEMANTIC_SYSTEMS['cifar10'][0]}"
-    publish(folder, encoder_name, encoder, card, seconds, summary=summary)
+    publish(
+        folder, encoder_name, encoder, card, seconds, summary=summary, digits=COARSE
+    )
     card["encoder"] = encoder_name
     measure = functools.partial(_measure, folder, encoder_name, (1,))
-    publish(folder, f"semantic-{kind}-cifar10", decoder, card, seconds, measure)
+    publish(
+        folder,
+        f"semantic-{kind}-cifar10",
+        decoder,
+        card,
+        seconds,
+        measure,
+        digits=COARSE,
+    )
 
 
 def publish_flow(folder: Path, flow, seconds, recipe: dict) -> None:
@@ -181,7 +199,9 @@ def publish_flow(folder: Path, flow, seconds, recipe: dict) -> None:
     card = _card("semantic-cdiff-cifar10", recipe)
     card |= {"encoder": encoder_name, "mean": "semantic-ae-cifar10"}
     measure = functools.partial(_measure, folder, encoder_name, (1, 4, 8))
-    publish(folder, "semantic-cdiff-cifar10", flow, card, seconds, measure)
+    publish(
+        folder, "semantic-cdiff-cifar10", flow, card, seconds, measure, digits=COARSE
+    )
 
 
 def _networks(channels: int, variational: bool):

@@ -13,16 +13,20 @@ from link_sim.models.scalable import (
     error_variance,
     expected_error,
     largest_ratio,
+    levels_of,
+    of_places,
     sent_mask,
     starting_noise,
 )
 
-RATIOS = 1 / 192, 1 / 6
+RATIOS = 1 / 192, 1 / 3
 """Ends of the bandwidth ratios that one network is trained for."""
 SNR_DB = -2.0, 22.0
 """Ends of the true SNR 1 / no of training, in dB."""
 
 
+UNEVEN = 0.5
+"""Share of the images whose blocks have ratios of their own."""
 UNCERTAINTY = 0.03
 """Weight of the likelihood of the error under its stated variance."""
 
@@ -30,7 +34,8 @@ UNCERTAINTY = 0.03
 class ScalableTransmission(keras.layers.Layer):
     """Encoder, channel and decoder in one: the weighted error of the images.
 
-    Bandwidth ratios are uniform in log, SNRs in dB, a twentieth at each end. Half of
+    Bandwidth ratios are uniform in log, SNRs in dB, a twentieth at each end. For half
+    of the images each block of places has a ratio of its own. Half of
     the channels are AWGN, half Rician from that to Rayleigh, independent for each
     symbol, which is equalised by its own gain. The weight of an image is the inverse of
     `expected_error`, so that poor and good channels count alike in dB. The error's
@@ -44,7 +49,8 @@ class ScalableTransmission(keras.layers.Layer):
 
     Call arguments:
         image: [batch, height, width, channels] in [-1, 1].
-        uniforms: [batch, 4] in [0, 1).
+        uniforms: [batch, 5] in [0, 1).
+        blocks: [batch, height / 16, width / 16] in [0, 1), the ratios of blocks.
         normals: [batch, height / 4, width / 4, 6 per_place].
         detail: [batch], 1, or less where the image is smooth: divides its error.
 
@@ -59,8 +65,10 @@ class ScalableTransmission(keras.layers.Layer):
         self.variational, self.ratios = variational, ratios
         self.built = True
 
-    def call(self, image, uniforms, normals, detail):
-        mean, log_variance, _, expected = self.transmit(image, uniforms, normals)
+    def call(self, image, uniforms, blocks, normals, detail):
+        mean, log_variance, _, expected = self.transmit(
+            image, uniforms, blocks, normals
+        )
         scale = ops.sqrt(expected * detail)[:, None, None, None]
         error = (mean - image) / scale
         log_variance = ops.clip(log_variance, -8, 4) - ops.log(detail)[:, None, None]
@@ -69,26 +77,27 @@ class ScalableTransmission(keras.layers.Layer):
         self.add_loss(UNCERTAINTY * surprise)
         return error
 
-    def transmit(self, image, uniforms, normals):
+    def transmit(self, image, uniforms, blocks, normals):
         """The decoder's images and the log of their error's variance, [batch, height,
         width], what it was told of the channel, and what is expected of its error."""
-        features, weights, levels = self.observe(image, uniforms, normals)
+        features, weights, levels = self.observe(image, uniforms, blocks, normals)
         found = self.decoder([features, weights, levels])
         expected = expected_error(levels, self._largest(image, normals))
         return found[..., :-1], found[..., -1], levels, expected
 
-    def observe(self, image, uniforms, normals):
+    def observe(self, image, uniforms, blocks, normals):
         """What the decoder is told."""
         per_place = normals.shape[-1] // 6
         largest = self._largest(image, normals)
         ends = (math.log(ratio / largest) for ratio in self.ratios)
-        shares = ops.exp(_stretch(uniforms[:, 0], *ends))
-        mask = sent_mask(shares, *normals.shape[1:3], per_place)
-        share = ops.mean(mask, axis=(1, 2, 3))
+        own = uniforms[:, 4, None, None] < UNEVEN
+        drawn = ops.where(own, blocks, uniforms[:, 0, None, None])
+        shares = of_places(ops.exp(_stretch(drawn, *ends)))
+        mask = sent_mask(shares, per_place)
         no = 10 ** (-_stretch(uniforms[:, 1], *SNR_DB) / 10)
         parts = ops.split(normals, 6, axis=-1)
 
-        z = self.encoder([image, ops.stack([1 / (1 + no), share], axis=-1)])
+        z = self.encoder([image, levels_of(1 / (1 + no), shares)])
         if self.variational:
             z = self._sample(z, ops.concatenate(parts[4:], axis=-1), image.shape)
         real, imag = ops.split(z, 2, axis=-1)
@@ -105,7 +114,7 @@ class ScalableTransmission(keras.layers.Layer):
         real, imag = scale * real + std * parts[0], scale * imag + std * parts[1]
         features = ops.concatenate([weights * real, weights * imag], axis=-1)
         mean = ops.sum(weights, axis=(1, 2, 3)) / count[:, 0, 0, 0]
-        return features, weights, ops.stack([mean, share], axis=-1)
+        return features, weights, levels_of(mean, shares)
 
     def _largest(self, image, normals):
         return largest_ratio(normals.shape[-1] // 6, image.shape[-1])
@@ -142,14 +151,15 @@ class FlowTransmission(keras.layers.Layer):
         self.transmission, self.flow = transmission, flow
         self.built = True
 
-    def call(self, image, uniforms, normals, detail, noise):
-        found = self.transmission.transmit(image, uniforms, normals)
+    def call(self, image, uniforms, blocks, normals, detail, noise):
+        found = self.transmission.transmit(image, uniforms, blocks, normals)
         mean, log_variance, levels, expected = found
         variance = error_variance(log_variance, expected)
         scale = ops.sqrt(variance)[:, None, None, None]
         time = uniforms[:, 3:4]
         start = mean + starting_noise(scale) * noise
         x = start + time[:, :, None, None] * (image - start)
+        levels = ops.mean(levels, axis=(1, 2))
         levels = ops.concatenate([levels, variance[:, None], time], axis=-1)
         return self.flow([x, levels]) - (image - start) / scale
 

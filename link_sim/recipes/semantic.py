@@ -15,7 +15,7 @@ import keras
 from link_sim.models.semantic import SemanticDenoiser, SemanticEncoder
 from link_sim.receivers.semantic import SemanticDecoder, SymbolEncoder, num_symbols
 from link_sim.recipes.linear_start import start_linear
-from link_sim.recipes.publishing import DATA, digits, publish, train_in_cycles
+from link_sim.recipes.publishing import COARSE, DATA, digits, publish, train_in_cycles
 from link_sim.recipes.semantic_batches import RATIOS, Transmission, semantic_batch
 from link_sim.recipes.semantic_quality import measure_decoder
 from link_sim.recipes.table import SEMANTIC_SYSTEMS
@@ -110,7 +110,9 @@ def _save(folder: Path, kind, encoder, denoiser, seconds, recipe: dict) -> None:
     encoder_name = f"semantic-{'vae-' if kind == 'vae' else ''}encoder-mnist"
     card = {"data": DATA, "recipe": {"name": name, **recipe}}
     summary = f"Encoder of {SEMANTIC_SYSTEMS['mnist'][0]}"
-    publish(folder, encoder_name, encoder, card, seconds, summary=summary)
+    publish(
+        folder, encoder_name, encoder, card, seconds, summary=summary, digits=COARSE
+    )
     config = denoiser.get_config()
     card["encoder"] = encoder_name
     card["decoder"] = {
@@ -126,7 +128,7 @@ def _save(folder: Path, kind, encoder, denoiser, seconds, recipe: dict) -> None:
             (1, 8) if kind == "cdiff" else (1,),
         )
 
-    publish(folder, name, denoiser, card, seconds, measure)
+    publish(folder, name, denoiser, card, seconds, measure, digits=COARSE)
 
 
 def mean_encoder(encoder: SemanticEncoder, max_symbols: int) -> SemanticEncoder:

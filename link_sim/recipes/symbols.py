@@ -79,8 +79,9 @@ def encoded(encoder, images: np.ndarray, number: int, seed: int) -> tuple:
     ):
         image = image_from_levels(part[:, None].reshape(len(part), 1, *shape))
         x = np.asarray(encoder(image, int(count), np.float32(no)))[:, 0]
+        sent = encoder.places.first(int(count), per_place)
         maps = [
-            np.asarray(encoder.places.map_of(ops.convert_to_tensor(z), per_place))
+            np.asarray(encoder.places.map_of(ops.convert_to_tensor(z), sent, per_place))
             for z in (x.real, x.imag, np.ones_like(x.real))
         ]
         clean.append(np.concatenate(maps[:2], axis=-1).astype("float16"))

@@ -1,4 +1,4 @@
-"""The kind `separation`: images of any size by image codec, LDPC code and QAM."""
+"""The kind `separation`: images of any size by codec, LDPC code and QAM, or network."""
 
 from pathlib import Path
 from typing import Any, ClassVar, Literal
@@ -45,7 +45,7 @@ class Fading(Section):
 
 
 class SeparationScenario(Scenario):
-    """A comparison of image codecs; a frame is an image.
+    """A comparison of image codecs and networks; a frame is an image.
 
     lpips: the AlexNet weights of LPIPS 0.1 as an `.npz` (`link-sim lpips convert`);
     without it LPIPS is not measured.
@@ -60,6 +60,9 @@ class SeparationScenario(Scenario):
     payload: Pictures = Pictures()
     channel: Fading = Fading()
     lpips: DataFile | None = None
+
+    def weights_name(self, role: str) -> str:
+        return f"semantic-{role}-cifar10"
 
     @property
     def remark(self) -> str | None:

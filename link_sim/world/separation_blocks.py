@@ -15,6 +15,10 @@ from link_sim.world.separation import CRC, CRC_BITS, Mcs, choose_mcs, ldpc
 
 LONGEST_BLOCK = 8448
 """Bits of the longest code block of 5G LDPC, CRC included."""
+LONGEST_SLOW_BLOCK = 3840
+"""The same at code rates up to 1/3."""
+SHORTEST_BLOCK = CRC_BITS + 8
+"""Bits that carry a byte."""
 FAILURES = 0.01
 """Of files, at the Es/N0 that the rate is chosen for."""
 
@@ -28,6 +32,24 @@ def rate_for(no_eff: np.ndarray, count: int) -> Mcs:
     return choose_mcs(no_eff, NormalDist().inv_cdf(1 - FAILURES / blocks))
 
 
+def shortest_link(mcs: Mcs, num_bytes: int) -> "BlockLink":
+    """The link of fewest symbols that carries so many bytes."""
+    count = math.ceil(8 * num_bytes / mcs.efficiency)
+    while True:
+        blocks, _, k = _sizes(mcs, count)
+        if k >= SHORTEST_BLOCK and (k - CRC_BITS) // 8 * blocks >= num_bytes:
+            return BlockLink(mcs, count)
+        count += 1
+
+
+def _sizes(mcs: Mcs, count: int) -> tuple[int, int, int]:
+    """Blocks that `count` symbols hold, and the bits of each, coded and not."""
+    longest = LONGEST_BLOCK if mcs.rate > 1 / 3 else LONGEST_SLOW_BLOCK
+    blocks = math.ceil(count * mcs.efficiency / (longest - mcs.efficiency))
+    n = count // blocks * mcs.bits_per_symbol
+    return blocks, n, math.ceil(n * mcs.rate)
+
+
 class BlockLink:
     """Bytes to symbols and back, in equal code blocks that fill `count` symbols.
 
@@ -36,11 +58,7 @@ class BlockLink:
 
     def __init__(self, mcs: Mcs, count: int):
         self.count = count
-        self.blocks = math.ceil(
-            count * mcs.efficiency / (LONGEST_BLOCK - mcs.efficiency)
-        )
-        n = count // self.blocks * mcs.bits_per_symbol
-        k = math.ceil(n * mcs.rate)
+        self.blocks, n, k = _sizes(mcs, count)
         self.block_bytes = (k - CRC_BITS) // 8
         self.num_bytes = self.block_bytes * self.blocks
         if self.num_bytes < 1:

@@ -28,6 +28,26 @@ def test_model_round_trip_is_exact_to_float16(tmp_path):
     np.testing.assert_array_equal(pretrained.load_model(name)(x), model(x))
 
 
+def test_mantissas_are_rounded_to_the_nearest(tmp_path):
+    model = keras.layers.Dense(50)
+    model(np.ones((1, 100), "float32"))
+    rng = np.random.default_rng(0)
+    weights = [rng.standard_normal(w.shape).astype("float32") for w in model.weights]
+    model.set_weights(weights)
+    paths = [
+        pretrained.save_model(
+            str(tmp_path / f"{d}.npz"), model, {"summary": ""}, digits=d
+        )
+        for d in (4, 10)
+    ]
+    found = pretrained.load_model(str(paths[0])).get_weights()
+    error = np.abs(found[0] / weights[0] - 1)
+    # half a step of 1/16, and float16's own rounding
+    assert 0.02 < error.max() <= 1 / 32 + 2**-11
+    np.testing.assert_array_equal(found[1], weights[1].astype("float16"))  # few
+    assert paths[0].stat().st_size < 0.75 * paths[1].stat().st_size
+
+
 def test_missing_file_names_the_remedy(tmp_path):
     with pytest.raises(ValueError, match="no weights named 'absent'"):
         pretrained.load_arrays("absent")

@@ -8,6 +8,7 @@ from link_sim.models.scalable import (
     ScalableDecoder,
     ScalableEncoder,
     expected_error,
+    levels_of,
     sent_mask,
     starting_noise,
 )
@@ -54,12 +55,27 @@ def test_every_image_has_mean_symbol_energy_one(encoder, count):
 def test_places_are_put_in_order_and_back():
     places = Places(SHAPE)
     x = RNG.random((2, 3, 4, 5)).astype("float32")
-    np.testing.assert_array_equal(places.image(places.sequence(x)), x)
+    sent = places.first(60, 5)
+    symbols = np.asarray(places.symbols_of(x, sent))
+    np.testing.assert_array_equal(places.map_of(symbols, sent, 5), x)
+    np.testing.assert_array_equal(symbols[:, :7], places.symbols_of(x, sent[:7]))
     first = np.unravel_index(np.argmin(places.ranks), (3, 4))
-    np.testing.assert_array_equal(places.sequence(x)[:, :, 0], x[:, *first])
+    np.testing.assert_array_equal(symbols[:, ::12], x[:, *first])
     padded = np.asarray(places.pad(IMAGE[:, 0]))
     assert padded.shape == (3, 12, 16, 3)
     np.testing.assert_array_equal(padded[:, 10:, :14], IMAGE[:, 0, :7:-1])
+
+
+def test_places_with_shares_of_their_own_are_put_back():
+    places, shares = Places(SHAPE), np.zeros((3, 4), "float32")
+    shares[0, 1], shares[2, 3] = 0.4, 1.0
+    sent = places.some(shares, 5)
+    x = RNG.random((2, 3, 4, 5)).astype("float32")
+    back = np.asarray(places.map_of(places.symbols_of(x, sent), sent, 5))
+    expected = np.zeros_like(x)
+    expected[:, 0, 1, :2], expected[:, 2, 3] = x[:, 0, 1, :2], x[:, 2, 3]
+    np.testing.assert_array_equal(back, expected)
+    np.testing.assert_array_equal(places.some(0 * shares + 0.4, 5), places.first(24, 5))
 
 
 def test_a_decoder_observes_what_training_has_it_observe(encoder, decoder):
@@ -67,14 +83,15 @@ def test_a_decoder_observes_what_training_has_it_observe(encoder, decoder):
     x = encoder(IMAGE, count, NO)
     no_eff = RNG.uniform(0.1, 1, (3, 2, count)).astype("float32")
     features, weights, levels = map(np.asarray, decoder.observe(x, no_eff))
-    mask = np.asarray(sent_mask(np.full(6, count / 96, "float32"), 3, 4, 8))
+    shares = np.full((6, 3, 4), count / 96, "float32")
+    mask = np.asarray(sent_mask(shares, 8))
     np.testing.assert_array_equal(weights > 0, mask > 0)
-    np.testing.assert_allclose(levels[:, 1], count / 96, rtol=1e-6)
+    np.testing.assert_allclose(levels[..., 1], shares, rtol=1e-6)
     mean = weights.sum(axis=(1, 2, 3)) / count
-    np.testing.assert_allclose(levels[:, 0], mean, rtol=1e-5)
+    np.testing.assert_allclose(levels[:, 1, 2, 0], mean, rtol=1e-5)
     # the network's features, of mean energy 1, where they were sent
     image = 2 * encoder.places.pad(IMAGE.reshape(-1, *SHAPE)) - 1
-    told = ops.tile([[1 / (1 + NO), count / 96]], (6, 1))
+    told = levels_of(ops.full((6,), 1 / (1 + NO)), shares)
     z = np.asarray(encoder.network([image, told])) * np.concatenate([mask, mask], -1)
     z /= np.sqrt((z**2).sum(axis=(1, 2, 3), keepdims=True) / count)
     expected = z * np.concatenate([weights, weights], -1)

@@ -7,7 +7,12 @@ from link_sim.scenarios.base import ScenarioError
 from link_sim.scenarios.loading import load_scenario, parse_scenario
 from link_sim.world.picture_codec import compress, decompress
 from link_sim.world.separation import Mcs
-from link_sim.world.separation_blocks import LONGEST_BLOCK, BlockLink, rate_for
+from link_sim.world.separation_blocks import (
+    LONGEST_BLOCK,
+    BlockLink,
+    rate_for,
+    shortest_link,
+)
 
 RNG = np.random.default_rng(0)
 SHAPES = (32, 48, 3), (40, 24, 1)
@@ -96,6 +101,18 @@ def test_long_files_take_several_blocks_without_an_error():
     assert link.receive(x + noise, no) == (data, False)
     assert link.receive(x + 4 * noise, 16 * no)[1]
     assert rate_for(no[None], 100).efficiency >= rate_for(no[None], 10**6).efficiency
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("num_bytes", [1, 40, 1100])
+def test_a_link_is_no_longer_than_it_must_be(num_bytes):
+    mcs = Mcs(2, 0.3)
+    link = shortest_link(mcs, num_bytes)
+    assert link.num_bytes >= num_bytes
+    spent = link.count * mcs.efficiency - 8 * num_bytes - 16 * link.blocks
+    assert -link.blocks < spent < 10 * link.blocks  # rounding; a byte, and a symbol
+    data = RNG.bytes(link.num_bytes)
+    assert link.receive(link.send(data), np.full(link.count, 0.01)) == (data, False)
 
 
 def test_folders_are_known_by_their_content(folder, tmp_path):

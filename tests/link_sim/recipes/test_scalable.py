@@ -24,7 +24,7 @@ def test_batch_depends_on_its_number_only():
     for a, b in zip(batch()[0], batch()[0], strict=True):
         np.testing.assert_array_equal(a, b)
     assert not np.array_equal(batch(4)[0][1], batch(5)[0][1])
-    assert len(batch(flow=True)[0]) == 5
+    assert len(batch(flow=True)[0]) == 6
 
 
 def test_whole_images_are_moved_by_whole_pixels():
@@ -52,18 +52,20 @@ class Constant(keras.layers.Layer):
 
     def call(self, inputs):
         image = inputs[0]
-        shape = len(image), image.shape[1] // 4, image.shape[2] // 4, 16
+        shape = len(image), image.shape[1] // 4, image.shape[2] // 4, 32
         return ops.ones(shape)
 
 
 def test_noise_of_a_transmission_is_what_its_weights_say():
-    (image, uniforms, normals, _), _, _ = batch(size=400)
+    (image, uniforms, blocks, normals, _), _, _ = batch(size=400)
     layer = ScalableTransmission(Constant(), None)
-    features, weights, levels = layer.observe(image, uniforms, normals)
+    features, weights, levels = layer.observe(image, uniforms, blocks, normals)
     features, weights, levels = map(np.asarray, (features, weights, levels))
     sent = weights > 0
-    share = 1 / 32 ** np.clip(1 - (1.1 * uniforms[:, 0] - 0.05), 0, 1)
-    np.testing.assert_array_equal(sent, np.asarray(sent_mask(share, 4, 4, 8)) > 0)
+    drawn = np.where(uniforms[:, 4] < 0.5, blocks[:, 0, 0], uniforms[:, 0])
+    share = 1 / 64 ** np.clip(1 - (1.1 * drawn - 0.05), 0, 1)
+    share = np.tile(share[:, None, None], (1, 4, 4))  # 16 pixels are one block
+    np.testing.assert_array_equal(sent, np.asarray(sent_mask(share, 16)) > 0)
     no_eff = 1 / weights[sent] - 1
     for part in np.split(features, 2, axis=-1):
         error = part[sent] / weights[sent] - np.sqrt(0.5)  # of energy 1
@@ -75,11 +77,11 @@ def test_noise_of_a_transmission_is_what_its_weights_say():
     np.testing.assert_array_equal(spread, faded)
     snr_db = -2 + 24 * np.clip(1.1 * uniforms[~faded, 1] - 0.05, 0, 1)
     no = 10 ** (-snr_db / 10)
-    np.testing.assert_allclose(levels[~faded, 0], 1 / (1 + no), rtol=1e-4)
+    np.testing.assert_allclose(levels[~faded, 0, 0, 0], 1 / (1 + no), rtol=1e-4)
 
 
 def test_stated_variance_of_the_error_is_trained_by_its_likelihood():
-    networks = ScalableEncoder(3, 8, **SMALL), ScalableDecoder(3, 8, **SMALL)
+    networks = ScalableEncoder(3, 16, **SMALL), ScalableDecoder(3, 16, **SMALL)
     layer = ScalableTransmission(*networks)
     image, *rest, detail = map(ops.convert_to_tensor, batch()[0])
     weighted = np.asarray(layer(image, *rest, detail))
@@ -93,19 +95,19 @@ def test_stated_variance_of_the_error_is_trained_by_its_likelihood():
 
 
 def test_divergence_of_a_variational_encoder_is_its_loss():
-    encoder = ScalableEncoder(3, 8, outputs=4, **SMALL)
-    layer = ScalableTransmission(encoder, ScalableDecoder(3, 8, **SMALL), True)
+    encoder = ScalableEncoder(3, 16, outputs=4, **SMALL)
+    layer = ScalableTransmission(encoder, ScalableDecoder(3, 16, **SMALL), True)
     inputs, target, _ = batch()
     assert layer(*inputs).shape == target.shape
     assert layer.losses[0].shape == () and float(layer.losses[0]) > 0
     means = scalable.mean_encoder(encoder)
-    told = [inputs[0], np.full((8, 2), 0.5, "float32")]
-    np.testing.assert_allclose(means(told), encoder(told)[..., :16], atol=1e-6)
+    told = [inputs[0], np.full((8, 4, 4, 2), 0.5, "float32")]
+    np.testing.assert_allclose(means(told), encoder(told)[..., :32], atol=1e-6)
 
 
 @SLOW
 def test_an_encoder_is_trained_for_a_decoder_that_stays(tmp_path, monkeypatch):
-    networks = ScalableEncoder(3, 8, **SMALL), ScalableDecoder(3, 8, **SMALL)
+    networks = ScalableEncoder(3, 16, **SMALL), ScalableDecoder(3, 16, **SMALL)
     first = [network.get_weights() for network in networks]
     monkeypatch.setattr(scalable, "_networks", lambda *_: (networks[0], None))
     monkeypatch.setattr(scalable, "load_model", lambda _: networks[1])
@@ -123,8 +125,8 @@ def test_an_encoder_is_trained_for_a_decoder_that_stays(tmp_path, monkeypatch):
 @pytest.mark.parametrize("kind", ["vae", "cdiff"])
 def test_recipe_leaves_networks_that_load(kind, tmp_path, monkeypatch, untrained):
     def networks(channels, variational):
-        encoder = ScalableEncoder(3, 8, outputs=4 if variational else 2, **SMALL)
-        return encoder, ScalableDecoder(3, 8, **SMALL)
+        encoder = ScalableEncoder(3, 16, outputs=4 if variational else 2, **SMALL)
+        return encoder, ScalableDecoder(3, 16, **SMALL)
 
     flow = scalable.FlowNetwork
     monkeypatch.setattr(scalable, "_networks", networks)
@@ -141,5 +143,5 @@ def test_recipe_leaves_networks_that_load(kind, tmp_path, monkeypatch, untrained
     assert card["quality"]["psnr_db_of_16_symbols_1_steps"] > 0
     steps = 4 if kind == "cdiff" else 1
     decoder = FlowDecoder.from_preset(path, num_steps=steps)
-    assert decoder.image_shape == (16, 16, 3) and decoder.max_symbols == 128
+    assert decoder.image_shape == (16, 16, 3) and decoder.max_symbols == 256
     assert (tmp_path / f"{card['encoder']}.npz").is_file()
