@@ -6,10 +6,10 @@ import os
 WITHOUT_KERAS = frozenset(("context", "entries", "names"))
 ANY_BACKEND = frozenset(
     (
-        "detection.amp_gnn", "detection.mimo", "estimation.ofdm", "images.bits",
-        "images.pixel_bayes", "images.restoration", "layer",
-        "precoding.calibrated", "precoding.linear", "precoding.wmmse", "scalable",
-        "semantic",
+        "detection.amp", "detection.amp_gnn", "detection.expectation_propagation",
+        "detection.mimo", "detection.verification", "estimation.ofdm", "images.bits",
+        "images.pixel_bayes", "images.restoration", "layer", "precoding.calibrated",
+        "precoding.linear", "precoding.wmmse", "scalable", "semantic",
     )
 )  # fmt: skip
 """Modules of public names that compute in `keras.ops` and NumPy; the others are built

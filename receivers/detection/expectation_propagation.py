@@ -1,7 +1,8 @@
 """Expectation propagation for MIMO detection, batched, in single precision."""
 
 import keras
-import tensorflow as tf
+import numpy as np
+from keras import ops
 
 from link_sim.models.approximate_messages import gaussian_logits, moments
 from link_sim.receivers.detection.mimo import MIMODetector
@@ -62,36 +63,32 @@ def expectation_propagation(y, h, noise, prior, levels, num_iter, step):
     numbers, is kept between 0 and that of the matched filter, which bounds it.
     """
     weighted = h / noise[:, None, None]
-    gram = tf.matmul(weighted, h, transpose_a=True)
-    matched = tf.matmul(weighted, y[..., None], transpose_a=True)[..., 0]
-    most = tf.linalg.diag_part(gram)
+    weighted = ops.swapaxes(weighted, -1, -2)
+    gram, matched = weighted @ h, (weighted @ y[..., None])[..., 0]
+    most = ops.diagonal(gram, axis1=-2, axis2=-1)
     raised = (1 + JITTER) * most
     mean, variance = moments(prior, levels)
     own, shift = 1 / variance, mean / variance
     for iteration in range(num_iter):
         mean, variance = _posterior(gram, raised + own, matched + shift)
-        cavity = tf.clip_by_value(1 / variance - own, SMALL * most, most)
+        cavity = ops.minimum(ops.maximum(1 / variance - own, SMALL * most), most)
         centre = (mean / variance - shift) / cavity
         logits = gaussian_logits(centre, 1 / cavity, levels) + prior
         if iteration < num_iter - 1:
             mean, variance = moments(logits, levels)
             new = 1 / variance - cavity
-            change = step * tf.cast(new > 0, tf.float32)
-            own += change * (new - own)
-            shift += change * (mean / variance - centre * cavity - shift)
+            change = step * ops.cast(new > 0, "float32")
+            own = own + change * (new - own)
+            shift = shift + change * (mean / variance - centre * cavity - shift)
     return logits
 
 
 def _posterior(gram, diagonal, b):
     """A^-1 b and the diagonal of A^-1, of `gram` with another diagonal: [batch, n]."""
-    scale = tf.math.rsqrt(diagonal)
-    unit = tf.linalg.set_diag(
-        gram * scale[:, None] * scale[..., None], tf.ones_like(scale)
-    )
-    factor = tf.linalg.cholesky(unit)
-    inverse = tf.linalg.triangular_solve(
-        factor, tf.eye(gram.shape[-1], batch_shape=[1])
-    )
-    mean = tf.matmul(inverse, (b * scale)[..., None])
-    mean = tf.matmul(inverse, mean, transpose_a=True)[..., 0]
-    return mean * scale, tf.reduce_sum(inverse**2, 1) * scale**2
+    scale, eye = ops.rsqrt(diagonal), np.eye(gram.shape[-1], dtype="float32")
+    unit = gram * scale[:, None] * scale[..., None]
+    unit = ops.where(ops.convert_to_tensor(eye) > 0, 1.0, unit)
+    eye = ops.broadcast_to(eye, ops.shape(unit))
+    inverse = ops.linalg.solve_triangular(ops.linalg.cholesky(unit), eye, lower=True)
+    mean = ops.swapaxes(inverse, -1, -2) @ (inverse @ (b * scale)[..., None])
+    return mean[..., 0] * scale, ops.sum(ops.square(inverse), 1) * ops.square(scale)

@@ -1,7 +1,7 @@
 """Decisions that are checked against what was received, and made again in doubt."""
 
 import keras
-import tensorflow as tf
+from keras import ops
 
 from link_sim.receivers.detection.mimo import MIMODetector
 from link_sim.receivers.detection.symbols import residual
@@ -40,12 +40,13 @@ class VerifiedDetector(MIMODetector):
         logits = self.first.logits(*arguments)
         left = residual(logits, *arguments, self.levels)
         limit = y.shape[1] + DOUBTFUL_DEVIATIONS * (2 * y.shape[1]) ** 0.5
-        doubtful = tf.where(left > limit)[:, 0]
-        again = [tf.gather(argument, doubtful) for argument in arguments]
+        doubtful = ops.nonzero(left > limit)[0]
+        again = [ops.take(argument, doubtful, axis=0) for argument in arguments]
         other = self.second.logits(*again)
-        better = residual(other, *again, self.levels) < tf.gather(left, doubtful)
-        rows = tf.boolean_mask(doubtful, better)[:, None]
-        return tf.tensor_scatter_nd_update(logits, rows, tf.boolean_mask(other, better))
+        better = residual(other, *again, self.levels) < ops.take(left, doubtful)
+        former = ops.take(logits, doubtful, axis=0)
+        other = ops.where(better[:, None, None], other, former)
+        return ops.scatter_update(logits, doubtful[:, None], other)
 
     def multiplications(self, antennas, streams):
         """Of a vector that is not in doubt."""

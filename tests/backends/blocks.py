@@ -16,7 +16,9 @@ from link_sim.models import pretrained
 from link_sim.models.cards import read_card
 from link_sim.models.pretrained import load_model
 from link_sim.receivers import (
+    AMPDetector,
     ConditionalDDPM,
+    EPDetector,
     FlowDecoder,
     GraphAMPDetector,
     HistogramSource,
@@ -24,9 +26,12 @@ from link_sim.receivers import (
     ScoreChannelEstimator,
     SemanticDecoder,
     SymbolEncoder,
+    VerifiedDetector,
 )
 from link_sim.receivers.estimation import mimo
+from link_sim.receivers.estimation.plane_messages import plane_vamp
 from link_sim.receivers.precoding.calibrated import CalibratedZF
+from link_sim.receivers.symbol_denoising import SymbolDenoising
 
 pretrained.read_card = lambda name: json.loads(
     json.dumps(read_card(name)).replace("mixed_bfloat16", "float32")
@@ -102,11 +107,29 @@ def pictures():
     return x, decode(x, tensor(np.full((1, 1, 256), 0.2, "float32")))
 
 
-def amp_gnn():
-    detector = GraphAMPDetector.from_preset("amp-gnn", 2)
-    y, h = noise(5, 6), noise(5, 6, 4)
+def symbols():
+    denoise = SymbolDenoising.from_preset("semantic-symbols-cifar10", 2)
+    no_eff = tensor(np.full((1, 1, 256), 0.2, "float32"))
+    return denoise(tensor(noise(1, 1, 256)), no_eff)
+
+
+def plane():
+    """One channel of 32 x 32 antennas, a plane wave, and 300 measurements."""
+    m = noise(300, 1024) / np.float32(1024**0.5)
+    turns = np.add.outer(0.13 * np.arange(32), -0.21 * np.arange(32)).reshape(-1)
+    h = np.exp(2j * np.pi * turns)
+    return plane_vamp(load_model("csi-near-planes"), (m @ h)[None, :, None], m, 0.1)
+
+
+def detected(detector):
+    h, x = noise(5, 6, 4), np.exp(0.5j * np.pi * (RNG.integers(0, 4, [5, 4, 1]) + 0.5))
+    y = (h @ x.astype("complex64"))[..., 0] + np.float32(0.2**0.5) * noise(5, 6)
     s = np.broadcast_to(0.2 * np.eye(6, dtype="complex64"), [5, 6, 6])
     return detector(tensor(y), tensor(h), tensor(s))
+
+
+def graph_amp():
+    return GraphAMPDetector.from_preset("amp-gnn", 2)
 
 
 def precoder():
@@ -124,7 +147,12 @@ BLOCKS = {
     "cdiff": lambda: digits("cdiff"),
     "ae": lambda: digits("ae"),
     "flow": pictures,
-    "amp-gnn": amp_gnn,
+    "cddm": symbols,
+    "plane-vamp": plane,
+    "amp": lambda: detected(AMPDetector(2)),
+    "ep": lambda: detected(EPDetector(2)),
+    "amp-gnn": lambda: detected(graph_amp()),
+    "amp-gnn, checked": lambda: detected(VerifiedDetector(graph_amp(), EPDetector(2))),
     "nc-zf": precoder,
 }
 
