@@ -40,7 +40,7 @@ x, b = transmitter(8)
 no = torch.tensor(0.1)
 y, h = channel(x, no)
 
-assert len(LINES.splitlines()) == 5
+assert sum(map(bool, LINES.splitlines())) == 5
 assert "keras" not in sys.modules
 del os.environ["KERAS_BACKEND"]
 made = {"transmitter": transmitter, "PUSCHReceiver": PUSCHReceiver}
