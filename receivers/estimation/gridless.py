@@ -4,18 +4,20 @@ A field over a uniform line of antennas and over carriers is a sum of paths,
 
     h[n, k] = sum_p g_p exp(2j pi u_p n) exp(-2j pi f_k tau_p),
 
-u in turns per antenna, seen in white noise. Paths are found one by one where the
+u in turns per antenna, seen in white noise. Slots may be one axis more, over which a
+path turns by its Doppler shift. Paths are found one by one where the
 periodogram of what is left is largest, moved by Newton steps, all of them in turns
 after each new one, and their gains are those of least squares (Mamandipoor, Ramasamy
 and Madhow, "Newtonized orthogonal matching pursuit", IEEE TSP 2016, algorithm 1).
 """
 
+from functools import reduce
 from typing import NamedTuple
 
 import numpy as np
 
 OVERSAMPLING = 4
-"""Of the periodogram, along each axis."""
+"""Of the periodogram over two axes, along each; half of it over more."""
 FALSE_ALARM = 0.01
 """Chance that noise alone makes one path more."""
 FIRST_STEPS, ROUNDS = 3, 3
@@ -31,7 +33,7 @@ LARGEST = 0.25
 class Found(NamedTuple):
     """Paths of a batch, in slots; those that are free have no gain.
 
-    turns : [batch, slots, 2], of the phase from a place to the next along both axes
+    turns : [batch, slots, axes], of the phase from a place to the next along each axis
     gain : complex [batch, slots], at the origin of the places
     """
 
@@ -88,17 +90,18 @@ def everywhere(found: Found, carriers, total: int, antennas: int) -> np.ndarray:
 
 
 def places_of(shape) -> list[np.ndarray]:
-    """Of elements along both axes, about their middle."""
+    """Of elements along each axis, about their middle."""
     return [np.arange(size) - (size - 1) / 2 for size in shape]
 
 
 def find_paths(y, no: float, most: int) -> Found:
-    """The paths of fields y [batch, antennas, frequencies] in noise of variance `no`.
+    """The paths of fields y in noise of variance `no`.
 
+    y : complex [batch, antennas, frequencies], or with more axes
     most : paths at most, and no more than a quarter of what is seen
     """
     batch, places = len(y), places_of(y.shape[1:])
-    found = Found(np.zeros((batch, 0, 2)), np.zeros((batch, 0), complex))
+    found = Found(np.zeros((batch, 0, len(places))), np.zeros((batch, 0), complex))
     bar, going, rest = _bar(no, y), np.arange(batch), y
     for _ in range(min(most, y[0].size // 4)):
         turns, peak = _largest(rest[going], places)
@@ -120,18 +123,18 @@ def find_paths(y, no: float, most: int) -> Found:
 
 
 def field(found: Found, places) -> np.ndarray:
-    """The sum of the paths, [batch, places along both axes]."""
-    left, right = (
-        np.exp(2j * np.pi * found.turns[..., axis, None] * place)
-        for axis, place in enumerate(places)
-    )
-    return np.swapaxes(left * found.gain[..., None], 1, 2) @ right
+    """The sum of the paths, [batch, places along each axis]."""
+    *first, last = _waves(found.turns, places)
+    left = reduce(_product, first) * found.gain[..., None]
+    return (np.swapaxes(left, 1, 2) @ last).reshape(-1, *map(len, places))
 
 
 def _largest(rest, places):
     """Turns of the largest value of the periodogram, and that value, [batch]."""
-    shape = [OVERSAMPLING * len(place) for place in places]
-    power = np.abs(np.fft.fft2(rest, shape)) ** 2 / rest[0].size
+    oversampling = OVERSAMPLING if len(places) == 2 else OVERSAMPLING // 2
+    shape = [oversampling * len(place) for place in places]
+    axes = range(1, rest.ndim)
+    power = np.abs(np.fft.fftn(rest, shape, axes)) ** 2 / rest[0].size
     power = power.reshape(len(rest), -1)
     top = np.argmax(power, axis=1)
     turns = np.stack(np.unravel_index(top, shape), axis=1) / shape
@@ -140,33 +143,47 @@ def _largest(rest, places):
 
 def _matched(turns, rest, places):
     """Gains of single paths by least squares, [batch]."""
-    left, right = _waves(turns, places)
-    return np.einsum("bnk,bn,bk->b", rest, left, right) / rest[0].size
+    bras = [np.conj(wave)[:, None] for wave in _waves(turns, places)]
+    return _projected(rest, bras).reshape(len(rest)) / rest[0].size
 
 
 def _waves(turns, places):
-    """Conjugate waves of single paths along both axes, [batch, places] each."""
+    """Waves of paths along each axis, [..., places] each."""
     return [
-        np.exp(-2j * np.pi * turns[:, axis, None] * place)
+        np.exp(2j * np.pi * turns[..., axis, None] * place)
         for axis, place in enumerate(places)
     ]
 
 
+def _product(left, right):
+    """Products of waves over two axes as one, [..., places]."""
+    both = left[..., :, None] * right[..., None, :]
+    return both.reshape(*left.shape[:-1], -1)
+
+
+def _projected(y, bras):
+    """y over all axes against bras [batch, kinds, places]: [batch, kinds, ...]."""
+    for bra in bras:
+        z = bra @ y.reshape(len(y), bra.shape[2], -1)
+        z = z.reshape(*z.shape[:2], *y.shape[2:])
+        y = np.moveaxis(z, 1, -1)
+    return y
+
+
 def _stepped(turns, rest, places):
     """Turns after a Newton step uphill of |a^H r|^2, or as they were."""
-    left, right = _waves(turns, places)
-    slopes = [-2j * np.pi * place for place in places]
-    powers = [
-        np.stack([wave, slope * wave, slope**2 * wave], axis=1)
-        for wave, slope in zip((left, right), slopes, strict=True)
-    ]
-    z = powers[0] @ rest @ np.swapaxes(powers[1], 1, 2)  # derivatives of a^H r
-    s = z[:, 0, 0]
-    first = np.stack([z[:, 1, 0], z[:, 0, 1]], axis=1)
+    powers = []
+    for wave, place in zip(_waves(turns, places), places, strict=True):
+        slope, bra = -2j * np.pi * place, np.conj(wave)
+        powers.append(np.stack([bra, slope * bra, slope**2 * bra], axis=1))
+    z = _projected(rest, powers)  # derivatives of a^H r
+    once = np.eye(len(places), dtype=int)
+    s = z.reshape(len(z), -1)[:, 0]
+    first = np.stack([z[(..., *a)] for a in once], axis=1)
     gradient = 2 * np.real(np.conj(s)[:, None] * first)
     cross = np.real(np.conj(first)[:, :, None] * first[:, None])
-    second = np.stack([z[:, 2, 0], z[:, 1, 1], z[:, 1, 1], z[:, 0, 2]], axis=1)
-    second = np.real(np.conj(s)[:, None] * second).reshape(-1, 2, 2)
+    second = np.stack([z[(..., *(a + b))] for a in once for b in once], axis=1)
+    second = np.real(np.conj(s)[:, None] * second).reshape(cross.shape)
     hessian = 2 * (cross + second)
     cells = 1 / np.array([len(place) for place in places])
     scaled = hessian * cells[:, None] * cells
@@ -199,14 +216,11 @@ def _refined(found: Found, y, places) -> Found:
 
 def fitted_gains(turns, gain, y, places):
     """Gains of all paths together; free slots keep none."""
-    left, right = (
-        np.exp(2j * np.pi * turns[..., axis, None] * place)
-        for axis, place in enumerate(places)
-    )
-    there = gain != 0
-    bra = np.conj(left), np.conj(right)
-    gram = (bra[0] @ np.swapaxes(left, 1, 2)) * (bra[1] @ np.swapaxes(right, 1, 2))
-    pull = np.sum((bra[0] @ y) * bra[1], axis=2)
+    waves, there = _waves(turns, places), gain != 0
+    gram = reduce(np.multiply, (np.conj(w) @ np.swapaxes(w, 1, 2) for w in waves))
+    *first, last = map(np.conj, waves)
+    flat = y.reshape(len(y), -1, last.shape[2])
+    pull = np.sum((reduce(_product, first) @ flat) * last, axis=2)
     both = there[:, :, None] & there[:, None]
     same = np.eye(gram.shape[1])
     gram = np.where(both, gram, same) + 1e-9 * y[0].size * same
