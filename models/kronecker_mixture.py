@@ -8,6 +8,8 @@ SHARED = 2.0
 """Fields by which a component's covariance leans towards that of all."""
 LEAST = 1e-9
 """Share of the weight below which a field does not count."""
+LEANS = 0.03, 0.1, 0.3, 0.6, 1.0
+"""Weights of what is known beforehand in a covariance from few fields."""
 NOISE = 1e-3
 """Added to the power of every mode, over the mean power."""
 
@@ -24,6 +26,24 @@ def covariances(h, weights=None) -> tuple[np.ndarray, np.ndarray]:
     columns = np.moveaxis(x, 2, 0).reshape(h.shape[2], -1)
     first, second = (z @ z.conj().T for z in (rows, columns))
     return first / h.shape[2], second / np.trace(second).real * h.shape[2]
+
+
+def leaning(own, known) -> list[tuple]:
+    """Gaussians between the covariances of few fields and those known beforehand.
+
+    C_a = (1 - w) own_a + w known_a along both axes for each w of `LEANS`, equally
+    likely before anything is seen: linear shrinkage (Ledoit and Wolf 2004) whose weight
+    each field that is estimated tells by itself.
+
+    Returns weights and covariances of both axes, as `fit_mixture`.
+    """
+    return [
+        (
+            1 / len(LEANS),
+            *((1 - w) * a + w * b for a, b in zip(own, known, strict=True)),
+        )
+        for w in LEANS
+    ]
 
 
 def fit_mixture(h, components: int, seed: int = 0) -> list[tuple]:

@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 from scipy.stats import norm
 
-from link_sim.models.kronecker_mixture import covariances, fit_mixture
+from link_sim.models.kronecker_mixture import covariances, fit_mixture, leaning
 from link_sim.models.pretrained import load_model
 from link_sim.receivers.estimation import fields, gridless
 
@@ -171,3 +171,20 @@ def test_more_antennas_than_the_prior_has_angles():
     frequencies = carriers * 312.5e3
     h_hat, _ = fields.score(denoiser, noisy(rng, h, no), no, carriers, frequencies)
     assert np.mean(np.abs(h_hat - h) ** 2) < no / 2
+
+
+def test_a_covariance_of_few_fields_leans_as_far_as_pilots_say():
+    rng, no, places = np.random.default_rng(8), 0.1, np.arange(8)
+    truth, other = (correlated(4, 0.9), correlated(8, 0.95)), (np.eye(4), np.eye(8))
+    own = covariances(fading(rng, 8, *truth))
+
+    def error(test, known):
+        y = noisy(np.random.default_rng(9), test, no)
+        return np.mean(np.abs(fields.lmmse(y, no, places, known)[0] - test) ** 2)
+
+    assert leaning(own, other)[-1][0] == 0.2
+    for kind, bound in ((truth, 1.3), (other, 1.05)):  # of the covariance of the test
+        test = fading(rng, 1000, *kind)
+        few, best = error(test, leaning(own, other)), error(test, [(1.0, *kind)])
+        alone = error(test, [(1.0, *own)])
+        assert best < few < bound * best and few < alone
