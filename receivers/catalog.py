@@ -8,6 +8,7 @@ STEPS = Suffix("num_steps", "a number of steps", 1, 200)
 ITERATIONS = Suffix("iterations", "a number of iterations", 1, 10_000)
 ROUNDS = Suffix("num_rounds", "a number of rounds", 1, 20)
 STARTS = Suffix("num_starts", "a number of starts", 1, 100)
+FEW = Suffix("users", "a number of users", 2, 100_000)
 COMPONENTS = Suffix("components", "a number of components", 1, 1000)
 PATHS = Suffix("most", "a number of paths", 1, 64)
 DESIGN_DB = Suffix("design_db", "an Es/N0 in dB", -100, 200, required=True)
@@ -229,6 +230,11 @@ ORTHOGONAL = *COARSE, "genie", "score-tweedie", "score-dmse"
 FIELDS: dict[str, Entry] = {
     "ls": Entry("fields:least_squares", "least squares, straight lines between pilots"),
     "lmmse": Entry("fields:lmmse", "linear MMSE with the covariance of a site or UMi"),
+    "lmmse-few": Entry(
+        "fields:few",
+        "the same from 16 users, leaning towards UMi as far as pilots say; lmmse-few-N",
+        FEW,
+    ),
     "mixture": Entry(
         "fields:mixture",
         "MMSE under a mixture of 32 Gaussians of a site or UMi; mixture-N has N",
@@ -249,6 +255,38 @@ FIELDS: dict[str, Entry] = {
 }
 """Built for a `FieldContext`: (y, no, carriers) -> h_hat, err_var. What `genie` builds
 takes powers and waves of the paths after `carriers`."""
+PREDICTORS: dict[str, Entry] = {
+    "hold": Entry(
+        "fields:hold",
+        "what score-paths estimates of the last slot",
+        weights=("csi-ofdm",),
+    ),
+    "kalman": Entry(
+        "fields:kalman",
+        "Kalman filter of a first-order process, speed and covariance known",
+    ),
+    "lmmse": Entry(
+        "fields:predicting_lmmse", "linear MMSE by Jakes's process, likewise"
+    ),
+    "score": Entry(
+        "fields:predicting_score",
+        "the same by the angles and delays that the user's slots tell",
+        weights=("csi-ofdm",),
+    ),
+    "nomp": Entry(
+        "fields:predicting_nomp", "paths with Doppler shifts off the grid, gone on"
+    ),
+    "score-paths": Entry(
+        "fields:predicting_score_paths",
+        "at most 16 paths of nomp, then score on what they leave",
+        weights=("csi-ofdm",),
+    ),
+    "genie": Entry(
+        "fields:predicting_genie", "LMMSE that knows the paths but their gains"
+    ),
+}
+"""Built for a `FieldContext`: (y, no, ahead, doppler) -> h_hat, err_var. What `genie`
+builds takes powers, waves and Doppler shifts of the paths after `doppler`."""
 FEEDBACK: dict[str, Entry] = {
     "rate-distortion": Entry(
         None,
@@ -387,6 +425,7 @@ KINDS: dict[str, dict[str, Table]] = {
     "sounding": {"estimator": SOUNDING},
     "focusing": {"precoder": PRECODERS},
     "feedback": {"codec": FEEDBACK},
+    "prediction": {"predictor": PREDICTORS},
     "semi-blind": {"receiver": SEMI_BLIND},
 }
 """The slots of receivers by the kind of experiment; their names are joined by `+`."""

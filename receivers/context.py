@@ -108,6 +108,9 @@ class FieldContext(Protocol):
     def learned(self) -> list[np.ndarray]:
         """Channels of each ensemble that is known, [number, antennas, carriers]."""
 
+    def elsewhere(self) -> np.ndarray:
+        """Channels of UMi."""
+
 
 class FeedbackContext(Protocol):
     """Channels that are fed back: what codecs of `FEEDBACK` are built for."""

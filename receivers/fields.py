@@ -2,10 +2,12 @@
 
 from functools import partial
 
-from link_sim.models.kronecker_mixture import covariances, fit_mixture
+import numpy as np
+
+from link_sim.models.kronecker_mixture import covariances, fit_mixture, leaning
 from link_sim.models.pretrained import load_model
 from link_sim.receivers.context import FieldContext
-from link_sim.receivers.estimation import fields, gridless
+from link_sim.receivers.estimation import fields, gridless, prediction
 
 
 def least_squares(context: FieldContext):
@@ -15,6 +17,19 @@ def least_squares(context: FieldContext):
 def lmmse(context: FieldContext):
     """Of several ensembles that are known, the mixture of their Gaussians."""
     known = [(1.0, *covariances(h)) for h in context.learned()]
+    return lambda y, no, carriers: fields.lmmse(y, no, carriers, known)
+
+
+def few(context: FieldContext, users: int = 16):
+    """Of users drawn by chance. Raises `ValueError` for more than there are."""
+    h = np.concatenate(context.learned())
+    if users > len(h):
+        raise ValueError(
+            f"lmmse-few-{users} learns from {users} users, and there are {len(h)}: "
+            "ask for fewer"
+        )
+    own = h[np.random.default_rng(0).permutation(len(h))[:users]]
+    known = leaning(covariances(own), covariances(context.elsewhere()))
     return lambda y, no, carriers: fields.lmmse(y, no, carriers, known)
 
 
@@ -48,3 +63,41 @@ def _over(estimator, context: FieldContext):
     """An estimator over all carriers."""
     total = len(context.frequencies)
     return lambda y, no, carriers: estimator(y, no, carriers, total)
+
+
+def hold(context: FieldContext, preset: str):
+    return _ahead_by_spectra(prediction.hold, context, preset)
+
+
+def kalman(context: FieldContext):
+    return _ahead_by_covariance(prediction.first_order, context)
+
+
+def predicting_lmmse(context: FieldContext):
+    return _ahead_by_covariance(prediction.jakes, context)
+
+
+def predicting_score(context: FieldContext, preset: str):
+    return _ahead_by_spectra(prediction.score, context, preset)
+
+
+def predicting_nomp(context: FieldContext):
+    return prediction.nomp
+
+
+def predicting_score_paths(context: FieldContext, preset: str):
+    return _ahead_by_spectra(prediction.score_paths, context, preset)
+
+
+def predicting_genie(context: FieldContext):
+    return prediction.genie
+
+
+def _ahead_by_spectra(predictor, context: FieldContext, preset: str):
+    denoiser = load_model(preset)
+    return partial(predictor, denoiser, frequencies=context.frequencies)
+
+
+def _ahead_by_covariance(correlation, context: FieldContext):
+    (h,) = context.learned()
+    return partial(prediction.linear, correlation, [(1.0, *covariances(h))])

@@ -129,7 +129,7 @@ class World:
         """Channels of users that are not tested, once each, or of UMi."""
         rng = np.random.default_rng(LEARNING_SEED)
         return [
-            self.drops(LEARNING_SEED, LEARNED)
+            self.elsewhere()
             if name == "umi"
             else responses(
                 self.users(rng, None, test=False), self._cell.antennas, self.frequencies
@@ -137,29 +137,34 @@ class World:
             for name in self._known
         ]
 
+    def elsewhere(self) -> np.ndarray:
+        """Channels of UMi to learn from."""
+        return self.drops(LEARNING_SEED, LEARNED)
+
     @cached_property
     def _channel(self):
-        cell = self._cell
-        channel = Channel(
-            LinkScenario(
-                name="umi",
-                description="",
-                receivers=("ls",),
-                sweep={"axis": "esno_db", "points": (0.0,)},
-                channel={"model": "umi"},
-                antennas={"receive": cell.antennas},
-                grid={
-                    "symbols": 2,
-                    "pilot_symbols": (0,),
-                    "cyclic_prefix": 0,
-                    "fft_size": cell.subcarriers,
-                    "subcarrier_spacing": cell.bandwidth / cell.subcarriers,
-                    "guard_carriers": (0, 0),
-                    "dc_null": False,
-                },
-            )
-        )
-        return tf.function(channel, autograph=False)
+        return tf.function(Channel(umi_link(self._cell)), autograph=False)
+
+
+def umi_link(cell: Site, **channel) -> LinkScenario:
+    """A link of UMi with the array and the band of a cell."""
+    return LinkScenario(
+        name="umi",
+        description="",
+        receivers=("ls",),
+        sweep={"axis": "esno_db", "points": (0.0,)},
+        channel={"model": "umi", **channel},
+        antennas={"receive": cell.antennas},
+        grid={
+            "symbols": 2,
+            "pilot_symbols": (0,),
+            "cyclic_prefix": 0,
+            "fft_size": cell.subcarriers,
+            "subcarrier_spacing": cell.bandwidth / cell.subcarriers,
+            "guard_carriers": (0, 0),
+            "dc_null": False,
+        },
+    )
 
 
 def _is_known(name: str) -> bool:

@@ -31,6 +31,7 @@ AXES = {
     "alpha": Axis(
         "pilots per transmit antenna or subcarrier", "estimation.alpha", False, True
     ),
+    "slots_ahead": Axis("slots ahead", "prediction.ahead", False),
     "bits": Axis("feedback [bits]", "feedback.bits", False),
     "bandwidth_ratio": Axis(
         "bandwidth ratio k/n", "sweep.bandwidth_ratio", False, True

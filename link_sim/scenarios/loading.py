@@ -15,6 +15,7 @@ from link_sim.scenarios.detection import DetectionScenario
 from link_sim.scenarios.feedback import FeedbackScenario
 from link_sim.scenarios.focusing import FocusingScenario
 from link_sim.scenarios.link import LinkScenario
+from link_sim.scenarios.prediction import PredictionScenario
 from link_sim.scenarios.python_values import as_plain
 from link_sim.scenarios.semantic import SemanticScenario
 from link_sim.scenarios.semi_blind import SemiBlindScenario
@@ -31,6 +32,7 @@ KINDS: dict[str, type[Scenario]] = {
     "focusing": FocusingScenario,
     "semi-blind": SemiBlindScenario,
     "feedback": FeedbackScenario,
+    "prediction": PredictionScenario,
 }
 """The kinds of experiments; a scenario without `kind` is a link."""
 

@@ -39,6 +39,17 @@ def responses(paths: Paths, antennas: int, frequencies) -> np.ndarray:
     return np.swapaxes(left * paths.gain[..., None], 1, 2) @ right
 
 
+def doppler_shifts(rng, paths: Paths, most: float) -> np.ndarray:
+    """Of the paths of users who walk in directions drawn at random, [users, paths].
+
+    `most` is that of a path straight ahead: a path has as much of it as the cosine of
+    its way and theirs says.
+    """
+    heading = rng.uniform(0, TWO_PI, (len(paths.gain), 1))
+    way = _direction(paths.angles[..., 2], paths.angles[..., 3])
+    return most * (way[0] * np.cos(heading) + way[1] * np.sin(heading))
+
+
 def site_impulse_responses(scenario):
     """A function as `impulse_responses` makes them, of users of a site.
 

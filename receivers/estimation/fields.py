@@ -49,23 +49,38 @@ def score(denoiser, y, no, carriers, frequencies):
     of the posterior alone: no power is added that spectra miss. frequencies [Hz] are
     those of all carriers.
     """
+    no = np.broadcast_to(np.asarray(no, float), len(y))[:, None]
+    known = denoiser, y[:, None], no, carriers, frequencies
+    return tuple(z[:, 0] for z in snapshots(*known)[:2])
+
+
+def snapshots(denoiser, y, no, carriers, frequencies):
+    """The same of independent fields with spectra in common.
+
+    y : complex [batch, snapshots, antennas, pilots]; no : [batch, snapshots]
+
+    Returns mean and variance [batch, snapshots, antennas, carriers], and the power of
+    the fields, [batch].
+    """
     frequencies = frequencies - frequencies[carriers[0]]
     delays = delay_grid(frequencies[carriers])
     into, observed = delay_modes(delay_response(frequencies[carriers], delays), delays)
-    no = np.broadcast_to(np.asarray(no, float), len(y))
-    energy = np.mean(np.abs(y) ** 2, axis=(1, 2)) - no
-    scale = np.sqrt(np.maximum(energy, LEAST * no))[:, None, None]
-    x = (y / scale @ into).astype("complex64")[:, None]
-    sigma = (np.sqrt(no / 2) / scale[:, 0, 0]).astype("float32")
-    array = angles_of(denoiser, y.shape[1])
+    least = np.min(no, axis=1)
+    energy = np.mean(np.abs(y) ** 2, axis=(2, 3)) - no
+    energy = np.sum(energy / no, axis=1) / np.sum(1 / no, axis=1)
+    power = np.maximum(energy, LEAST * least)
+    scale = np.sqrt(power)[:, None, None, None]
+    x = (y / scale @ into).astype("complex64")
+    sigma = np.sqrt(no / 2)[:, :, None, None, None] / scale[..., None]
+    array = angles_of(denoiser, y.shape[2])
     mean, variance = denoiser.posterior(
         ops.view_as_real(ops.convert_to_tensor(x)),
-        ops.convert_to_tensor(sigma[:, None, None, None, None]),
+        ops.convert_to_tensor(sigma.astype("float32")),
         (array.matrix, delay_response(frequencies, delays)),
         (array, observed),
     )
-    mean, variance = (ops.convert_to_numpy(z)[:, 0] for z in (mean, variance))
-    return mean * scale, variance * scale**2
+    mean, variance = map(ops.convert_to_numpy, (mean, variance))
+    return mean * scale, variance * scale**2, power
 
 
 def score_paths(denoiser, y, no, carriers, frequencies):
@@ -78,14 +93,22 @@ def score_paths(denoiser, y, no, carriers, frequencies):
     share = 2 * found.number / y[0].size
     z = y - field(found, places)
     rest, variance = score(denoiser, z, no * (1 - share), carriers, frequencies)
-    m, v = rest[:, :, carriers], variance[:, :, carriers]
-    gain = np.sum(2 * np.real(np.conj(z) * m) - np.abs(m) ** 2, axis=(1, 2))
-    gain /= np.sum(v, axis=(1, 2))
-    trust = np.clip((gain - DOUBTED) / (BELIEVED - DOUBTED), 0, 1)[:, None, None]
+    trust = trusted(z, rest[:, :, carriers], variance[:, :, carriers])[:, None, None]
     paths = everywhere(found, carriers, len(frequencies), y.shape[1])
     doubt = (1 - trust) * missed(z, no, share)[:, None, None]
     doubt += (no * share)[:, None, None]
     return paths + trust * rest, trust * variance + doubt
+
+
+def trusted(z, mean, variance):
+    """How far an estimate of z in noise lowers Stein's risk over doing nothing: 0 to 1.
+
+    z, mean, variance : [batch, ...]. Returns [batch].
+    """
+    axes = tuple(range(1, z.ndim))
+    gain = np.sum(2 * np.real(np.conj(z) * mean) - np.abs(mean) ** 2, axis=axes)
+    gain /= np.sum(variance, axis=axes)
+    return np.clip((gain - DOUBTED) / (BELIEVED - DOUBTED), 0, 1)
 
 
 def lmmse(y, no, carriers, components):
@@ -121,17 +144,28 @@ def genie(y, no, carriers, powers, waves):
     powers : [batch, paths]; waves : of each path along both axes, complex [batch,
         paths, antennas] and [batch, paths, carriers]
     """
-    left, right = waves[0] * np.sqrt(powers)[..., None], waves[1]
-    seen = right[:, :, carriers]
-    gram = (left.conj() @ np.swapaxes(left, 1, 2)) * (
-        seen.conj() @ np.swapaxes(seen, 1, 2)
-    )
+    seen = waves[0], waves[1][:, :, carriers]
+    return known_paths(y, no, powers, seen, waves)
+
+
+def known_paths(y, no, powers, seen, wanted):
+    """Linear regression on waves of paths of known powers.
+
+    seen, wanted : waves of the paths along both axes, where y is, [batch, paths, ...]
+        each, and where its field is wanted
+    """
+    root = np.sqrt(powers)[..., None]
+    (left, right), (first, second) = seen, wanted
+    left, first = left * root, first * root
+    gram = _inner(left) * _inner(right)
     inverse = np.linalg.inv(gram + no * np.eye(gram.shape[1]))
-    pull = np.sum((left.conj() @ y) * seen.conj(), axis=2, keepdims=True)
+    pull = np.sum((left.conj() @ y) * right.conj(), axis=2, keepdims=True)
     gains = inverse @ pull
-    inside = (left.conj() @ np.swapaxes(left, 1, 2)) * (
-        right.conj() @ np.swapaxes(right, 1, 2)
-    )
-    size = left.shape[2] * right.shape[2]
+    inside = _inner(first) * _inner(second)
+    size = first.shape[2] * second.shape[2]
     err_var = no * np.einsum("bij,bji->b", inverse, inside).real / size
-    return np.swapaxes(left * gains, 1, 2) @ right, err_var[:, None, None]
+    return np.swapaxes(first * gains, 1, 2) @ second, err_var[:, None, None]
+
+
+def _inner(waves):
+    return waves.conj() @ np.swapaxes(waves, 1, 2)

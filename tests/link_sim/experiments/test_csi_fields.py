@@ -70,6 +70,7 @@ def test_a_site_takes_the_same_numbers_of_subcarriers_with_umi():
         (['receivers=["sparse"]'], "'sparse' is not for estimation.ensemble = 'site'"),
         (['receivers=["genie"]', "estimation.ensemble=umi"], "leave genie out"),
         (['receivers=["mixture-900"]'], "ask for fewer"),
+        (['receivers=["lmmse-few-900"]'], "learns from 900 users, and there are 630"),
     ],
 )
 def test_what_is_not_possible_gets_one_sentence(settings, words):
@@ -94,3 +95,13 @@ def test_paths_and_spectra_together_are_best_of_both(ensemble, diffuse, ahead):
         assert found["score-paths"] < min(found["nomp"], found["score"]) + 0.5
         assert found["score"] < found["lmmse"] - ahead
         assert 0.5 < estimate(counts["score-paths"], "calibration").value < 2
+
+
+@pytest.mark.slow
+def test_sixteen_users_and_umi_are_almost_worth_all_users():
+    """Of the receiver's own draw, with 200 channels; more draws: docs/few_users.py."""
+    names = ["lmmse", "lmmse-few"]
+    scenario = small("batch_size=200", f"receivers={names}")
+    counts = LiveExperiment(scenario).count(scenario.at(20.0), 0)
+    found = [estimate(counts[name], "nmse").value for name in names]
+    assert found[1] < found[0] + 1
