@@ -25,7 +25,8 @@ class Predistorter:
 
     The polynomial that gives the input z of the amplifier from its output y / g, g the
     linear gain, is fitted by regularised least squares, and fitted again with what it
-    lets out (Eun and Powers 1997). No more is asked for than the amplifier can give,
+    lets out (Eun and Powers 1997). The fit with the least distortion stays, or none:
+    near saturation fits may diverge. No more is asked for than the amplifier can give,
     nor sent to it than gives the most: a polynomial knows nothing beyond.
 
     Parameters
@@ -47,10 +48,14 @@ class Predistorter:
         wanted = _gain(samples, amplify(samples))
         self._loudest, largest = saturation(amplify)
         self._peak = min(PEAK, SAFETY * largest / abs(wanted))
-        z = clipped(samples, self._loudest)
-        for _ in range(ROUNDS):
-            self._taps = tf.constant(_inverse(amplify(z) / wanted, z))
+        self._taps = tf.constant([[1.0]], tf.complex64)
+        tried = []
+        for _ in range(ROUNDS + 1):
             z = self(samples)
+            y = amplify(z)
+            tried.append((_distortion(samples, y), self._taps))
+            self._taps = tf.constant(_inverse(y / wanted, z))
+        _, self._taps = min(tried, key=lambda each: each[0])
 
     def __call__(self, samples):
         z = memory_polynomial(clipped(samples, self._peak), self._taps)
@@ -59,6 +64,12 @@ class Predistorter:
 
 def _gain(x, y) -> complex:
     return complex(np.vdot(x, y) / np.vdot(x, x))
+
+
+def _distortion(x, y) -> float:
+    """Energy of y that x does not explain, over that which it does."""
+    explained = abs(np.vdot(x, y)) ** 2 / np.vdot(x, x).real
+    return float(np.vdot(y, y).real / explained) - 1
 
 
 def _inverse(y, z) -> np.ndarray:
