@@ -97,6 +97,10 @@ def cancelling_ldpc(link: LinkContext, num_rounds: int = 3):
     return HardwareDetector(link, num_rounds, decoding=True)
 
 
+def linearising_ldpc(link: LinkContext, num_rounds: int = 3):
+    return HardwareDetector(link, num_rounds, decoding=True, linearised=True)
+
+
 def mimo_linear(symbols: SymbolContext):
     """The first cavities of expectation propagation are the LMMSE estimates."""
     return EPDetector(symbols.num_bits_per_symbol, num_iter=1)

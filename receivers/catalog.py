@@ -56,6 +56,11 @@ DETECTORS: dict[str, Entry] = {
         "the same, 3 rounds with the channel decoder's decisions",
         ROUNDS,
     ),
+    "linearising-ldpc": Entry(
+        "builders:linearising_ldpc",
+        "these, and amplifiers linearised about them, 3 rounds",
+        ROUNDS,
+    ),
 }
 """Built for a `LinkContext`: (y, h_hat, err_var, no) -> llr."""
 SYMBOL_DETECTORS: dict[str, Entry] = {

@@ -9,6 +9,7 @@ from link_sim.receivers.detection.cancellation import Residual
 from link_sim.receivers.detection.demapping import QAMDemapper
 from link_sim.receivers.detection.elements import GridElements, as_complex
 from link_sim.receivers.detection.equalization import LMMSEEqualizer
+from link_sim.receivers.detection.linearised import Linearised
 from link_sim.receivers.layer import ReceiverLayer
 
 
@@ -27,7 +28,9 @@ class HardwareDetector(ReceiverLayer):
     E[x | LLR], for what was sent: it reads the phase off them too, and takes away what
     the amplifiers make of them, y - sum_m h_m beta e(x'_m), with what is left of e
     counted as noise (Tellado, Hoo and Cioffi 2003; beta and the rest are measured, see
-    `Residual`). With `decoding`, LLRs go through belief propagation first.
+    `Residual`). With `decoding`, LLRs go through belief propagation first. With
+    `linearised`, errors of decisions go through the derivative of the amplifiers
+    instead (see `Linearised`).
 
     Without hardware it is the detector `linear`.
 
@@ -36,6 +39,7 @@ class HardwareDetector(ReceiverLayer):
     transmitter : the transmitter whose hardware is known, a `LinkContext`
     num_rounds : of decisions
     decoding : whether decisions are those of the channel decoder
+    linearised : whether amplifiers are linearised about decisions
 
     Input
     -----
@@ -49,7 +53,9 @@ class HardwareDetector(ReceiverLayer):
     Raises `ValueError` for learned constellations.
     """
 
-    def __init__(self, transmitter, num_rounds=0, decoding=False, **kwargs):
+    def __init__(
+        self, transmitter, num_rounds=0, decoding=False, linearised=False, **kwargs
+    ):
         super().__init__(**kwargs)
         if transmitter.constellation is not None:
             raise ValueError(
@@ -58,6 +64,7 @@ class HardwareDetector(ReceiverLayer):
             )
         self.transmitter = transmitter
         self.num_rounds, self.decoding = num_rounds, decoding
+        self.linearised = linearised
         grid = transmitter.resource_grid
         self._data = GridElements(grid).data
         self._used = np.asarray(grid.effective_subcarrier_ind)
@@ -65,9 +72,14 @@ class HardwareDetector(ReceiverLayer):
         self._demap = QAMDemapper("app", transmitter.num_bits_per_symbol)
         self._bp = QuasiCyclicBP(transmitter.encoder) if decoding else None
         hardware = transmitter.hardware
-        self._residual = None
+        self._residual = self._linear = None
         if hardware is not None and num_rounds and hardware.amplified_share.any():
-            self._residual = Residual(transmitter, self._demap)
+            if linearised:
+                self._linear = Linearised(transmitter)
+                share = np.tile(hardware.amplified_share, grid.num_ofdm_symbols)
+                self._amplified = share[self._data]
+            else:
+                self._residual = Residual(transmitter, self._demap)
 
     def call(self, y, h_hat, err_var, no, frame=0):
         return self._demap(*self.symbols(y, h_hat, err_var, no, frame))
@@ -97,10 +109,12 @@ class HardwareDetector(ReceiverLayer):
                 e, share = self._residual(x, x_rg)
                 y_left = y - self._received(h, e)
             found = self._equalised(y_left, h, err_var, no, share)
+            if self._linear is not None:
+                found = self._linear(found[0], found[1] - self._amplified, x)
         return found
 
     def get_config(self):
-        names = "num_rounds", "decoding"
+        names = "num_rounds", "decoding", "linearised"
         options = {name: getattr(self, name) for name in names}
         saved = keras.saving.serialize_keras_object(self.transmitter)
         return super().get_config() | {"transmitter": saved} | options
