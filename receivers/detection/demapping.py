@@ -67,11 +67,20 @@ class QAMDemapper(ReceiverLayer):
 
         llr : [..., symbols * num_bits_per_symbol] -> complex64 [..., symbols]
         """
+        means, _ = self.moments(llr)
+        return means
+
+    def moments(self, llr):
+        """Posterior means, as `soft_symbols`, and variances, float like them."""
         bits = tf.reshape(llr, [-1, self.num_bits_per_symbol // 2, 2])
         weights = tf.einsum("sba,lb->sal", bits, self._labels.astype("float32"))
-        means = tf.reduce_sum(tf.nn.softmax(weights) * self._levels, -1)
+        weights = tf.nn.softmax(weights)
+        means = tf.reduce_sum(weights * self._levels, -1)
+        away = self._levels - means[..., None]
+        variances = tf.reduce_sum(weights * away**2, [1, 2])
+        shape = tf.concat([tf.shape(llr)[:-1], [-1]], 0)
         symbols = tf.complex(means[:, 0], means[:, 1])
-        return tf.reshape(symbols, tf.concat([tf.shape(llr)[:-1], [-1]], 0))
+        return tf.reshape(symbols, shape), tf.reshape(variances, shape)
 
     def get_config(self):
         names = "demapping_method", "num_bits_per_symbol"

@@ -10,6 +10,7 @@ from link_sim.receivers.detection.demapping import QAMDemapper
 from link_sim.receivers.detection.elements import GridElements, as_complex
 from link_sim.receivers.detection.equalization import LMMSEEqualizer
 from link_sim.receivers.detection.linearised import Linearised
+from link_sim.receivers.detection.phase_smoothing import PhaseSmoother
 from link_sim.receivers.layer import ReceiverLayer
 
 
@@ -28,7 +29,8 @@ class HardwareDetector(ReceiverLayer):
     E[x | LLR], for what was sent: it reads the phase off them too, and takes away what
     the amplifiers make of them, y - sum_m h_m beta e(x'_m), with what is left of e
     counted as noise (Tellado, Hoo and Cioffi 2003; beta and the rest are measured, see
-    `Residual`). With `decoding`, LLRs go through belief propagation first. With
+    `Residual`). With phase noise the phase within symbols is taken away too, see
+    `PhaseSmoother`. With `decoding`, LLRs go through belief propagation first. With
     `linearised`, errors of decisions go through the derivative of the amplifiers
     instead (see `Linearised`).
 
@@ -72,7 +74,9 @@ class HardwareDetector(ReceiverLayer):
         self._demap = QAMDemapper("app", transmitter.num_bits_per_symbol)
         self._bp = QuasiCyclicBP(transmitter.encoder) if decoding else None
         hardware = transmitter.hardware
-        self._residual = self._linear = None
+        self._residual = self._linear = self._smoother = None
+        if hardware is not None and num_rounds and hardware.phase_lines is not None:
+            self._smoother = PhaseSmoother(hardware.phase_lines)
         if hardware is not None and num_rounds and hardware.amplified_share.any():
             if linearised:
                 self._linear = Linearised(transmitter)
@@ -101,16 +105,21 @@ class HardwareDetector(ReceiverLayer):
         found = self._equalised(y, h, err_var, no, share)
         for _ in range(self.num_rounds):
             llr = self._demap(*found)
-            x = self._demap.soft_symbols(self._decoded(llr, frame))
+            x, doubt = self._demap.moments(self._decoded(llr, frame))
+            doubt = tf.reduce_mean(doubt, axis=[1, 2, 3])
             x_rg = self.transmitter.place(x)
             h = self._turned(y, h_hat, x_rg) if hardware.turns else h
             y_left = y
             if self._residual is not None:
                 e, share = self._residual(x, x_rg)
                 y_left = y - self._received(h, e)
+            if self._smoother is not None:
+                y_left, still = self._straightened(y_left, h, x_rg, doubt, no)
+                found = self._equalised(y_left, h, err_var - still, no, share)
+                continue
             found = self._equalised(y_left, h, err_var, no, share)
             if self._linear is not None:
-                found = self._linear(found[0], found[1] - self._amplified, x)
+                found = self._linear(found[0], found[1] - self._amplified, x, doubt)
         return found
 
     def get_config(self):
@@ -144,6 +153,23 @@ class HardwareDetector(ReceiverLayer):
         match = tf.where(tf.abs(match) > 0, match, 1)
         turn = match / as_complex(tf.abs(match))
         return h * turn[:, None, None, None, None, :, None]
+
+    def _straightened(self, y, h, x_rg, doubt, no):
+        """y without the phase within symbols, and the error variance that this saves.
+
+        doubt : variance of the errors of x_rg, [batch]. What is saved is that of each
+        stream, as `err_var`.
+        """
+        hardware = self.transmitter.hardware
+        energy = tf.reduce_sum(tf.abs(h[:, :, :, 0]) ** 2, axis=3)
+        energy = tf.reduce_mean(energy, axis=[1, 3, 4])  # [batch, antennas]
+        spread = hardware.phase_lines.sum()
+        other = tf.reduce_mean(hardware.received_variance(h, no), axis=[1, 3, 4])
+        noise = other - spread * energy + doubt[:, None] * energy
+        noise = tf.reduce_mean(noise, axis=1) + tf.reduce_mean(tf.cast(no, tf.float32))
+        y, left = self._smoother(y, self._received(h, x_rg), noise)
+        saved = (spread - left)[:, None] * energy / h.shape[4]
+        return y, saved[:, None, :, None, None, None, None]
 
     def _received(self, h, e):
         """sum_m h_m e_m over all of fft_size, 0 where nothing is sent."""

@@ -3,7 +3,6 @@
 import numpy as np
 import tensorflow as tf
 
-from link_sim.receivers.detection.cancellation import lack
 from link_sim.receivers.detection.elements import GridElements, as_complex
 
 ITERATIONS = 8
@@ -39,6 +38,7 @@ class Linearised:
     z : [batch, 1, streams, data symbols], complex64
     variance : the same, float, of w
     x : decisions, like z
+    doubt : [batch], variance of their errors
 
     Output
     ------
@@ -52,9 +52,13 @@ class Linearised:
         data = GridElements(grid).data
         symbol, carrier = np.divmod(data, len(carriers))
         self._places = symbol * grid.fft_size + carriers[carrier]
+        self._traced = tf.function(self._estimate, autograph=False)
 
-    def __call__(self, z, variance, x):
-        q = tf.clip_by_value(lack(x), SURE, 1.0)[:, None, None, None]
+    def __call__(self, z, variance, x, doubt):
+        return self._traced(z, variance, x, doubt)
+
+    def _estimate(self, z, variance, x, doubt):
+        q = tf.maximum(doubt, SURE)[:, None, None, None]
         root = as_complex(tf.math.rsqrt(variance))
         signs = np.random.default_rng(1).choice([-1, 1], (2, *z.shape[1:]))
         probe = tf.constant(signs[0] + 1j * signs[1], tf.complex64)

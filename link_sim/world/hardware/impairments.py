@@ -9,8 +9,8 @@ from link_sim.scenarios.sections import Grid
 from link_sim.world.hardware.converters import branches, image_share
 from link_sim.world.hardware.oscillators import (
     SPECTRA,
-    intercarrier_share,
     offset_share,
+    phase_lines,
 )
 from link_sim.world.hardware.reception import ReceiveHardware, distortion
 from link_sim.world.hardware.transmission import TransmitHardware
@@ -34,6 +34,7 @@ class Impairments:
     amplified_share : variance of what of e is a function of what is sent, and
     white_share : of the rest, float32 [subcarriers in use]
     turns : whether the phase of received symbols is random
+    phase_lines : as `PhaseSmoother` takes them, None without phase noise
     """
 
     def __init__(self, hardware: Hardware, grid: Grid, alphabet: np.ndarray):
@@ -48,6 +49,12 @@ class Impairments:
         self.amplified_share = self.transmitter.distortion[used] / energy
         self.white_share = np.float32(hardware.kappa_transmit) / energy
         self.turns = bool(hardware.phase_noise or hardware.carrier_offset)
+        self.phase_lines = None
+        if hardware.phase_noise is not None:
+            spectrum = SPECTRA[hardware.phase_noise]
+            self.phase_lines = phase_lines(
+                grid, spectrum, hardware.oscillator_frequency
+            )
         self._spread, self._quantised = self._receive_shares()
 
     def _receive_shares(self) -> tuple[float, float]:
@@ -55,9 +62,8 @@ class Impairments:
         hardware, grid = self.hardware, self.grid
         spread = image_share(hardware.receive_iq)
         spread += offset_share(grid, hardware.carrier_offset)
-        if hardware.phase_noise is not None:
-            spectrum = SPECTRA[hardware.phase_noise]
-            spread += intercarrier_share(grid, spectrum, hardware.oscillator_frequency)
+        if self.phase_lines is not None:
+            spread += float(self.phase_lines.sum())
         bits = hardware.converter_bits
         return spread, 0.0 if bits is None else converter_share(bits)
 

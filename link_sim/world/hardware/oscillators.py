@@ -128,6 +128,18 @@ def intercarrier_share(grid: Grid, spectrum: Spectrum, carrier=None) -> float:
     return float(2 * np.trapezoid(spectrum.density(f, carrier) * rest, f))
 
 
+def phase_lines(grid: Grid, spectrum: Spectrum, carrier=None) -> np.ndarray:
+    """Variances [rad^2] of the lines of the phase within an OFDM symbol: [fft_size].
+
+    A subcarrier spacing apart, in the order of an FFT, the mean taken off; together
+    `intercarrier_share`.
+    """
+    f = np.fft.fftfreq(grid.fft_size, 1 / (grid.fft_size * grid.subcarrier_spacing))
+    lines = np.zeros(grid.fft_size)
+    lines[1:] = spectrum.density(f[1:], carrier)
+    return lines * intercarrier_share(grid, spectrum, carrier) / lines.sum()
+
+
 def offset_share(grid: Grid, offset: float) -> float:
     """Energy that a carrier offset [Hz] spreads over other carriers: 1 - sinc^2."""
     return float(1 - np.sinc(offset / grid.subcarrier_spacing) ** 2)

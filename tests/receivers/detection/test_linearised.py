@@ -11,7 +11,9 @@ from link_sim.world.transmitter import Transmitter
 
 pytestmark = pytest.mark.usefixtures("eager")
 
-NO, ROWS = 0.05, 3
+NO, DOUBT, ROWS = 0.05, 0.05, 3
+WITH = tf.fill([ROWS], DOUBT)
+"""Doubt of decisions in as much noise, scaled by what their energy is too large."""
 
 
 @cache
@@ -26,13 +28,13 @@ def noise(shape, variance, seed):
     return ((parts[0] + 1j * parts[1]) * np.sqrt(variance / 2)).astype("complex64")
 
 
-def decided(link, error=0.05):
+def decided(link):
     """Symbols x, decisions, and x + e(x) in noise."""
     shape = ROWS, 1, 1, int(link.resource_grid.num_data_symbols)
     rng = np.random.default_rng(1)
     signs = rng.choice([-1, 1], (2, *shape)) / np.sqrt(2)
     x = (signs[0] + 1j * signs[1]).astype("complex64")
-    decisions = (x + noise(shape, error, 2)) * np.float32(1 - error)
+    decisions = (x + noise(shape, DOUBT / (1 - DOUBT), 2)) * np.float32(1 - DOUBT)
     z = np.asarray(Linearised(link)._distorted(tf.constant(x)))
     return x, tf.constant(decisions), z + noise(shape, NO, 3)
 
@@ -70,8 +72,8 @@ def test_estimates_are_those_of_matrices(monkeypatch):
     link = transmitter()
     _, x, z = decided(link)
     block, variance = Linearised(link), tf.fill(z.shape, NO)
-    x_hat, no_eff = (np.asarray(part)[0, 0, 0] for part in block(z, variance, x))
-    m, q = columns(link, x[:1]), 1 - np.mean(np.abs(x[0]) ** 2)
+    x_hat, no_eff = (np.asarray(part)[0, 0, 0] for part in block(z, variance, x, WITH))
+    m, q = columns(link, x[:1]), DOUBT
     rest = (z - np.asarray(block._distorted(x)))[0, 0, 0]
     c = q / 2 * m @ m.T + NO / 2 * np.eye(len(m))
     step = m.T @ np.linalg.solve(c, np.concatenate([rest.real, rest.imag]))
@@ -88,7 +90,7 @@ def test_stated_variances_are_those_of_errors():
     """Over 162 symbols: standard error 8 %. Distortion as noise would be twice it."""
     link = transmitter()
     x, decisions, z = decided(link)
-    x_hat, no_eff = Linearised(link)(z, tf.fill(z.shape, NO), decisions)
+    x_hat, no_eff = Linearised(link)(z, tf.fill(z.shape, NO), decisions, WITH)
     error = np.mean(np.abs(x_hat - x) ** 2)
     assert error == pytest.approx(np.mean(no_eff), rel=0.24)
     assert error < 0.7 * (NO + link.hardware.amplified_share.mean())
@@ -97,6 +99,6 @@ def test_stated_variances_are_those_of_errors():
 def test_faint_signals_stay_as_they_are():
     link = transmitter("{amplifier='rapp', back_off_db=40}")
     _, x, z = decided(link)
-    x_hat, no_eff = Linearised(link)(z, tf.fill(z.shape, NO), x)
+    x_hat, no_eff = Linearised(link)(z, tf.fill(z.shape, NO), x, WITH)
     np.testing.assert_allclose(x_hat, z, atol=0.01)
     np.testing.assert_allclose(no_eff, NO, rtol=0.02)
