@@ -17,9 +17,6 @@ from link_sim.world.sources import training_digits
 
 BATCH = 128
 """Images of a step."""
-COARSE = 4
-"""Binary digits of the mantissas of networks that may be small files: images lose less
-than 0.03 dB by it."""
 DATA = "MNIST training digits (LeCun and Cortes, CC BY-SA 3.0), evaluation digits out"
 
 digits = functools.cache(training_digits)

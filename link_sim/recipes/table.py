@@ -34,9 +34,9 @@ SEMANTIC_SYSTEMS = {
         {"steps": 5000, "decoder_steps": 5000},
     ),
     "cifar10": (
-        "images of any size, from 1/192 to 1/6 channel uses a value",
+        "images of any size, from 1/192 to 1/3 channel uses a value",
         "scalable:train_scalable",
-        {"steps": 38700},
+        {"steps": 55550},
     ),
 }
 RECIPES = {
@@ -92,7 +92,7 @@ RECIPES = {
     "semantic-encoder-cifar10": Recipe(
         "scalable:train_scalable",
         f"Encoder of {SEMANTIC_SYSTEMS['cifar10'][0]}",
-        {"kind": "encoder", "steps": 38700},
+        {"kind": "encoder", "steps": 55550},
     ),
     "semantic-symbols-cifar10": Recipe(
         "symbols:train_symbols",
