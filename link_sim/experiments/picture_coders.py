@@ -1,16 +1,42 @@
 """How a photograph becomes symbols and comes back: by a codec, or by a network."""
 
-from typing import Protocol
+from typing import Any, NamedTuple, Protocol
 
 import numpy as np
 from keras import ops
 
+from link_sim.models.cards import read_card
 from link_sim.receivers.block_rates import BlockRates
+from link_sim.receivers.entries import Entry
 from link_sim.receivers.scalable import FlowDecoder, ScalableSymbolEncoder
 from link_sim.scenarios.base import ScenarioError
+from link_sim.scenarios.separation import SeparationScenario
 from link_sim.world.picture_codec import compress, decompress
-from link_sim.world.separation import Mcs
-from link_sim.world.separation_blocks import BlockLink, shortest_link
+from link_sim.world.separation_blocks import BlockLink
+
+
+class Networks(NamedTuple):
+    """names : of the weights of encoder and decoder, by which they are told apart"""
+
+    names: tuple
+    encoder: Any
+    decoder: FlowDecoder
+
+
+def load_networks(scenario: SeparationScenario, name: str, entry: Entry, number):
+    """The networks of a receiver; `ScenarioError` for weights of something else."""
+    find = scenario.block_weights
+    try:
+        decoder = entry.make(number=number, find=find)
+        card = read_card(find(entry.weights[0]))
+        if not isinstance(decoder, FlowDecoder) or "encoder" not in card:
+            raise ValueError("these are not weights of images of any size")
+        sender = card["encoder"]
+        encoder = ScalableSymbolEncoder.from_preset(scenario.weights_file(sender))
+    except ValueError as error:
+        raise ScenarioError(f"receiver '{name}': {error}") from None
+    names = sender, card.get("mean", scenario.weights_name(entry.weights[0]))
+    return Networks(names, encoder.network, decoder)
 
 
 class PictureCoder(Protocol):
@@ -47,7 +73,7 @@ class NetworkCoder:
     Which block sends how many goes ahead, by LDPC code and QAM.
 
     rates, decoder : for images of three colours; grey ones are sent as such. no : noise
-    variance that the transmitter expects. mcs : of what goes ahead.
+    variance that the transmitter expects. ahead : what carries the plan.
     """
 
     def __init__(
@@ -57,21 +83,21 @@ class NetworkCoder:
         shape: tuple,
         count: int,
         no: float,
-        mcs: Mcs,
+        ahead: BlockLink,
     ):
-        self.rates = rates
+        self.rates, self.ahead = rates, ahead
         self.decoder, self.shape, self.count, self.no = decoder, shape, count, no
-        self.ahead = shortest_link(mcs, self.rates.num_bytes)
+        least = ahead.count + rates.least
+        if count < least:
+            raise ScenarioError(
+                f"an image of {shape[0]} x {shape[1]} pixels has {count} symbols, and "
+                f"ae and cdiff take {least} at least: raise sweep.bandwidth_ratio, or "
+                "use ae-even"
+            )
 
     def send(self, image):
         image, most = _scaled(image), self.count - self.ahead.count
-        try:
-            plan = self.rates.choose(image, most, self.no)
-        except ValueError as error:
-            raise ScenarioError(
-                f"an image of {self.count} symbols: {error}: raise "
-                "sweep.bandwidth_ratio, or use ae-even"
-            ) from None
+        plan = self.rates.choose(image, most, self.no)
         data = self.rates.pack(plan).ljust(self.ahead.num_bytes, b"\0")
         parts = self.ahead.send(data), self.rates.encode(image, plan, self.no)
         x = np.concatenate(parts)
@@ -84,6 +110,8 @@ class NetworkCoder:
             return None
         plan = self.rates.unpack(data)
         last = first + self.rates.symbols(plan.blocks)
+        if last > len(x_hat):  # the CRC holds by chance, once in 2**16 times
+            return None
         symbols = x_hat[first:last], no_eff[first:last]
         noise = _noise(self.decoder, seed)
         return _levels(

@@ -1,5 +1,6 @@
 """Images of any size over a channel: by codec and channel code, or by a network."""
 
+from itertools import product
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -10,7 +11,9 @@ from link_sim.experiments.picture_coders import (
     CodecCoder,
     EvenCoder,
     NetworkCoder,
+    Networks,
     PictureCoder,
+    load_networks,
 )
 from link_sim.metrics.counts import (
     distance_counts,
@@ -20,7 +23,6 @@ from link_sim.metrics.counts import (
 )
 from link_sim.metrics.lpips import LPIPS
 from link_sim.metrics.rates import add_counts
-from link_sim.models.cards import read_card
 from link_sim.receivers.block_rates import BlockRates
 from link_sim.receivers.catalog import PICTURES, SEPARATION
 from link_sim.receivers.entries import parse_block
@@ -32,7 +34,7 @@ from link_sim.scenarios.separation import SeparationScenario
 from link_sim.world.picture_codec import check_codec
 from link_sim.world.pictures import load_pictures
 from link_sim.world.separation import Mcs
-from link_sim.world.separation_blocks import BlockLink, rate_for
+from link_sim.world.separation_blocks import BlockLink, rate_for, shortest_count
 from link_sim.world.sources import in_order
 
 DRAWS, SYMBOLS = 256, 2000
@@ -64,10 +66,16 @@ class SeparationLink(Experiment):
     def __init__(self, scenario: SeparationScenario):
         self.scenario = scenario
         self._pictures = load_pictures(scenario.payload.source)
-        self._blocks = {n: parse_block(PICTURES, n) for n in scenario.receivers}
-        for name, (entry, _) in self._blocks.items():
+        try:
+            self._blocks = {n: parse_block(PICTURES, n) for n in scenario.receivers}
+        except ValueError as error:
+            raise ScenarioError(f"receivers: {error}") from None
+        self._networks: dict[str, Networks] = {}
+        for name, (entry, number) in self._blocks.items():
             if entry in SEPARATION.values():
                 check_codec(name.partition("-")[0])
+            else:
+                self._networks[name] = load_networks(scenario, name, entry, number)
         smallest = min(min(picture.shape[:2]) for picture in self._pictures)
         if smallest < SMALLEST:
             raise ScenarioError(
@@ -78,6 +86,11 @@ class SeparationLink(Experiment):
         self._coders: dict[tuple, PictureCoder] = {}
         self._rates: dict[tuple, BlockRates] = {}
         self._sent: dict[tuple, np.ndarray | None] = {}
+        for point, name in product(scenario.sweep.points, self._networks):
+            at = scenario.at(point)
+            for shape in {picture.shape for picture in self._pictures}:
+                count = num_symbols(at.sweep.bandwidth_ratio, shape)
+                self._coder(name, shape, count, at.level_db)  # refuses what cannot be
 
     def draw(self, at: SeparationScenario, batch_index: int) -> Airtime:
         """The images of a batch, in order, and seeds of channel and noise."""
@@ -144,21 +157,28 @@ class SeparationLink(Experiment):
         return CodecCoder(codec, BlockLink(self._mcs(count, design_db), count), shape)
 
     def _network_coder(self, name: str, shape: tuple, count: int, esno_db: float):
-        entry, number = self._blocks[name]
-        find, colours = self.scenario.block_weights, (*shape[:2], 3)
-        made = entry.make(number=number, find=find)
+        networks, colours = self._networks[name], (*shape[:2], 3)
+        encoder = ScalableSymbolEncoder(networks.encoder, colours)
+        made, no = networks.decoder, 10 ** (-esno_db / 10)
         decoder = FlowDecoder(made.network, colours, made.flow, made.num_steps)
-        card, no = read_card(find(entry.weights[0])), 10 ** (-esno_db / 10)
-        file = self.scenario.weights_file(card["encoder"])
-        encoder = ScalableSymbolEncoder.from_preset(file, colours)
-        if entry is PICTURES["ae-even"]:
+        if self._blocks[name][0] is PICTURES["ae-even"]:
             return EvenCoder(encoder, decoder, shape, count, no)
-        key = card.get("mean", card["recipe"]["name"]), colours
+        key = networks.names, colours
         if key not in self._rates:
             mean = FlowDecoder(made.network, colours)
             self._rates[key] = BlockRates(encoder, mean)
-        mcs = self._mcs(count, esno_db)
-        return NetworkCoder(self._rates[key], decoder, shape, count, no, mcs)
+        ahead = self._ahead(self._rates[key].num_bytes, count, esno_db)
+        return NetworkCoder(self._rates[key], decoder, shape, count, no, ahead)
+
+    def _ahead(self, num_bytes: int, count: int, esno_db: float) -> BlockLink:
+        """A link of few symbols for so many bytes, at a rate for blocks so short."""
+        symbols = count
+        while True:
+            mcs = self._mcs(symbols, esno_db)
+            least = shortest_count(mcs, num_bytes)
+            if least >= symbols or mcs == self._mcs(least, esno_db):
+                return BlockLink(mcs, least)
+            symbols = least
 
     def _mcs(self, count: int, design_db: float) -> Mcs:
         """The modulation and code rate that the channel carries at an Es/N0."""

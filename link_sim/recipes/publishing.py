@@ -61,12 +61,13 @@ def train_and_publish(
     size: int,
     learning_rate: float,
     seed: int,
+    digits: int = 10,
     **numbers: Any,
 ) -> None:
     """Trains a layer in one cycle, and publishes the `network` in it.
 
     batch : (step, seed, size) -> inputs, target, None. numbers : arguments of `batch`
-    and of the recipe beside. measure and card : as `publish` takes them.
+    and of the recipe beside. measure, card and digits : as `publish` takes them.
     """
     data = functools.partial(batch, size=size, **numbers)
     seconds = train_in_cycles(
@@ -80,7 +81,8 @@ def train_and_publish(
     )
     recipe = {"name": name, "steps": steps, "batch": size, "seed": seed}
     recipe |= {"learning_rate": learning_rate, **numbers}
-    publish(folder, name, network, {"recipe": recipe, **card}, seconds, measure)
+    card = {"recipe": recipe, **card}
+    publish(folder, name, network, card, seconds, measure, digits=digits)
 
 
 class Progress:

@@ -20,6 +20,8 @@ from link_sim.world.sources import evaluation_pictures, training_pictures
 ENCODER, DECODER = "semantic-encoder-cifar10", "semantic-ae-cifar10"
 LEVELS_DB = -2.0, 22.0
 """Ends of the SNRs of training, of what the encoder expects and of what is left."""
+DIGITS = 4
+"""Binary digits of the mantissas in the file."""
 PART = 100
 """Images that are encoded together, at least if there are as many."""
 EVALUATED = 200
@@ -59,6 +61,7 @@ def train_symbols(
         batch,
         learning_rate,
         seed,
+        digits=DIGITS,
     )
 
 

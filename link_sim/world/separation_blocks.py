@@ -32,13 +32,13 @@ def rate_for(no_eff: np.ndarray, count: int) -> Mcs:
     return choose_mcs(no_eff, NormalDist().inv_cdf(1 - FAILURES / blocks))
 
 
-def shortest_link(mcs: Mcs, num_bytes: int) -> "BlockLink":
-    """The link of fewest symbols that carries so many bytes."""
+def shortest_count(mcs: Mcs, num_bytes: int) -> int:
+    """Symbols of the shortest `BlockLink` that carries so many bytes."""
     count = math.ceil(8 * num_bytes / mcs.efficiency)
     while True:
         blocks, _, k = _sizes(mcs, count)
         if k >= SHORTEST_BLOCK and (k - CRC_BITS) // 8 * blocks >= num_bytes:
-            return BlockLink(mcs, count)
+            return count
         count += 1
 
 

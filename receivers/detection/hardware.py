@@ -109,15 +109,16 @@ class HardwareDetector(ReceiverLayer):
             doubt = tf.reduce_mean(doubt, axis=[1, 2, 3])
             x_rg = self.transmitter.place(x)
             h = self._turned(y, h_hat, x_rg) if hardware.turns else h
-            y_left = y
+            y_left, left = y, err_var
             if self._residual is not None:
                 e, share = self._residual(x, x_rg)
                 y_left = y - self._received(h, e)
             if self._smoother is not None:
+                if self._linear is not None:
+                    x_rg = x_rg + hardware.distortion_of(x_rg)
                 y_left, still = self._straightened(y_left, h, x_rg, doubt, no)
-                found = self._equalised(y_left, h, err_var - still, no, share)
-                continue
-            found = self._equalised(y_left, h, err_var, no, share)
+                left = err_var - still
+            found = self._equalised(y_left, h, left, no, share)
             if self._linear is not None:
                 found = self._linear(found[0], found[1] - self._amplified, x, doubt)
         return found

@@ -7,11 +7,13 @@ from link_sim.receivers.block_rates import BlockRates
 from link_sim.receivers.scalable import FlowDecoder, ScalableSymbolEncoder
 from link_sim.scenarios.base import ScenarioError
 from link_sim.world.separation import Mcs
+from link_sim.world.separation_blocks import BlockLink, shortest_count
 
 RNG = np.random.default_rng(0)
 SHAPE, COLOURS = (40, 24, 1), (40, 24, 3)
 SMALL = {"widths": (4, 4), "depths": (1, 1)}
 MCS = Mcs(2, 0.3)
+AHEAD = BlockLink(MCS, shortest_count(MCS, 3))
 
 
 @pytest.fixture(scope="module")
@@ -29,7 +31,7 @@ def test_too_many_symbols_are_refused(blocks):
 
 @pytest.mark.slow
 def test_what_goes_ahead_tells_the_receiver_all_it_needs(blocks):
-    coder = NetworkCoder(BlockRates(*blocks), blocks[1], SHAPE, 700, 0.01, MCS)
+    coder = NetworkCoder(BlockRates(*blocks), blocks[1], SHAPE, 700, 0.01, AHEAD)
     image = RNG.integers(0, 256, SHAPE, np.uint8)
     x = coder.send(image)
     used = x[: np.flatnonzero(x)[-1] + 1]
@@ -46,5 +48,6 @@ def test_what_goes_ahead_tells_the_receiver_all_it_needs(blocks):
     assert np.abs(shown - expected).max() <= 1
     noise = 9 * RNG.standard_normal(700)
     assert coder.receive(x + noise, np.full(700, 81.0), seed=1) is None
-    with pytest.raises(ScenarioError, match="too few for 6 blocks.* or use ae-even"):
-        NetworkCoder(coder.rates, blocks[1], SHAPE, 90, 0.01, MCS).send(image)
+    words = "40 x 24 pixels has 90 symbols, .* take 96 at least: .* or use ae-even"
+    with pytest.raises(ScenarioError, match=words):
+        NetworkCoder(coder.rates, blocks[1], SHAPE, 90, 0.01, AHEAD)

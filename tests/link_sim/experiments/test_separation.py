@@ -3,6 +3,7 @@ import pytest
 from PIL import Image
 
 from link_sim.experiments.separation import LOST, SeparationLink
+from link_sim.models.cards import weights_path
 from link_sim.scenarios.base import ScenarioError
 from link_sim.scenarios.loading import load_scenario, parse_scenario
 from link_sim.world.picture_codec import compress, decompress
@@ -11,7 +12,7 @@ from link_sim.world.separation_blocks import (
     LONGEST_BLOCK,
     BlockLink,
     rate_for,
-    shortest_link,
+    shortest_count,
 )
 
 RNG = np.random.default_rng(0)
@@ -107,12 +108,50 @@ def test_long_files_take_several_blocks_without_an_error():
 @pytest.mark.parametrize("num_bytes", [1, 40, 1100])
 def test_a_link_is_no_longer_than_it_must_be(num_bytes):
     mcs = Mcs(2, 0.3)
-    link = shortest_link(mcs, num_bytes)
+    link = BlockLink(mcs, shortest_count(mcs, num_bytes))
     assert link.num_bytes >= num_bytes
     spent = link.count * mcs.efficiency - 8 * num_bytes - 16 * link.blocks
     assert -link.blocks < spent < 10 * link.blocks  # rounding; a byte, and a symbol
     data = RNG.bytes(link.num_bytes)
     assert link.receive(link.send(data), np.full(link.count, 0.01)) == (data, False)
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("num_bytes", [3, 400])
+def test_what_goes_ahead_fails_once_in_a_hundred(folder, num_bytes):
+    link = SeparationLink(scenario(folder, 'receivers=["jpeg"]'))
+    ahead, no = link._ahead(num_bytes, 2048, 10.0), 0.1
+    data, lost = RNG.bytes(ahead.num_bytes), 0
+    for _ in range(150):
+        noise = RNG.standard_normal((ahead.count, 2)) @ [1, 1j] * np.sqrt(no / 2)
+        lost += ahead.receive(ahead.send(data) + noise, np.full(ahead.count, no))[1]
+    assert lost <= 6  # 1.5 are expected; more once in a thousand times
+
+
+@pytest.mark.slow
+def test_networks_send_images_of_any_size(folder):
+    names = 'receivers=["ae", "ae-even", "cdiff-2", "jpeg"]'
+    asked = scenario(folder, names, "sweep.bandwidth_ratio=0.25", points="[20]")
+    link = SeparationLink(asked)
+    world = link.draw(asked.at(20), 0)
+    for name, found in link.receive(world).items():
+        assert [image.shape for image, _ in found] == list(SHAPES)
+        assert not any(lost for _, lost in found)
+        error = np.mean((found[0][0] / 255.0 - link._pictures[0] / 255.0) ** 2)
+        assert -10 * np.log10(error) > 18, name
+
+
+@pytest.mark.slow
+def test_networks_of_something_else_get_one_sentence(folder, tmp_path):
+    for end in ".npz", ".json":
+        source = weights_path("semantic-ae-mnist").with_suffix(end)
+        (tmp_path / f"semantic-ae-cifar10{end}").write_bytes(source.read_bytes())
+    asked = scenario(folder, 'receivers=["ae"]', f"weights={tmp_path}")
+    with pytest.raises(ScenarioError, match="'ae': .* not weights of images of any si"):
+        SeparationLink(asked)
+    few = scenario(folder, 'receivers=["ae"]', "sweep.bandwidth_ratio=0.01")
+    with pytest.raises(ScenarioError, match="at least: raise sweep.bandwidth_ratio"):
+        SeparationLink(few)
 
 
 def test_folders_are_known_by_their_content(folder, tmp_path):
