@@ -129,6 +129,7 @@ class SoundingContext(Protocol):
     shape : antennas along its axes; spacing : in wavelengths
     nearest : range that sources keep [m]; number : of paths, 0 for Gaussian channels
     frequencies : of the snapshots, relative to the carrier [Hz]
+    stretch : frequency over the carrier's that waves follow, of each snapshot, or 1
     """
 
     array: Any
@@ -137,6 +138,7 @@ class SoundingContext(Protocol):
     nearest: float
     number: int
     frequencies: tuple[float, ...]
+    stretch: Any
 
     def covariance(self) -> np.ndarray:
         """Of the channels, over their whole population."""

@@ -107,7 +107,7 @@ def genie(sounding: SoundingContext):
 
     def known(y, m, no, world):
         return path_bounds.known_geometry(
-            sounding.array, y, m, no, world.paths, windows=world.windows
+            sounding.array, y, m, no, world.paths, world.windows, sounding.stretch
         )
 
     return known
@@ -120,7 +120,7 @@ def cramer_rao(sounding: SoundingContext, delays: bool = False):
         frequencies = sounding.frequencies if delays else None
         return path_bounds.efficient(
             sounding.array, y, m, no, world.h, world.paths, world.gains,
-            frequencies, world.windows,
+            frequencies, world.windows, sounding.stretch,
         )  # fmt: skip
 
     return bound

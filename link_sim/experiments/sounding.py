@@ -95,6 +95,8 @@ class Context:
         self.nearest = REACH * waves.ranges[0]
         middle = np.arange(waves.subcarriers) - (waves.subcarriers - 1) / 2
         self.frequencies = tuple(middle * waves.bandwidth / waves.subcarriers)
+        offset = np.array(self.frequencies if waves.squint else 0.0)
+        self.stretch = 1 + offset / array.carrier
 
     def draw(self, rng, size: int) -> tuple:
         """Channels, paths, gains and windows; the last three None if Gaussian."""

@@ -43,9 +43,10 @@ class Waves(Section):
     from everywhere, `clusters` one from `paths` narrow clusters that stay.
     ranges: of the points, nearest and farthest [m]. visible: smallest and largest part
     of the array along each axis that sees a path; absent, all see all. partly: chance
-    that a path is not seen by all. edge: antennas over which visibility fades.
-    subcarriers: that share the geometry, over `bandwidth` [Hz]. squint: whether waves
-    bend with the frequency.
+    that a path is not seen by all. edge: width of the fall from seen to not seen, a
+    raised cosine [antennas]; 0 is hard. subcarriers: that share the geometry, over
+    `bandwidth` [Hz]. squint: whether each has the phases of its own wavelength over the
+    array, or all those of the carrier's.
     """
 
     scattering: Literal["paths", "isotropic", "clusters"] = "paths"

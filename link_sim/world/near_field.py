@@ -87,8 +87,8 @@ def draw_sources(rng, size: int, number: int, axes: int, ranges, degrees: float 
 def intervals(rng, shape, antennas: int, shares=(0.25, 0.5), edge: float = 0.0):
     """Visibility windows, each a contiguous part of a line, [*shape, antennas].
 
-    shares: smallest and largest part that is seen. edge: antennas over which
-    visibility falls from 1 to 0 (raised cosine); 0 is a hard edge.
+    shares: smallest and largest part that is seen. edge: antennas over which the
+    amplitude falls from 1 to 0 (raised cosine, half of it at the edge); 0 is hard.
     """
     length = np.rint(rng.uniform(*shares, shape) * antennas)
     low = np.floor(rng.uniform(0, 1, shape) * (antennas - length + 1))

@@ -22,6 +22,11 @@ def off_grid(array, y, m, no, nearest: float, frequencies=None):
 
     frequencies: of the snapshots [Hz], evenly spaced, for paths of one gain and one
     delay each; without, every snapshot has gains of its own.
+
+    The error variance supposes that paths are found near their true places. With delays
+    and at 0 dB it is too small: the error is 1.1, 1.3 and 1.5 times as large with 128,
+    64 and 32 measurements of 256 antennas. Waves are those of the carrier's wavelength,
+    without beam squint.
     """
     refuse_unseen(m)
     if no is None or not no > 0:

@@ -7,7 +7,9 @@ returns (h_hat, err_var) like an estimator, so that it is counted like one.
 import numpy as np
 
 
-def efficient(array, y, m, no, h, paths, gains, frequencies=None, windows=None):
+def efficient(
+    array, y, m, no, h, paths, gains, frequencies=None, windows=None, stretch=1.0
+):
     """The Cramer-Rao bound as an estimate: one exact linear step from the truth.
 
     The step is that of maximum likelihood, linearised where the truth lies, with the
@@ -16,9 +18,10 @@ def efficient(array, y, m, no, h, paths, gains, frequencies=None, windows=None):
     one gain and one delay.
 
     h: [batch, antennas, snapshots]; paths: [batch, L, axes + 1]; gains: complex,
-    [batch, L, snapshots]; windows: [batch, L, antennas] or None.
+    [batch, L, snapshots]; windows: [batch, L, antennas] or None. stretch: frequency
+    over carrier frequency that waves follow, 1 or of each snapshot, [snapshots].
     """
-    tangent = _tangent(array, h, paths, gains, frequencies, windows)
+    tangent = _tangent(array, h, paths, gains, frequencies, windows, stretch)
     seen = _measured(tangent, m, h.shape[2])
     noise = y - np.asarray(m) @ h
     noise = np.swapaxes(noise, 1, 2).reshape(len(y), 1, -1)
@@ -37,26 +40,22 @@ def efficient(array, y, m, no, h, paths, gains, frequencies=None, windows=None):
     return h + error, err_var[:, None, None]
 
 
-def known_geometry(array, y, m, no, paths, frequencies=None, delays=None, windows=None):
-    """LMMSE with angles, ranges (and delays, windows) known and gains CN(0, 1 / L)."""
-    waves = array.waves(paths) * (1.0 if windows is None else windows)
-    number, snapshots = paths.shape[1], y.shape[2]
-    atoms = waves @ np.swapaxes(np.asarray(m), -1, -2)
-    if windows is None:
-        power = 1 / number
-    else:  # of unit mean power over the array
+def known_geometry(array, y, m, no, paths, windows=None, stretch=1.0):
+    """LMMSE with angles, ranges (and windows) known and gains CN(0, 1 / L).
+
+    Every snapshot has its own gains. windows, stretch: as in `efficient`.
+    """
+    h_hat, left = [], 0.0
+    stretch = np.ravel(stretch)
+    for x, part in zip(stretch, np.split(y, len(stretch), axis=2), strict=True):
+        waves = array.waves(paths, x) * (1.0 if windows is None else windows)
+        # of unit mean power over the array
         power = 1 / np.sum(np.mean(np.abs(waves) ** 2, axis=2), axis=1)[:, None, None]
-    if delays is None:
-        h_hat, left = _regress(atoms, waves, y, no, power)
-        return h_hat, left[:, None, None] / len(array)
-    e = np.exp(-2j * np.pi * delays[..., None] * np.asarray(frequencies))
-    atoms, waves = (
-        (e[..., None] * x[:, :, None]).reshape(*x.shape[:2], -1) for x in (atoms, waves)
-    )
-    flat = np.swapaxes(y, 1, 2).reshape(len(y), -1, 1)
-    h_hat, left = _regress(atoms, waves, flat, no, power)
-    h_hat = np.swapaxes(h_hat.reshape(len(y), snapshots, -1), 1, 2)
-    return h_hat, left[:, None, None] / (len(array) * snapshots)
+        atoms = waves @ np.swapaxes(np.asarray(m), -1, -2)
+        found, error = _regress(atoms, waves, part, no, power)
+        h_hat.append(found)
+        left = left + error / len(stretch)
+    return np.concatenate(h_hat, axis=2), left[:, None, None] / len(array)
 
 
 def _regress(atoms, waves, z, no, power):
@@ -69,19 +68,22 @@ def _regress(atoms, waves, z, no, power):
     return np.swapaxes(waves, 1, 2) @ gains, left
 
 
-def _tangent(array, h, paths, gains, frequencies, windows):
+def _tangent(array, h, paths, gains, frequencies, windows, stretch):
     """Derivatives of h in every real parameter: [batch, parameters, t * antennas]."""
     batch, antennas, snapshots = h.shape
-    waves = array.waves(paths) * (1.0 if windows is None else windows)
+    stretch = np.reshape(stretch, (-1, 1))
+    waves = array.waves(paths[:, :, None], stretch)  # [batch, L, t or 1, antennas]
+    if windows is not None:
+        waves = waves * windows[:, :, None]
     scale = -2 * np.pi / array.wavelength * array.cells
-    turned = 1j * array.slopes(paths) * scale[:, None] * waves[:, :, None]
-    place = gains[:, :, None, :, None] * turned[:, :, :, None]
+    slopes = (array.slopes(paths) * scale[:, None])[:, :, :, None] * stretch
+    place = gains[:, :, None, :, None] * 1j * slopes * waves[:, :, None]
     if frequencies is None:
-        own = np.eye(snapshots)[:, :, None] * waves[:, :, None, None]
+        own = np.eye(snapshots)[:, :, None] * waves[:, :, None]
         rest = [own, 1j * own]
     else:
         f = np.asarray(frequencies)
-        own = gains[..., None] * waves[:, :, None]
+        own = gains[..., None] * waves
         late = (-2j * np.pi * f / (f[1] - f[0]))[:, None] * own
         rest = [own, 1j * own, late]
     columns = [x.reshape(batch, -1, snapshots * antennas) for x in (place, *rest)]

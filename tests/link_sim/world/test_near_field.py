@@ -64,6 +64,22 @@ def test_channels_have_the_stated_power_and_squint_bends_them():
     np.testing.assert_allclose(waves, flat * np.exp(-1j * turn))
 
 
+def test_each_carrier_has_phases_of_its_own_wavelength():
+    rng = np.random.default_rng(6)
+    s, r = np.array([[[0.6], [-0.4]]]), np.array([[2.0, np.inf]])
+    f = np.array([-6e9, -2e9, 2e9, 6e9])
+    paths = path_of(s, r)
+    field = near_field.field(rng, LINE, paths, f, squint=True)
+    x, carrier = LINE.positions[:, 0], near_field.LIGHT / WAVELENGTH
+    height = 2 * np.sqrt(1 - 0.6**2)
+    ways = np.stack([np.hypot(x - 2 * 0.6, height) - 2, 0.4 * x])
+    late = np.exp(-2j * np.pi * f * field.delays[0][:, None])
+    times = ways / near_field.LIGHT
+    waves = np.exp(-2j * np.pi * (carrier + f) * times[..., None])
+    h = np.einsum("l,lt,lnt->nt", field.gains[0], late, waves)
+    np.testing.assert_allclose(field.h[0], h, atol=1e-9)
+
+
 def test_windows_are_contiguous_and_fade():
     rng = np.random.default_rng(3)
     hard = near_field.intervals(rng, (50,), 64)
@@ -73,6 +89,20 @@ def test_windows_are_contiguous_and_fade():
     assert share.min() >= 0.24 and share.max() <= 0.51
     soft = near_field.boxes(rng, (50,), PLANE, (0.5, 0.5), 1.0, edge=3.0)
     assert np.any(soft == 0) and np.any((soft > 0) & (soft < 1))
+
+
+def test_soft_edges_are_raised_cosines_about_the_hard_ones():
+    hard, soft = (
+        near_field.intervals(np.random.default_rng(5), (50,), 64, (0.5, 0.5), edge)
+        for edge in (0, 8)
+    )
+    low = np.argmax(hard, axis=1)
+    inner = (low >= 4) & (low <= 28)
+    rise = np.sin(np.pi / 32 * np.arange(1, 16, 2)) ** 2  # 8 antennas, half at the edge
+    window = np.concatenate([rise, np.ones(24), rise[::-1]])
+    for start, row in zip(low[inner], soft[inner], strict=True):
+        padded = np.pad(window, (start - 4, 28 - start))
+        np.testing.assert_allclose(row, padded, atol=1e-15)
 
 
 def test_isotropic_waves_are_clusters_of_everything():

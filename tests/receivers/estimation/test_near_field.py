@@ -12,6 +12,7 @@ from link_sim.receivers.estimation.linear_soundings import (
     sample_covariance,
     stated_error,
 )
+from link_sim.receivers.estimation.spherical_waves import path_of
 from link_sim.receivers.estimation.visibility import Windowed, off_grid_visible
 from link_sim.world import combiners, near_field
 
@@ -45,6 +46,33 @@ def test_bound_has_the_error_it_states(delays):
     ratio = np.mean(error(field.h, h_hat) / err_var[:, 0, 0])
     numbers = 2 * (5 if delays else 10)  # real ones; chi-square over each channel
     assert ratio == pytest.approx(1, abs=4 * np.sqrt(2 / numbers / SIZE))
+
+
+@pytest.mark.parametrize("delays", [False, True])
+def test_bounds_know_the_phases_of_each_carrier(delays):
+    """Without noise, of channels a small step away, the linear step is all of it."""
+    f = np.array([-6e9, -2e9, 2e9, 6e9])
+    stretch = 1 + f * ARRAY.wavelength / near_field.LIGHT
+    field, moved = (
+        near_field.field(
+            np.random.default_rng(7), ARRAY, path_of([[[s], [-0.3]]], [[3.0, 5.0]]),
+            f, squint=True,
+        )
+        for s in (0.5, 0.5 + 1e-6)
+    )  # fmt: skip
+    m = combiners.signs(np.random.default_rng(8), 1, 32, 64)[0].astype(complex)
+    gains = field.gains[..., None] * np.exp(-2j * np.pi * field.delays[..., None] * f)
+    h_hat = path_bounds.efficient(
+        ARRAY, m @ moved.h, m, NO, field.h, field.paths, gains, f if delays else None,
+        stretch=stretch,
+    )[0]  # fmt: skip
+    step = np.max(np.abs(moved.h - field.h))
+    assert np.max(np.abs(h_hat - moved.h)) < 1e-3 * step
+    h_hat, err_var = path_bounds.known_geometry(
+        ARRAY, m @ field.h, m, 1e-9, field.paths, stretch=stretch
+    )
+    np.testing.assert_allclose(h_hat, field.h, atol=1e-6)
+    assert np.all(err_var < 1e-9)
 
 
 @pytest.mark.parametrize("delays", [False, True])
