@@ -31,7 +31,11 @@ def sample_lmmse(sounding: SoundingContext):
 
 
 def spectrum(sounding: SoundingContext):
-    """LMMSE under the spectrum of received pilots; no clean channel is seen."""
+    """LMMSE under the spectrum of received pilots; no clean channel is seen.
+
+    Its few updates suit isotropic fields. Of clusters it states too large an error: 1.6
+    times after 16 pilots of three clusters, all of 256 antennas measured, at 10 dB.
+    """
     return _under_spectrum(sounding, lambda *seen: learn_spectrum(*seen)[0])
 
 
