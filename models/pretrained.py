@@ -81,8 +81,10 @@ def save_model(
     """Writes a built network as float16 arrays in the order of `model.weights`.
 
     digits : binary ones of the mantissas of larger arrays, 1 to 10; the others are 0,
-        so that the file is smaller.
+        so that the file is smaller. Raises `ValueError` for other numbers.
     """
+    if not 1 <= digits <= 10:
+        raise ValueError(f"digits = {digits} are no part of a mantissa: use 1 to 10")
     weights = model.get_weights()
     arrays = {f"{i:03d}": _rounded(w, digits) for i, w in enumerate(weights)}
     architecture = keras.saving.serialize_keras_object(model)

@@ -9,6 +9,9 @@ from link_sim.scenarios.csi import Site
 from link_sim.scenarios.sections import Section
 from link_sim.scenarios.sites import load_site
 
+MOST_VALUES = 3e7
+"""Complex values of a batch; searches for paths take 8 times as many."""
+
 
 class Prediction(Section):
     """What is observed, and which channel is wanted.
@@ -50,6 +53,13 @@ class PredictionScenario(Scenario):
             raise ValueError(
                 "prediction.ahead is not set: say how many slots ahead, or sweep "
                 "slots_ahead"
+            )
+        slots = asked.observed + (asked.ahead if asked.ensemble == "umi" else 0)
+        if self.batch_size * slots * cell.antennas * cell.subcarriers > MOST_VALUES:
+            raise ValueError(
+                f"{self.batch_size} channels of {slots} slots, {cell.antennas} "
+                f"antennas and {cell.subcarriers} subcarriers do not fit the memory: "
+                "lower batch_size"
             )
         if asked.ensemble == "umi":
             if cell.name != Site().name or cell.diffuse:

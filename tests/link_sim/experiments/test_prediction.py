@@ -56,6 +56,7 @@ def test_drops_of_umi_fade_as_their_speed_says():
         (["sweep={axis='snr_db', points=[0]}"], "prediction.ahead is not set"),
         (["prediction.observed=1"], "prediction.observed = 1"),
         (["sweep.points=[-1]"], "prediction.ahead = -1"),
+        (["site={antennas=256, subcarriers=1024}"], "not fit the memory: lower batch"),
     ],
 )
 def test_what_is_not_possible_gets_one_sentence(settings, words):
