@@ -25,7 +25,7 @@ SPACING, PATHS = 30e3, 12
 CALLS = 9
 """Batches that are timed, after one that compiles."""
 EBNO_DB = 14.0
-"""Where the least squares estimate loses about one block in a hundred."""
+"""Where the least squares estimate loses about one block in thirty."""
 SETUPS = {
     "1.2.2, stock, ls": (".venv", "stock", "ls"),
     "1.2.2, stock, score": (".venv", "stock", "score"),
