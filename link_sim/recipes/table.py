@@ -34,7 +34,7 @@ SEMANTIC_SYSTEMS = {
         {"steps": 5000, "decoder_steps": 5000},
     ),
     "cifar10": (
-        "images of any size, from 1/192 to 1/3 channel uses a value",
+        "images of any size, from 1/192 channel uses a value on",
         "scalable:train_scalable",
         {"steps": 55550},
     ),
