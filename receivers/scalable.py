@@ -239,13 +239,14 @@ def _sent(block, count: int, shares):
     places, per_place = block.places, block.per_place
     if shares is None:
         shares = np.full(places.shape, count / block.max_symbols, "float32")
-        return places.first(count, per_place), shares[None]
-    sent = places.some(shares, per_place)
+        sent = places.first(count, per_place)
+    else:
+        sent = places.some(shares, per_place)
     if len(sent) != count:
         raise ValueError(
             f"shares send {len(sent)} symbols, not {count}: give their sum"
         )
-    return sent, np.asarray(shares, "float32")[None]
+    return sent, ops.convert_to_tensor(shares[None], "float32")
 
 
 def _load(name: str, kind: type, meaning: str):
