@@ -141,9 +141,9 @@ def test_over_the_mimo_ofdm_link_with_estimated_channels(weights):
     observe = link._traced(world.count).observe
     seen = observe(world.x, world.h, world.noise, np.float32(1e-6))
     for sender, x in world.x.items():
-        x_hat, no_eff = seen["perfect-csi"][sender]
+        x_hat, no_eff = seen["perfect-csi", True][sender]
         quiet = observe(world.x, world.h, 0 * world.noise, np.float32(1e-6))
-        exact, _ = quiet["perfect-csi"][sender]
+        exact, _ = quiet["perfect-csi", True][sender]
         if "jpeg" not in sender:
             np.testing.assert_allclose(exact, x, atol=0.02)
         assert np.all(np.asarray(no_eff) > 0) and x_hat.shape == x.shape
