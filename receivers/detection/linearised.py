@@ -3,6 +3,7 @@
 import numpy as np
 import tensorflow as tf
 
+from link_sim.receivers.detection.conjugate_gradients import conjugate_gradients
 from link_sim.receivers.detection.elements import GridElements, as_complex
 
 ITERATIONS = 8
@@ -102,19 +103,10 @@ class Linearised:
         """(1 + q R M M^T R)^-1 right, R = v^-1/2, by conjugate gradients, each row."""
         q = as_complex(q)
 
-        def step(s, rest, towards, energy):
-            seen = towards + q * root * self._forward(
-                x, self._backward(x, root * towards)
-            )
-            length = energy / _inner(towards, seen)
-            s, rest = s + length * towards, rest - length * seen
-            left = _inner(rest, rest)
-            return s, rest, rest + left / energy * towards, left
+        def apply(s):
+            return s + q * root * self._forward(x, self._backward(x, root * s))
 
-        state = tf.zeros_like(right), right, right, _inner(right, right)
-        return tf.while_loop(
-            lambda *_: True, step, state, maximum_iterations=ITERATIONS
-        )[0]
+        return conjugate_gradients(apply, right, _inner, ITERATIONS)
 
 
 def _inner(a, b):

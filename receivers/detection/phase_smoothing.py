@@ -3,6 +3,7 @@
 import numpy as np
 import tensorflow as tf
 
+from link_sim.receivers.detection.conjugate_gradients import conjugate_gradients
 from link_sim.receivers.detection.elements import as_complex
 
 ITERATIONS = 16
@@ -56,19 +57,11 @@ class PhaseSmoother:
     def _estimate(self, u, weight):
         """R^(1/2) (1 + R^(1/2) W R^(1/2))^-1 R^(1/2) u: [batch, symbols, samples]."""
 
-        def step(a, rest, towards, energy):
-            seen = towards + self._coloured(weight * self._coloured(towards))
-            length = energy / _inner(towards, seen)
-            a, rest = a + length * towards, rest - length * seen
-            left = _inner(rest, rest)
-            return a, rest, rest + left / energy * towards, left
+        def apply(a):
+            return a + self._coloured(weight * self._coloured(a))
 
-        start = self._coloured(u)
-        state = tf.zeros_like(start), start, start, _inner(start, start)
-        found = tf.while_loop(
-            lambda *_: True, step, state, maximum_iterations=ITERATIONS
-        )
-        return self._coloured(found[0])
+        found = conjugate_gradients(apply, self._coloured(u), _inner, ITERATIONS)
+        return self._coloured(found)
 
     def _coloured(self, x):
         spectrum = self._root * tf.signal.fft(as_complex(x))
