@@ -24,15 +24,18 @@ class Hardware(Section):
     1 dB below its largest; of a measured amplifier, below the drive of the measurement,
     so that negative values overdrive it and its input is clipped.
     predistortion: whether a memory polynomial before the amplifier inverts it.
-    oversampling: samples for each of the grid's bandwidth, in the amplifier.
+    oversampling: samples for each of the grid's bandwidth, in the transmitter's
+    converters and amplifier.
     phase_noise: of the receiver's oscillator: `tr38803-30ghz` and `tr38803-45ghz` (3GPP
     TR 38.803, at 29.55 and 45 GHz) or `r1-163984` (set B, at 60 GHz); at another
     `oscillator_frequency` [Hz] scaled by 20 log10 of the ratio.
     carrier_offset: [Hz], what synchronisation left.
+    sampling_offset: of the receiver's clock, in parts per million.
     transmit_iq, receive_iq: imbalance of the I and Q branches, gain [dB] and phase
     [degrees].
     converter_bits: of each real part of what a receive antenna converts, with the step
     that suits Gaussian signals best; none for perfect converters.
+    transmit_converter_bits: the same of what a transmit antenna is given.
     kappa_transmit, kappa_receive: variances of distortion that is white, Gaussian and
     independent of the signal, over the energy of the signal that is sent, and of that
     which an antenna receives.
@@ -48,9 +51,11 @@ class Hardware(Section):
     phase_noise: Literal["tr38803-30ghz", "tr38803-45ghz", "r1-163984"] | None = None
     oscillator_frequency: Annotated[float, Field(ge=1e9, le=3e11)] | None = None
     carrier_offset: Annotated[float, Field(ge=-1e6, le=1e6)] = 0.0
+    sampling_offset: Annotated[float, Field(ge=-200, le=200)] = 0.0
     transmit_iq: Imbalance = (0.0, 0.0)
     receive_iq: Imbalance = (0.0, 0.0)
     converter_bits: Annotated[int, Field(ge=1, le=16)] | None = None
+    transmit_converter_bits: Annotated[int, Field(ge=1, le=16)] | None = None
     kappa_transmit: Variance = 0.0
     kappa_receive: Variance = 0.0
 

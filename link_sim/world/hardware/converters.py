@@ -1,4 +1,4 @@
-"""Analogue-to-digital converters of few bits, and IQ imbalance before them."""
+"""Converters of few bits, and IQ imbalance."""
 
 import numpy as np
 import tensorflow as tf
@@ -6,23 +6,31 @@ import tensorflow as tf
 from link_sim.models.quantiser import best_step, gaussian_moments
 
 
-def convert(y, bits: int):
+def controlled(y, bits: int):
+    """Complex samples as converters behind an automatic gain control give them.
+
+    y : [..., samples], whose rms over all but the first three axes is what the
+    converters are set to; otherwise as in `convert`.
+    """
+    axes = list(range(3, y.shape.rank))
+    rms = tf.sqrt(tf.reduce_mean(tf.abs(y) ** 2, axes, keepdims=True) / 2)
+    return convert(y, bits, tf.maximum(rms, np.finfo("float32").tiny))
+
+
+def convert(y, bits: int, rms):
     """Complex samples through a converter for each real part, at a gain of 1.
 
-    y : [..., samples], whose rms over all but the first three axes is the converter's
-    scale, as an automatic gain control has it; divided by the gain for Gaussian
-    signals, so that the signal keeps its scale.
+    y : complex64; rms : of its real parts. Divided by the gain for Gaussian signals, so
+    that the signal keeps its scale. Derivatives are those of that gain, 1.
     """
     step = best_step(bits)
     gain, _ = gaussian_moments(bits, step)
-    axes = list(range(3, y.shape.rank))
-    rms = tf.sqrt(tf.reduce_mean(tf.abs(y) ** 2, axes, keepdims=True) / 2)
-    rms = tf.maximum(rms, np.finfo("float32").tiny)
     largest = (2**bits - 1) / 2
 
     def quantise(x):
         level = tf.floor(x / (rms * step)) + 0.5
-        return tf.clip_by_value(level, -largest, largest) * rms * (step / gain)
+        level = tf.clip_by_value(level, -largest, largest) * rms * (step / gain)
+        return x + tf.stop_gradient(level - x)
 
     return tf.complex(quantise(tf.math.real(y)), quantise(tf.math.imag(y)))
 

@@ -6,6 +6,7 @@ import tensorflow as tf
 from link_sim.models.quantiser import converter_share
 from link_sim.scenarios.hardware import Hardware
 from link_sim.scenarios.sections import Grid
+from link_sim.world.hardware.clocks import Clock
 from link_sim.world.hardware.converters import branches, image_share
 from link_sim.world.hardware.oscillators import (
     SPECTRA,
@@ -30,7 +31,7 @@ class Impairments:
 
     Attributes
     ----------
-    response : complex64 [fft_size], of the hardware's linear part
+    response : complex64 [1 or symbols, fft_size], of the hardware's linear part
     amplified_share : variance of what of e is a function of what is sent, and
     white_share : of the rest, float32 [subcarriers in use]
     turns : whether the phase of received symbols is random
@@ -43,7 +44,7 @@ class Impairments:
         self.receiver = ReceiveHardware(hardware, grid)
         mu, _ = branches(hardware.receive_iq)
         gain = self.transmitter.gain
-        self.response = np.complex64(mu) * gain
+        self.response = np.complex64(mu) * gain[None]
         used = self.transmitter.wave.used
         energy = np.abs(gain[used]) ** 2
         self.amplified_share = self.transmitter.distortion[used] / energy
@@ -55,6 +56,11 @@ class Impairments:
             self.phase_lines = phase_lines(
                 grid, spectrum, hardware.oscillator_frequency
             )
+        self._drifted = np.zeros(len(used), "float32")
+        if hardware.sampling_offset:
+            clock = Clock(grid, hardware.sampling_offset * 1e-6)
+            self.response = self.response * clock.kept
+            self._drifted = clock.spread
         self._spread, self._quantised = self._receive_shares()
 
     def _receive_shares(self) -> tuple[float, float]:
@@ -96,7 +102,8 @@ class Impairments:
         no = tf.reshape(no, [-1, 1, no.shape[2] if no.shape.rank == 3 else 1, 1, 1])
         share = h.shape[-1] / self.grid.fft_size
         converted = self._quantised * (share * mean + no)
-        return self._spread * mean + converted + self.hardware.kappa_receive * local
+        spread = self._spread + self._drifted
+        return spread * mean + converted + self.hardware.kappa_receive * local
 
     def distortion_of(self, x_rg):
         """What of e is a function of the grids, like them; 0 where nothing is sent."""

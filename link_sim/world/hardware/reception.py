@@ -6,12 +6,13 @@ from sionna.phy import config
 
 from link_sim.scenarios.hardware import Hardware
 from link_sim.scenarios.sections import Grid
-from link_sim.world.hardware.converters import convert, imbalanced
+from link_sim.world.hardware.clocks import Clock
+from link_sim.world.hardware.converters import controlled, imbalanced
 from link_sim.world.hardware.oscillators import SPECTRA, Oscillator
 
 
 class ReceiveHardware:
-    """Oscillator, IQ imbalance and converters, in this order, of all antennas alike.
+    """Oscillator, IQ imbalance, clock and converters of all antennas alike, in turn.
 
     A window of the receiver has no more bandwidth than the grid, its noise with it.
 
@@ -31,7 +32,9 @@ class ReceiveHardware:
 
     def __init__(self, hardware: Hardware, grid: Grid):
         self.hardware, self._size = hardware, grid.fft_size
-        self._oscillator = None
+        self._oscillator, self._clock = None, None
+        if hardware.sampling_offset:
+            self._clock = Clock(grid, hardware.sampling_offset * 1e-6)
         if hardware.phase_noise or hardware.carrier_offset:
             spectrum = SPECTRA.get(hardware.phase_noise or "")
             self._oscillator = Oscillator(
@@ -44,20 +47,23 @@ class ReceiveHardware:
         if self.linear:
             return y
         scale = np.sqrt(self._size)
-        samples = tf.signal.ifft(tf.signal.ifftshift(y, axes=-1)) * scale
+        if self._clock is not None:
+            samples = self._clock(y)
+        else:
+            samples = tf.signal.ifft(tf.signal.ifftshift(y, axes=-1)) * scale
         if self._oscillator is not None:
             phase = self._oscillator(tf.shape(y)[0])[:, None, None]
             samples *= tf.complex(tf.cos(phase), tf.sin(phase))
         samples = imbalanced(samples, self.hardware.receive_iq)
         if self.hardware.converter_bits is not None:
-            samples = convert(samples, self.hardware.converter_bits)
+            samples = controlled(samples, self.hardware.converter_bits)
         return tf.signal.fftshift(tf.signal.fft(samples / scale), axes=-1)
 
     @property
     def linear(self) -> bool:
         """Whether samples are taken as they come."""
-        perfect = self.hardware.converter_bits is None and self._oscillator is None
-        return perfect and not any(self.hardware.receive_iq)
+        parts = self.hardware.converter_bits, self._oscillator, self._clock
+        return parts == (None, None, None) and not any(self.hardware.receive_iq)
 
 
 def received_energy(h):

@@ -6,7 +6,7 @@ import tensorflow as tf
 from link_sim.scenarios.hardware import Hardware
 from link_sim.scenarios.sections import Grid
 from link_sim.world.hardware.amplifiers import find_amplifier
-from link_sim.world.hardware.converters import imbalanced
+from link_sim.world.hardware.converters import convert, imbalanced
 from link_sim.world.hardware.predistortion import Predistorter
 from link_sim.world.hardware.waveforms import Waveform
 
@@ -15,7 +15,7 @@ SAMPLES, FEWEST_ROWS, MOST_ROWS = 2**19, 256, 4096
 
 
 class TransmitHardware:
-    """IQ imbalance and amplifier of each antenna: grids in, grids out, no noise.
+    """Converters, IQ imbalance and amplifier of each antenna: grids in, grids out.
 
     By Bussgang's theorem what is sent of Gaussian-like grids x is g_k x_k + d_k on each
     subcarrier k, with d uncorrelated with x. The mean energy of what is sent on used
@@ -41,7 +41,8 @@ class TransmitHardware:
 
     def __init__(self, hardware: Hardware, grid: Grid, alphabet: np.ndarray):
         self.hardware, self.grid = hardware, grid
-        self.wave = Waveform(grid, hardware.oversampling if hardware.amplifier else 1)
+        spreads = hardware.amplifier or hardware.transmit_converter_bits
+        self.wave = Waveform(grid, hardware.oversampling if spreads else 1)
         self._scale, self._drive, self.amplifier = 1.0, 1.0, None
         self.predistorter = None
         if hardware.amplifier is not None:
@@ -68,7 +69,8 @@ class TransmitHardware:
     @property
     def linear(self) -> bool:
         """Whether grids are sent as they are."""
-        return self.amplifier is None and not any(self.hardware.transmit_iq)
+        parts = self.hardware.transmit_converter_bits, self.amplifier
+        return parts == (None, None) and not any(self.hardware.transmit_iq)
 
     def __call__(self, x_rg):
         if self.linear:
@@ -77,10 +79,11 @@ class TransmitHardware:
 
     def sent(self, samples):
         """Samples of mean power 1 as they leave the antenna."""
-        samples = imbalanced(samples, self.hardware.transmit_iq)
         if self.predistorter is not None:
             samples = self.predistorter(samples)
-        return self.amplify(samples)
+        if self.hardware.transmit_converter_bits is not None:
+            samples = convert(samples, self.hardware.transmit_converter_bits, 0.5**0.5)
+        return self.amplify(imbalanced(samples, self.hardware.transmit_iq))
 
     def amplify(self, samples):
         """Samples of mean power 1 through the amplifier at its back-off."""

@@ -8,7 +8,7 @@ from link_sim.scenarios.hardware import Hardware
 from link_sim.scenarios.sections import Grid
 from link_sim.world.hardware.converters import (
     branches,
-    convert,
+    controlled,
     image_share,
     imbalanced,
 )
@@ -45,7 +45,7 @@ def test_the_distortion_of_converters_is_that_of_max(bits):
 @pytest.mark.parametrize("bits", [1, 3, 6])
 def test_converted_samples_have_that_distortion_uncorrelated(bits):
     y = gaussian(1, 1, 1, 40, 2500)
-    rest = (convert(y, bits) - y).numpy()
+    rest = (controlled(y, bits) - y).numpy()
     share = converter_share(bits)
     assert abs(np.vdot(y, rest)) / 1e5 < 4 * np.sqrt(share / 1e5)
     assert np.mean(np.abs(rest) ** 2) == pytest.approx(share, rel=0.03)
@@ -139,6 +139,9 @@ CASES = {
     "imbalance": {"receive_iq": (1.0, 3.0)},
     "phase noise": {"phase_noise": "r1-163984"},
     "offset": {"carrier_offset": 5e3},
+    "clock": {"sampling_offset": 200.0, "carrier_offset": 500.0},
+    "sent converters": {"transmit_converter_bits": 3, "oversampling": 1},
+    "sent, oversampled": {"transmit_converter_bits": 2, "amplifier": "rapp"},
 }
 
 
@@ -157,11 +160,11 @@ def test_the_floor_of_the_error_is_what_receivers_are_told(case):
     turn /= np.abs(turn)
     error = np.mean(np.abs(y / turn - h * x) ** 2, axis=(1, 2))
     share = hardware.amplified_share + hardware.white_share
-    stated = np.mean(np.abs(hardware.response[used]) ** 2 * share)
+    stated = np.mean(np.abs(hardware.response[:, used]) ** 2 * share)
     h = tf.constant(h[:, None, None, None, None])
     stated += np.mean(hardware.received_variance(h, 0.0))
     # fitted to 56 symbols, the phase takes 1 / 112 of the error; what spreads over
     # subcarriers comes from 56 of 64 at least, and from all of the nearest
     spread = 4 * error.std() / np.sqrt(200) + 0.03 * stated
-    least = 56 / 64 if case in ("phase noise", "offset") else 1
+    least = 56 / 64 if case in ("phase noise", "offset", "clock") else 1
     assert least * stated - spread < error.mean() < stated + spread
