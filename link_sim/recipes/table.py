@@ -108,7 +108,7 @@ RECIPES = {
     ),
     "measured-amplifiers": Recipe(
         "amplifiers:fit_amplifiers",
-        "Memory polynomials of four measured power amplifiers",
+        "Generalised memory polynomials of four measured power amplifiers",
     ),
     "csi-cdl": Recipe(
         "channels:fit_cdl",

@@ -4,6 +4,7 @@ from typing import Annotated, Literal, Self
 
 from pydantic import Field, model_validator
 
+from link_sim.scenarios.data_files import DataFile
 from link_sim.scenarios.sections import Section
 
 MEASURED = "apa-200mhz", "apa-200mhz-b", "dpa-160mhz", "dpa-200mhz"
@@ -18,8 +19,10 @@ class Hardware(Section):
     """Imperfect hardware at each antenna of the transmitter and at the receiver.
 
     amplifier: of each transmit antenna: `rapp` (smoothness 2), `modified-rapp` (3GPP,
-    30 GHz), `saleh`, `3gpp-polynomial` (R4-163314, 4 GHz), or a measured one,
-    `apa-200mhz`, `apa-200mhz-b`, `dpa-160mhz`, `dpa-200mhz`.
+    30 GHz), `saleh`, `3gpp-polynomial` (R4-163314, 4 GHz), a measured one,
+    `apa-200mhz`, `apa-200mhz-b`, `dpa-160mhz`, `dpa-200mhz`, or the path of an `.npz`
+    with its input `x` and output `y`, complex [samples], as many in the bandwidth of
+    their signal as `oversampling`.
     back_off_db: input back-off [dB], of the mean power below that at which the gain is
     1 dB below its largest; of a measured amplifier, below the drive of the measurement,
     so that negative values overdrive it and its input is clipped.
@@ -44,7 +47,7 @@ class Hardware(Section):
     amplifier: Literal[
         "rapp", "modified-rapp", "saleh", "3gpp-polynomial",
         "apa-200mhz", "apa-200mhz-b", "dpa-160mhz", "dpa-200mhz",
-    ] | None = None  # fmt: skip
+    ] | DataFile | None = None  # fmt: skip
     back_off_db: Annotated[float, Field(ge=-10, le=40)] = 0.0
     predistortion: bool = False
     oversampling: Annotated[int, Field(ge=1, le=16)] = 4

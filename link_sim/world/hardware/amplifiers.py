@@ -9,6 +9,9 @@ from typing import NamedTuple
 import numpy as np
 import tensorflow as tf
 
+from link_sim.scenarios.data_files import DataFile
+from link_sim.world.hardware.measurements import read
+
 COMPRESSION = 10 ** (-1 / 20)
 """Of the gain at the drive from which back-off counts: 1 dB below its largest."""
 LOUDEST = 1000.0
@@ -86,18 +89,29 @@ MEMORYLESS = {
 }
 
 
-def find_amplifier(name: str) -> Amplifier:
-    """The amplifier with a name of `scenarios.hardware`."""
-    if name in MEMORYLESS:
-        curve = MEMORYLESS[name]
-        return Amplifier(lambda x: _memoryless(curve, x), compression_point(curve))
-    fit = measured()[name]
-    real, imag = np.array(fit["coefficients"], "float32")
-    taps = tf.complex(real, imag)
+def find_amplifier(name: str | DataFile) -> Amplifier:
+    """The amplifier with a name of `scenarios.hardware`, or from a measurement."""
+    if isinstance(name, DataFile):
+        return _generalised(read(name))
+    if name not in MEMORYLESS:
+        return _generalised(measured()[name])
+    curve = MEMORYLESS[name]
+    return Amplifier(lambda x: _memoryless(curve, x), compression_point(curve))
+
+
+def _generalised(fit: dict) -> Amplifier:
+    """A generalised memory polynomial, behind a limiter at the largest drive known."""
+    taps = {
+        int(lag): tf.complex(*np.array(parts, "float32"))
+        for lag, parts in fit["coefficients"].items()
+    }
     peak = float(fit["peak"])
-    return Amplifier(
-        lambda x: memory_polynomial(clipped(x, peak), taps), 1.0, taps.shape[0] - 1
-    )
+
+    def respond(x):
+        x = clipped(x, peak)
+        return tf.add_n([memory_polynomial(x, c, lag) for lag, c in taps.items()])
+
+    return Amplifier(respond, 1.0, max(c.shape[0] for c in taps.values()) - 1)
 
 
 @cache
@@ -118,13 +132,14 @@ def clipped(x, peak: float):
     return x * tf.complex(scale, tf.zeros_like(scale))
 
 
-def memory_polynomial(x, taps):
-    """sum_m sum_k c_mk x[n - m] |x[n - m]|^k, cyclic, as a filter of few terms.
+def memory_polynomial(x, taps, lag: int = 0):
+    """sum_m sum_k c_mk x[n - m] |x[n - m - lag]|^k, cyclic, as a filter of few terms.
 
     x : [..., samples], complex64; taps : [memory + 1, orders], complex64
-    (Kim and Konstantinou 2001; a polynomial and a shift for each tap).
+    (Kim and Konstantinou 2001, and Morgan et al. 2006 where there is a lag; a
+    polynomial and a shift for each tap).
     """
-    amplitude = tf.abs(x)
+    amplitude = tf.roll(tf.abs(x), lag, axis=-1)
     real, imag = tf.math.real(taps), tf.math.imag(taps)
     total = 0.0
     for m in range(taps.shape[0]):

@@ -4,7 +4,6 @@ import numpy as np
 import pytest
 import tensorflow as tf
 
-from link_sim.recipes.amplifiers import fit, regressors
 from link_sim.scenarios.hardware import MEASURED, Hardware
 from link_sim.scenarios.sections import Grid
 from link_sim.world.hardware.amplifiers import (
@@ -76,19 +75,17 @@ def test_rapp_is_compressed_by_one_decibel_where_its_formula_says():
 def test_a_memory_polynomial_is_the_sum_of_its_terms():
     rng = np.random.default_rng(2)
     taps = rng.standard_normal((3, 4)) + 1j * rng.standard_normal((3, 4))
-    x = gaussian(50)
-    expected = regressors(x.numpy().astype(complex), 4, 3) @ taps.ravel()
-    found = memory_polynomial(x, tf.constant(taps, tf.complex64))
-    np.testing.assert_allclose(found, expected, rtol=1e-4, atol=1e-3)
-
-
-def test_a_fit_finds_the_amplifier_that_it_is_given():
-    rng = np.random.default_rng(3)
-    taps = rng.standard_normal((3, 4)) + 1j * rng.standard_normal((3, 4))
-    x = gaussian(500).numpy().astype(complex)
-    y = regressors(x, 4, 3) @ taps.ravel()
-    rest = y - regressors(x, 4, 3) @ fit(x, y, 4, 3)
-    assert np.linalg.norm(rest) < 1e-2 * np.linalg.norm(y)  # of a ridge of 1e-5
+    x = gaussian(50).numpy().astype(complex)
+    for lag in (0, 1, -1):
+        expected = sum(
+            taps[m, k] * np.roll(x * np.roll(np.abs(x), lag) ** k, m)
+            for m in range(3)
+            for k in range(4)
+        )
+        found = memory_polynomial(
+            *(tf.constant(z, tf.complex64) for z in (x, taps)), lag
+        )
+        np.testing.assert_allclose(found, expected, rtol=1e-4, atol=1e-3)
 
 
 def test_clipping_keeps_phases():
@@ -99,7 +96,7 @@ def test_clipping_keeps_phases():
 def test_measured_amplifiers_have_power_one_and_the_stated_fits():
     assert set(measured()) == set(MEASURED)
     nmse = {name: fit["nmse_db"] for name, fit in measured().items()}
-    assert nmse["apa-200mhz"] < -30.5 and nmse["apa-200mhz-b"] < -28.5
+    assert nmse["apa-200mhz"] < -30.5 and nmse["apa-200mhz-b"] < -36.5
     assert nmse["dpa-160mhz"] < -38 and nmse["dpa-200mhz"] < -30
     assert len(json.dumps(measured())) < 20_000
     for name in MEASURED:
