@@ -64,6 +64,12 @@ class Hardware(Section):
 
     @model_validator(mode="after")
     def check(self) -> Self:
+        own = isinstance(self.amplifier, DataFile)
+        if own and not self.amplifier.path.endswith(".npz"):
+            raise ValueError(
+                f"amplifier = '{self.amplifier.path}' is neither an .npz file nor one "
+                f"of rapp, modified-rapp, saleh, 3gpp-polynomial, {', '.join(MEASURED)}"
+            )
         if self.amplifier is None and (self.back_off_db or self.predistortion):
             raise ValueError(
                 "back_off_db and predistortion belong to an amplifier: set "

@@ -84,8 +84,8 @@ def read(file: DataFile) -> dict:
     """
     if not Path(file.path).is_file():
         raise ScenarioError(
-            f"hardware.amplifier = '{file.path}' is not a file: use the name of an "
-            "amplifier, as in docs/hardware.md, or the path of an .npz"
+            f"hardware.amplifier = '{file.path}' is not a file: use the path of one, "
+            "or the name of an amplifier, such as rapp"
         )
     try:
         arrays = file.arrays()

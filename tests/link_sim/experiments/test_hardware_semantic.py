@@ -117,8 +117,10 @@ def drawn(rng) -> dict:
         "kappa_receive": round(rng.uniform(0, 0.1), 3),
         "phase_noise": "'r1-163984'",
         "carrier_offset": round(rng.uniform(-100, 100), 1),
+        "transmit_converter_bits": int(rng.integers(1, 13)),
+        "sampling_offset": round(rng.uniform(-200, 200), 1),
     }
-    likely = [0.95, 0.8, 0.3, 0.5, 0.5, 0.5, 0.7, 0.05, 0.05, 0.05]
+    likely = [0.95, 0.8, 0.3, 0.5, 0.5, 0.5, 0.7, 0.05, 0.05, 0.05, 0.5, 0.5]
     return {
         key: value
         for (key, value), share in zip(drawn.items(), likely, strict=True)

@@ -45,8 +45,8 @@ def test_a_file_becomes_that_amplifier(tmp_path):
 
 
 def test_a_name_that_is_neither_is_refused():
-    with pytest.raises(ScenarioError, match="'rap' is not a file: use the name"):
-        read(DataFile(path="rap"))
+    with pytest.raises(ScenarioError, match="'rap.npz' is not a file"):
+        read(DataFile(path="rap.npz"))
 
 
 @pytest.mark.parametrize(
