@@ -64,10 +64,10 @@ class Hardware(Section):
 
     @model_validator(mode="after")
     def check(self) -> Self:
-        own = isinstance(self.amplifier, DataFile)
-        if own and not self.amplifier.path.endswith(".npz"):
+        own = self.amplifier
+        if isinstance(own, DataFile) and not own.path.endswith(".npz"):
             raise ValueError(
-                f"amplifier = '{self.amplifier.path}' is neither an .npz file nor one "
+                f"amplifier = '{own.path}' is neither an .npz file nor one "
                 f"of rapp, modified-rapp, saleh, 3gpp-polynomial, {', '.join(MEASURED)}"
             )
         if self.amplifier is None and (self.back_off_db or self.predistortion):
