@@ -8,6 +8,7 @@ import numpy as np
 
 from link_sim.models import (  # noqa: F401
     bit_planes,
+    channel_autoencoder,
     classifier,
     denoiser,
     graph_amp,

@@ -314,6 +314,18 @@ FEEDBACK: dict[str, Entry] = {
         "angles, delays and gains of at most 16 paths, levels for the rest; paths-N",
         PATHS,
     ),
+    "sequential": Entry(
+        "codecs:sequential",
+        "cells of projections, each chosen by the posterior of `mixture` given those "
+        "before; sequential-N",
+        COMPONENTS,
+    ),
+    "autoencoder": Entry(
+        "codecs:autoencoder",
+        "a convolutional autoencoder of a site's channels, 16 antennas x 64 "
+        "subcarriers",
+        weights=("feedback-autoencoder",),
+    ),
 }
 """Built for a `FeedbackContext`: codecs, see `feedback.codecs`."""
 SOUNDING: dict[str, Entry] = {

@@ -18,6 +18,7 @@ CLASSES = {
         "BitErrorRate", "BlockErrorRate", "NMSE", "PSNR",
     ),
     "link_sim.models.bit_planes": ("BitPlaneDenoiser",),
+    "link_sim.models.channel_autoencoder": ("ChannelAutoencoder",),
     "link_sim.models.classifier": ("ImageClassifier",),
     "link_sim.models.denoiser": ("PreconditionedDenoiser",),
     "link_sim.models.graph_amp": ("GraphAMP",),

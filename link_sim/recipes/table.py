@@ -77,6 +77,10 @@ RECIPES = {
         "ofdm_channels:train_ofdm",
         "Denoiser of UMi channels over angle and delay, for OFDM grids",
     ),
+    "feedback-autoencoder": Recipe(
+        "channel_feedback:train_feedback",
+        "Autoencoder of 16 x 64 channels of a site, told in any number of bits",
+    ),
     "csi-clusters": Recipe(
         "channels:train_clusters",
         "Denoiser of 16 x 64 channels of random clusters, through pilots",

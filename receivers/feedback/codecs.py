@@ -53,6 +53,7 @@ class Modes(Basis):
             np.linalg.eigh(first),
             np.linalg.eigh(second),
         )
+        self.shape = len(a), len(b)
         power = np.outer(np.maximum(a, 0), np.maximum(b, 0)).ravel()
         self._order = np.argsort(-power, kind="stable")
         self.variances = power[self._order]
@@ -62,10 +63,9 @@ class Modes(Basis):
         return z.reshape(len(h), -1)[:, self._order]
 
     def field(self, z) -> np.ndarray:
-        shape = len(self._left), len(self._right)
-        grid = np.zeros(shape[0] * shape[1], complex)
+        grid = np.zeros(self._order.size, complex)
         grid[self._order[: len(z)]] = z
-        return self._left @ grid.reshape(shape) @ self._right.T
+        return self._left @ grid.reshape(self.shape) @ self._right.T
 
 
 class PathModes(Basis):
@@ -166,7 +166,7 @@ class TransformCodec:
         h = finite(h)
         plans, left = self._plans(bits), np.full(len(h), bits - self._index_bits)
         least, words = np.full(len(h), np.inf), [""] * len(h)
-        for own in self._suited(h, bits).T:
+        for own in self.suited(h, bits).T:
             pairs = zip(own, h, strict=True)
             z = [self._modes[c].of(x[None])[0] for c, x in pairs]
             found = coded(z, [plans[c] for c in own], left)
@@ -191,7 +191,7 @@ class TransformCodec:
         left = bits - self._index_bits
         return [plan(each.variances, left, STATES) for each in self._modes]
 
-    def _suited(self, h, bits: int) -> np.ndarray:
+    def suited(self, h, bits: int) -> np.ndarray:
         """Components that promise least distortion, [batch, `SHORTLIST` or fewer].
 
         The distortion is what water-filling leaves out, and what it leaves in the rest,

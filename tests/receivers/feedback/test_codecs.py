@@ -21,7 +21,8 @@ from link_sim.receivers.feedback.transform import water_level
 from link_sim.receivers.feedback.trellis import MOST
 from link_sim.scenarios.feedback import OWN
 
-CODECS = [name for name in catalog.FEEDBACK if name not in OWN]
+CODECS = [name for name in catalog.FEEDBACK if name not in (*OWN, "autoencoder")]
+FEWER = {"mixture": "mixture-4", "sequential": "sequential-4"}
 SHAPE = 4, 8
 
 
@@ -44,9 +45,12 @@ def sums_of_waves(rng, size, paths=3):
 def built(name):
     learned = sums_of_waves(np.random.default_rng(0), 60)
     context = SimpleNamespace(learned=lambda: learned, everywhere=lambda: learned)
-    return build_block(
-        catalog.FEEDBACK, {"mixture": "mixture-4"}.get(name, name), context
-    )
+    return build_block(catalog.FEEDBACK, FEWER.get(name, name), context)
+
+
+def test_the_autoencoder_refuses_fields_of_another_shape():
+    with pytest.raises(ValueError, match="16 antennas and 64 subcarriers, .* 4 and 8"):
+        built("autoencoder")
 
 
 def ends(shape=SHAPE):
