@@ -7,6 +7,7 @@ from scipy.stats import truncnorm
 from link_sim.receivers.feedback.codecs import Modes
 from link_sim.receivers.feedback.mixture_posterior import MixturePosterior, truncated
 from link_sim.receivers.feedback.sequential import SequentialCodec
+from link_sim.receivers.feedback.transform import water_level
 
 SHAPE = 2, 4
 
@@ -59,6 +60,21 @@ def test_at_many_bits_the_error_falls_by_6_db_a_bit_and_number():
         left.append(10 * np.log10(np.sum(np.abs(error) ** 2)))
     # errors of 128 numbers, uniform in their cells: each sum is known to .34 dB
     assert left[0] - left[1] == pytest.approx(2 * 6.02, abs=1.5)
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("bits", [64, 128, 256])
+def test_a_known_gaussian_is_told_within_a_decibel_of_the_bound(bits):
+    rng, shape = np.random.default_rng(2), (16, 16)
+    axes = [0.7 ** np.abs(np.subtract.outer(*[np.arange(n)] * 2)) for n in shape]
+    left, right = map(np.linalg.cholesky, axes)
+    h, variances = left @ normal(rng, 40, *shape) @ right.T, Modes(*axes).variances
+    codec = SequentialCodec([(1.0, *axes)])
+    h_hat = codec.decode(codec.encode(h, bits), bits)
+    error = np.sum(np.abs(h - h_hat) ** 2, axis=(1, 2))
+    exact = np.minimum(variances, water_level(variances, bits)).sum()
+    margin = 3 * error.std() / np.sqrt(40)
+    assert exact - margin < error.mean() < exact * 10**0.1 + margin
 
 
 def test_samples_are_those_of_the_posterior():
