@@ -71,7 +71,7 @@ class HardwareDetector(ReceiverLayer):
         self._data = GridElements(grid).data
         self._used = np.asarray(grid.effective_subcarrier_ind)
         self._equalise = LMMSEEqualizer(grid)
-        self._demap = QAMDemapper("app", transmitter.num_bits_per_symbol)
+        self.demap = QAMDemapper("app", transmitter.num_bits_per_symbol)
         self._bp = QuasiCyclicBP(transmitter.encoder) if decoding else None
         hardware = transmitter.hardware
         self._residual = self._linear = self._smoother = None
@@ -80,13 +80,12 @@ class HardwareDetector(ReceiverLayer):
         if hardware is not None and num_rounds and hardware.amplified_share.any():
             if linearised:
                 self._linear = Linearised(transmitter)
-                share = np.tile(hardware.amplified_share, grid.num_ofdm_symbols)
-                self._amplified = share[self._data]
+                self._amplified = self.on_data(hardware.amplified_share)
             else:
-                self._residual = Residual(transmitter, self._demap)
+                self._residual = Residual(transmitter, self.demap)
 
     def call(self, y, h_hat, err_var, no, frame=0):
-        return self._demap(*self.symbols(y, h_hat, err_var, no, frame))
+        return self.demap(*self.symbols(y, h_hat, err_var, no, frame))
 
     def symbols(self, y, h_hat, err_var, no, frame=0):
         """What is demapped after the last round: symbols, and their noise variances.
@@ -104,8 +103,8 @@ class HardwareDetector(ReceiverLayer):
             h = self._turned(y, h_hat, pilots)
         found = self._equalised(y, h, err_var, no, share)
         for _ in range(self.num_rounds):
-            llr = self._demap(*found)
-            x, doubt = self._demap.moments(self._decoded(llr, frame))
+            llr = self.demap(*found)
+            x, doubt = self.demap.moments(self._decoded(llr, frame))
             doubt = tf.reduce_mean(doubt, axis=[1, 2, 3])
             x_rg = self.transmitter.place(x)
             h = self._turned(y, h_hat, x_rg) if hardware.turns else h
@@ -122,6 +121,11 @@ class HardwareDetector(ReceiverLayer):
             if self._linear is not None:
                 found = self._linear(found[0], found[1] - self._amplified, x, doubt)
         return found
+
+    def on_data(self, share):
+        """What is given for the subcarriers in use, for each symbol with data."""
+        rows = self.transmitter.resource_grid.num_ofdm_symbols
+        return np.tile(share, rows)[self._data]
 
     def get_config(self):
         names = "num_rounds", "decoding", "linearised"

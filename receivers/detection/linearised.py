@@ -3,8 +3,9 @@
 import numpy as np
 import tensorflow as tf
 
+from link_sim.receivers.detection.amplified import Amplified
 from link_sim.receivers.detection.conjugate_gradients import conjugate_gradients
-from link_sim.receivers.detection.elements import GridElements, as_complex
+from link_sim.receivers.detection.elements import as_complex
 
 ITERATIONS = 8
 """Of conjugate gradients."""
@@ -47,12 +48,7 @@ class Linearised:
     """
 
     def __init__(self, transmitter):
-        self._transmitter = transmitter
-        grid = transmitter.resource_grid
-        carriers = np.asarray(grid.effective_subcarrier_ind)
-        data = GridElements(grid).data
-        symbol, carrier = np.divmod(data, len(carriers))
-        self._places = symbol * grid.fft_size + carriers[carrier]
+        self.amplified = Amplified(transmitter)
         self._traced = tf.function(self._estimate, autograph=False)
 
     def __call__(self, z, variance, x, doubt):
@@ -64,10 +60,10 @@ class Linearised:
         signs = np.random.default_rng(1).choice([-1, 1], (2, *z.shape[1:]))
         probe = tf.constant(signs[0] + 1j * signs[1], tf.complex64)
         probe = tf.broadcast_to(probe, tf.shape(z))
-        right = root * (z - self._distorted(x)), root * self._forward(x, probe)
+        right = root * (z - self.amplified(x)), root * self._forward(x, probe)
         both = tf.concat([x, x], 0), tf.concat([root, root], 0), tf.concat([q, q], 0)
         solved = both[1] * self._solved(tf.concat(right, 0), *both)
-        step, seen = tf.split(self._backward(both[0], solved), 2)
+        step, seen = tf.split(self.amplified.transpose(both[0], solved), 2)
         trace = tf.reduce_mean(tf.math.real(tf.math.conj(probe) * seen), [1, 2, 3]) / 2
         plain = 1 / (q + variance)
         ratio = trace[:, None, None, None] / tf.reduce_mean(
@@ -77,26 +73,12 @@ class Linearised:
         no_eff = tf.maximum(1 / g - q, variance / LARGEST_GAIN)
         return x + step / as_complex(g), no_eff
 
-    def _distorted(self, x):
-        """x + e(x) on the elements with data."""
-        x_rg = self._transmitter.place(x)
-        sent = x_rg + self._transmitter.hardware.distortion_of(x_rg)
-        shape = tf.concat([tf.shape(sent)[:3], [-1]], 0)
-        return tf.gather(tf.reshape(sent, shape), self._places, axis=-1)
-
-    def _backward(self, x, u):
-        """M^T u, of real and imaginary parts."""
-        with tf.GradientTape() as tape:
-            tape.watch(x)
-            sent = self._distorted(x)
-        return tape.gradient(sent, x, output_gradients=u)
-
     def _forward(self, x, d):
         """M d: the derivative of M^T u in u."""
         u = tf.zeros_like(d)
         with tf.GradientTape() as tape:
             tape.watch(u)
-            back = self._backward(x, u)
+            back = self.amplified.transpose(x, u)
         return tape.gradient(back, u, output_gradients=d)
 
     def _solved(self, right, x, root, q):
@@ -104,7 +86,9 @@ class Linearised:
         q = as_complex(q)
 
         def apply(s):
-            return s + q * root * self._forward(x, self._backward(x, root * s))
+            return s + q * root * self._forward(
+                x, self.amplified.transpose(x, root * s)
+            )
 
         return conjugate_gradients(apply, right, _inner, ITERATIONS)
 

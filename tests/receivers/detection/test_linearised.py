@@ -35,7 +35,7 @@ def decided(link):
     signs = rng.choice([-1, 1], (2, *shape)) / np.sqrt(2)
     x = (signs[0] + 1j * signs[1]).astype("complex64")
     decisions = (x + noise(shape, DOUBT / (1 - DOUBT), 2)) * np.float32(1 - DOUBT)
-    z = np.asarray(Linearised(link)._distorted(tf.constant(x)))
+    z = np.asarray(Linearised(link).amplified(tf.constant(x)))
     return x, tf.constant(decisions), z + noise(shape, NO, 3)
 
 
@@ -44,7 +44,7 @@ def columns(link, x):
     block, size = Linearised(link), x.shape[-1]
     steps = np.concatenate([np.eye(size), 1j * np.eye(size)]).astype("complex64")
     steps = 1e-2 * steps[:, None, None]
-    ends = (block._distorted(x + tf.constant(sign * steps)) for sign in (1, -1))
+    ends = (block.amplified(x + tf.constant(sign * steps)) for sign in (1, -1))
     change = np.subtract(*(np.asarray(end)[:, 0, 0] for end in ends)) / 2e-2
     return np.concatenate([change.real, change.imag], 1).T
 
@@ -53,7 +53,7 @@ def test_derivatives_are_those_of_differences_and_each_others_transposes():
     link = transmitter()
     block, (_, x, _) = Linearised(link), decided(link)
     d, u = (tf.constant(noise(x.shape, 1, seed)) for seed in (4, 5))
-    forward, back = block._forward(x, d), block._backward(x, u)
+    forward, back = block._forward(x, d), block.amplified.transpose(x, u)
     np.testing.assert_allclose(
         np.vdot(u, forward).real, np.vdot(back, d).real, rtol=1e-4
     )
@@ -74,7 +74,7 @@ def test_estimates_are_those_of_matrices(monkeypatch):
     block, variance = Linearised(link), tf.fill(z.shape, NO)
     x_hat, no_eff = (np.asarray(part)[0, 0, 0] for part in block(z, variance, x, WITH))
     m, q = columns(link, x[:1]), DOUBT
-    rest = (z - np.asarray(block._distorted(x)))[0, 0, 0]
+    rest = (z - np.asarray(block.amplified(x)))[0, 0, 0]
     c = q / 2 * m @ m.T + NO / 2 * np.eye(len(m))
     step = m.T @ np.linalg.solve(c, np.concatenate([rest.real, rest.imag]))
     g = np.mean(np.diag(m.T @ np.linalg.solve(c, m))) / 2
