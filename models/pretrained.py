@@ -18,6 +18,7 @@ from link_sim.models import (  # noqa: F401
     semantic,
     spectral,
     unet,
+    unrolled,
 )
 from link_sim.models.cards import (  # noqa: F401
     list_pretrained,

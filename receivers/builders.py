@@ -30,6 +30,7 @@ from link_sim.receivers.detection.sionna import (
     SionnaEPDetector,
     SionnaLinearDetector,
 )
+from link_sim.receivers.detection.unrolled import UnrolledDetector
 from link_sim.receivers.detection.verification import VerifiedDetector
 from link_sim.receivers.estimation import coarse, mimo, mimo_baselines
 from link_sim.receivers.estimation.least_squares import LSChannelEstimator
@@ -99,6 +100,10 @@ def cancelling_ldpc(link: LinkContext, num_rounds: int = 3):
 
 def linearising_ldpc(link: LinkContext, num_rounds: int = 3):
     return HardwareDetector(link, num_rounds, decoding=True, linearised=True)
+
+
+def unrolled(link: LinkContext, preset: str):
+    return UnrolledDetector.from_preset(link, preset)
 
 
 def mimo_linear(symbols: SymbolContext):

@@ -61,6 +61,11 @@ DETECTORS: dict[str, Entry] = {
         "these, and amplifiers linearised about them, 3 rounds",
         ROUNDS,
     ),
+    "unrolled": Entry(
+        "builders:unrolled",
+        "learned steps through the amplifier, without the decoder",
+        weights=("hardware-unrolled",),
+    ),
 }
 """Built for a `LinkContext`: (y, h_hat, err_var, no) -> llr."""
 SYMBOL_DETECTORS: dict[str, Entry] = {

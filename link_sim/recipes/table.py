@@ -114,6 +114,10 @@ RECIPES = {
         "amplifiers:fit_amplifiers",
         "Generalised memory polynomials of four measured power amplifiers",
     ),
+    "hardware-unrolled": Recipe(
+        "hardware:train_unrolled",
+        "Steps of the detector unrolled, through an amplifier driven hard to mild",
+    ),
     "csi-cdl": Recipe(
         "channels:fit_cdl",
         "Spectra of CDL-A to D, 16 x 64 antennas: a mixture of fields",

@@ -98,6 +98,7 @@ SLOW = (
     "cancelling",
     "cancelling-ldpc",
     "linearising-ldpc",
+    "unrolled",
 )
 """Blocks whose graphs take long to compile, or that are made of others."""
 
