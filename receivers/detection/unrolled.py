@@ -13,6 +13,8 @@ BASIS, FEATURES = 5, 11
 OUTPUTS = 2 * BASIS + 1
 LEAST = 1e-5
 """Variance, at least, of which a logarithm is taken."""
+LEAST_NOISE = 10**-1.8
+"""Variance of the noise, at least: networks were trained for more, and fail below."""
 
 
 class Unrolled:
@@ -39,7 +41,7 @@ class Unrolled:
     Input
     -----
     z : [batch, 1, streams, data symbols], complex64
-    variance : the same, float, of w; share : broadcastable to it, var(e)
+    variance : the same, float, of w, counted as `LEAST_NOISE` at least; share : broadcastable to it, var(e)
 
     Output
     ------
@@ -51,7 +53,7 @@ class Unrolled:
         self._demap, self.network = demapper, network
 
     def __call__(self, z, variance, share):
-        found = []
+        found, variance = [], tf.maximum(variance, LEAST_NOISE)
         x_hat, no_eff = z, variance + share
         for step in range(self.network.steps):
             x, q = self._demap.moments(self._demap(x_hat, no_eff))
