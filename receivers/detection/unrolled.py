@@ -41,7 +41,8 @@ class Unrolled:
     Input
     -----
     z : [batch, 1, streams, data symbols], complex64
-    variance : the same, float, of w, counted as `LEAST_NOISE` at least; share : broadcastable to it, var(e)
+    variance : the same, float, of w, counted as `LEAST_NOISE` at least
+    share : broadcastable to it, var(e)
 
     Output
     ------
@@ -101,7 +102,8 @@ def mean(a):
 class UnrolledDetector(ReceiverLayer):
     """LLRs by `HardwareDetector` without rounds, then by the steps of `Unrolled`.
 
-    Where no amplifier distorts, it is the former.
+    Where no amplifier distorts, and where noise is below `LEAST_NOISE` and distortion
+    below half of it, it is the former.
 
     Parameters
     ----------
@@ -119,6 +121,7 @@ class UnrolledDetector(ReceiverLayer):
         hardware = transmitter.hardware
         if hardware is not None and hardware.amplified_share.any():
             self._share = self.first.on_data(hardware.amplified_share)
+            self._strong = float(self._share.mean()) >= LEAST_NOISE / 2
             self.steps = Unrolled(transmitter, self.first.demap, network)
 
     @classmethod
@@ -129,7 +132,10 @@ class UnrolledDetector(ReceiverLayer):
     def call(self, y, h_hat, err_var, no, frame=0):
         x, no_eff = self.first.symbols(y, h_hat, err_var, no, frame)
         if self.steps is not None:
-            x, no_eff = self.steps(x, no_eff - self._share, self._share)[-1]
+            noise = no_eff - self._share
+            known = (mean(noise) >= LEAST_NOISE) | self._strong
+            found = self.steps(x, noise, self._share)[-1]
+            x, no_eff = tf.where(known, found[0], x), tf.where(known, found[1], no_eff)
         return self.first.demap(x, no_eff)
 
     def get_config(self):
