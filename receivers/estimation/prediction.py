@@ -19,6 +19,7 @@ from link_sim.receivers.estimation.gridless import (
     missed,
     places_of,
 )
+from link_sim.receivers.estimation.path_errors import variance_elsewhere
 
 WEAKEST_MODE = 1e-6
 """Modes of the fading that carry less power than this are left out."""
@@ -109,15 +110,16 @@ def nomp(y, no, ahead: int, doppler: float, most: int = MOST):
     """Paths with angle, delay and Doppler shift from `find_paths`, and where they go.
 
     A path counts less ahead the less sure its Doppler shift is: by its mean under a
-    Gaussian of the variance that Cramer and Rao give. Speeds are not used.
+    Gaussian of the variance that Cramer and Rao give. The largest Doppler shift is used
+    for the variance alone, which counts all paths together: see `path_errors`.
     """
-    h_hat, err_var, rest, share = _gone_on(y, no, ahead, most)
+    h_hat, err_var, rest, share = _gone_on(y, no, ahead, doppler, most)
     return h_hat, err_var + missed(_flat(rest), no, share)[:, None, None]
 
 
 def score_paths(denoiser, y, no, ahead: int, doppler: float, frequencies):
     """At most 16 such paths, then `score` on what they leave, if it is trusted."""
-    h_hat, err_var, rest, share = _gone_on(y, no, ahead, fields.FEW)
+    h_hat, err_var, rest, share = _gone_on(y, no, ahead, doppler, fields.FEW)
     fading = Fading.of(jakes(doppler), y.shape[1], ahead)
     modes = fading.modes(rest)
     left = no * (1 - share)[:, None]
@@ -152,7 +154,7 @@ def _by_spectra(denoiser, fading, modes, no, frequencies):
     return fields.snapshots(denoiser, modes, noise, carriers, frequencies)
 
 
-def _gone_on(y, no: float, ahead: int, most: int):
+def _gone_on(y, no: float, ahead: int, doppler: float, most: int):
     """Paths ahead, their variance, what they leave, and the noise's share in them."""
     found, places = find_paths(y, no, most), places_of(y.shape[1:])
     time = places[0][-1] + ahead
@@ -160,9 +162,11 @@ def _gone_on(y, no: float, ahead: int, most: int):
     spread = 6 * no / (y[0, 0].size * len(places[0]) * (len(places[0]) ** 2 - 1))
     angle = spread * time**2 / np.maximum(power, 1e-12)  # variance of the phase
     kept = found._replace(gain=found.gain * np.exp(-angle / 2))
-    h_hat = field(kept, [np.array([time]), *places[1:]])[:, 0]
+    wanted = [np.array([time]), *places[1:]]
+    h_hat = field(kept, wanted)[:, 0]
     share = 2 * found.number / y[0].size
-    err_var = no * share + np.sum(power * -np.expm1(-angle), axis=1)
+    cells = doppler / np.sqrt(2), *(1 / len(place) for place in places[1:])
+    err_var = variance_elsewhere(found, places, wanted, no, cells)
     return h_hat, err_var[:, None, None], y - field(found, places), share
 
 
