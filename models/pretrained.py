@@ -11,6 +11,7 @@ from link_sim.models import (  # noqa: F401
     channel_autoencoder,
     classifier,
     denoiser,
+    gated_field,
     graph_amp,
     pairwise,
     pixel_denoiser,

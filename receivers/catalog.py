@@ -250,6 +250,9 @@ FIELDS: dict[str, Entry] = {
         "MMSE under a mixture of 32 Gaussians of a site or UMi; mixture-N has N",
         COMPONENTS,
     ),
+    "nearest": Entry(
+        "fields:nearest", "the channel learned from that is most like what is seen"
+    ),
     "score": Entry(
         "fields:score",
         "posterior mean under a learned prior of angles and delays",
@@ -261,10 +264,21 @@ FIELDS: dict[str, Entry] = {
         "at most 16 paths of nomp, then score on what they leave",
         weights=("csi-ofdm",),
     ),
+    "neural": Entry(
+        "fields:neural",
+        "posterior mean of a diffusion model of the site munich, with all pilots",
+        weights=("csi-site",),
+    ),
+    "neural-located": Entry(
+        "fields:neural_located",
+        "the same that is told place and line of sight",
+        weights=("csi-site",),
+    ),
     "genie": Entry("fields:genie", "LMMSE that knows the paths but their gains"),
 }
 """Built for a `FieldContext`: (y, no, carriers) -> h_hat, err_var. What `genie` builds
-takes powers and waves of the paths after `carriers`."""
+takes powers and waves of the paths after `carriers`, and `neural-located` places from
+the station [m] and whether they are in line of sight."""
 PREDICTORS: dict[str, Entry] = {
     "hold": Entry(
         "fields:hold",

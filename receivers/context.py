@@ -100,10 +100,11 @@ class MimoContext(Protocol):
 class FieldContext(Protocol):
     """Channels over antennas and carriers: what estimators of `FIELDS` are built for.
 
-    frequencies : of all carriers, about the middle [Hz]
+    frequencies : of all carriers, about the middle [Hz]; antennas : their number
     """
 
     frequencies: np.ndarray
+    antennas: int
 
     def learned(self) -> list[np.ndarray]:
         """Channels of each ensemble that is known, [number, antennas, carriers]."""

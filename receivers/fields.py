@@ -7,7 +7,15 @@ import numpy as np
 from link_sim.models.kronecker_mixture import covariances, fit_mixture, leaning
 from link_sim.models.pretrained import load_model
 from link_sim.receivers.context import FieldContext
-from link_sim.receivers.estimation import fields, gridless, prediction
+from link_sim.receivers.estimation import (
+    field_network,
+    fields,
+    gridless,
+    prediction,
+)
+
+SPACING = 20e6 / 64
+"""Of the subcarriers of `csi-site` [Hz]."""
 
 
 def least_squares(context: FieldContext):
@@ -38,6 +46,11 @@ def mixture(context: FieldContext, components: int = 32):
     return lambda y, no, carriers: fields.lmmse(y, no, carriers, known)
 
 
+def nearest(context: FieldContext):
+    examples = np.concatenate(context.learned())
+    return lambda y, no, carriers: fields.nearest(y, no, carriers, examples)
+
+
 def nomp(context: FieldContext):
     return _over(gridless.nomp, context)
 
@@ -53,6 +66,34 @@ def _by_spectra(estimator, context: FieldContext, preset: str):
 
 score = partial(_by_spectra, fields.score)
 score_paths = partial(_by_spectra, fields.score_paths)
+
+
+def neural(context: FieldContext, preset: str):
+    network = _network(context, preset)
+    return lambda y, no, carriers: field_network.posterior(network, y, no)
+
+
+def neural_located(context: FieldContext, preset: str):
+    network = _network(context, preset)
+
+    def estimate(y, no, carriers, places, sight):
+        condition = field_network.condition_of(places, sight)
+        return field_network.posterior(network, y, no, condition)
+
+    return estimate
+
+
+def _network(context: FieldContext, preset: str):
+    """Raises `ValueError` for a cell that the network was not trained for."""
+    network, spacing = load_model(preset), np.diff(context.frequencies)
+    grid = context.antennas, len(context.frequencies)
+    if list(grid) != network.config["grid"] or not np.allclose(spacing, SPACING):
+        raise ValueError(
+            "neural and neural-located know the 16 antennas, 64 subcarriers and 20 MHz "
+            "that they were trained on: leave site.antennas, site.subcarriers and "
+            "site.bandwidth as they are, or use score"
+        )
+    return network
 
 
 def genie(context: FieldContext):

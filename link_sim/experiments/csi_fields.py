@@ -34,6 +34,8 @@ class Seen(NamedTuple):
     h : [batch, antennas, carriers]; y : [batch, antennas, pilots]; pilots : carriers
     that have any, the same of each channel, [batch, pilots]
     powers, waves : of the paths, see `estimation.fields.genie`; None without
+    users : places from the station [m], [batch, 3], and whether they are in line of
+        sight, [batch]; None without
     """
 
     h: np.ndarray
@@ -41,6 +43,7 @@ class Seen(NamedTuple):
     pilots: np.ndarray
     powers: np.ndarray | None
     waves: tuple[np.ndarray, np.ndarray] | None
+    users: tuple[np.ndarray, np.ndarray] | None
     no: float
 
 
@@ -63,6 +66,7 @@ class CsiFields(Experiment):
                 "genie knows the paths of a site, and drops of umi do not tell theirs: "
                 "leave genie out, or use estimation.ensemble=site"
             )
+        _check_network(scenario)
         self._world = World(scenario.cell, scenario.estimation.trained_on)
         try:
             self._estimators = {
@@ -76,11 +80,12 @@ class CsiFields(Experiment):
         """Channels of users at random, and what is received of their pilots."""
         seed, size, cell = at.world_seed(batch_index), at.batch_size, at.cell
         rng = np.random.default_rng(seed)
-        powers = own = None
+        powers = own = users = None
         if at.estimation.ensemble == "umi":
             h = self._world.drops(seed, size)
         else:
-            paths = self._world.users(rng, size, test=True)
+            picked = self._world.picked(rng, size, test=True)
+            paths, users = self._world.paths(rng, picked), places(cell, picked)
             h = responses(paths, cell.antennas, cell.frequencies)
             powers = np.abs(paths.gain) ** 2
             own = waves(paths, cell.antennas, cell.frequencies)
@@ -88,14 +93,14 @@ class CsiFields(Experiment):
         no = 10.0 ** (-at.level_db / 10)
         y = received(rng, h[:, :, carriers].astype("complex64"), no)
         pilots = np.broadcast_to(carriers, (size, len(carriers)))
-        return Seen(h, y, pilots, powers, own, no)
+        return Seen(h, y, pilots, powers, own, users, no)
 
     def receive(self, world: Seen) -> dict[str, tuple]:
         """Estimates and their error variances."""
         seen = world.y.astype("complex128"), world.no, world.pilots[0]
-        paths = world.powers, world.waves
+        told = {"genie": (world.powers, world.waves), "neural-located": world.users}
         return {
-            name: each(*seen, *paths) if name == "genie" else each(*seen)
+            name: each(*seen, *told.get(name, ()))
             for name, each in self._estimators.items()
         }
 
@@ -110,15 +115,21 @@ class World:
 
     def __init__(self, cell: Site, known: tuple[str, ...]):
         self._cell, self._known = cell, known
-        self.frequencies = self._cell.frequencies
+        self.frequencies, self.antennas = cell.frequencies, cell.antennas
+
+    def picked(self, rng, size: int | None, test: bool) -> np.ndarray:
+        """Users of the site at random, or each once."""
+        users = np.flatnonzero(load_site(self._cell.name).test == test)
+        return users if size is None else users[rng.integers(0, len(users), size)]
+
+    def paths(self, rng, users: np.ndarray):
+        """Of users of the site, with phases drawn."""
+        paths = load_site(self._cell.name).chosen(users)
+        return turned(rng, with_tails(rng, paths, self._cell.diffuse))
 
     def users(self, rng, size: int | None, test: bool):
         """Paths of users at random, or of each once, with phases drawn."""
-        site, cell = load_site(self._cell.name), self._cell
-        users = np.flatnonzero(site.test == test)
-        if size is not None:
-            users = users[rng.integers(0, len(users), size)]
-        return turned(rng, with_tails(rng, site.chosen(users), cell.diffuse))
+        return self.paths(rng, self.picked(rng, size, test))
 
     def drops(self, seed: int, size: int) -> np.ndarray:
         """Channels of UMi, of power one each."""
@@ -165,6 +176,29 @@ def umi_link(cell: Site, **channel) -> LinkScenario:
             "dc_null": False,
         },
     )
+
+
+def places(cell: Site, users: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    """Of users from the station, and whether they are in line of sight."""
+    site = load_site(cell.name)
+    return site.position[users] - site.station, site.sight[users]
+
+
+def _check_network(scenario: CsiScenario) -> None:
+    """Raises `ScenarioError` for what the network of a site does not know."""
+    asked = [name for name in scenario.receivers if name.startswith("neural")]
+    alpha = scenario.estimation.alpha, scenario.sweep.axis
+    if asked and (alpha[0] != 1 or alpha[1] == "alpha"):
+        raise ScenarioError(
+            f"{asked[0]} knows pilots on all subcarriers alone: use "
+            "estimation.alpha=1 and another sweep.axis, or score"
+        )
+    elsewhere = scenario.estimation.ensemble == "umi" or scenario.cell.name != "munich"
+    if "neural-located" in asked and elsewhere:
+        raise ScenarioError(
+            "neural-located knows places of the site munich alone: use neural, or "
+            "estimation.ensemble=site and site.name=munich"
+        )
 
 
 def _is_known(name: str) -> bool:

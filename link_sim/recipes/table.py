@@ -89,6 +89,10 @@ RECIPES = {
         "near_planes:train_near_planes",
         "Denoiser of planes that few waves from nearby reach, all of them or a part",
     ),
+    "csi-site": Recipe(
+        "site_channels:train_site",
+        "Denoiser of channels of the site munich, told where users stand or not",
+    ),
     "csi-planes": Recipe(
         "received_pilots:train_planes",
         "Denoiser of channels of planar arrays, from received pilots alone",

@@ -150,12 +150,13 @@ class CsiScenario(Scenario):
 
     @property
     def networks(self) -> tuple[str, ...]:
+        if self.estimation.ensemble in FIELDS:
+            used = {"score": "csi-ofdm", "neural": "csi-site"}
+            return tuple(v for k, v in used.items() if k in " ".join(self.receivers))
         if not any("score" in name for name in self.receivers):
             return ()
         if self.estimation.ensemble == "file":
             return ("csi-clusters",)
-        if self.estimation.ensemble in FIELDS:
-            return ("csi-ofdm",)
         scm = self.estimation.trained_on == ("scm",)
         return ("csi-scm",) if scm else ("csi-cdl", "csi-clusters")
 

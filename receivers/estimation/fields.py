@@ -138,6 +138,21 @@ def lmmse(y, no, carriers, components):
     return mean, np.sum(p * np.maximum(spread, 0), axis=0)
 
 
+def nearest(y, no, carriers, examples):
+    """The example that fits what is seen best but for a complex factor, times that.
+
+    examples : complex [number, antennas, carriers]. The variance is the power of what
+    is left of y over its noise.
+    """
+    seen = examples[:, :, carriers].reshape(len(examples), -1)
+    pull, energy = y.reshape(len(y), -1) @ seen.conj().T, np.sum(np.abs(seen) ** 2, 1)
+    best = np.argmax(np.abs(pull) ** 2 / energy, axis=1)
+    gain = pull[np.arange(len(y)), best] / energy[best]
+    h_hat = gain[:, None, None] * examples[best]
+    left = np.mean(np.abs(y - h_hat[:, :, carriers]) ** 2, axis=(1, 2)) - no
+    return h_hat, np.maximum(left, no / y[0].size)[:, None, None]
+
+
 def genie(y, no, carriers, powers, waves):
     """Linear MMSE that knows angle, delay and mean power of each path: a bound.
 

@@ -476,6 +476,10 @@ def test_generated_channels_serve_as_a_file(invoke):
     assert np.load("new.npz")["a"].shape == (9, 6, 2, 1, 1)
     refuse(invoke("generate", "ddpm", "-o", "x.npz"), "no prior 'ddpm' to draw from")
     refuse(invoke("generate", "csi-scm", "-n", "0", "-o", "x.npz"), "0 channels")
+    told = invoke("generate", "csi-scm", "-o", "x.npz", "--sight")
+    refuse(told, "csi-scm knows no place, line of sight or steps")
+    told = invoke("generate", "csi-site", "-o", "x.npz", "--like", "mine.npz")
+    refuse(told, "csi-site is shown no examples")
 
 
 def test_version_is_printed(invoke):

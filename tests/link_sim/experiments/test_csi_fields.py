@@ -69,6 +69,12 @@ def test_a_site_takes_the_same_numbers_of_subcarriers_with_umi():
     [
         (['receivers=["sparse"]'], "'sparse' is not for estimation.ensemble = 'site'"),
         (['receivers=["genie"]', "estimation.ensemble=umi"], "leave genie out"),
+        (['receivers=["neural"]', "estimation.alpha=0.5"], "pilots on all subcarriers"),
+        (['receivers=["neural"]', "site.antennas=8"], "leave site.antennas"),
+        (
+            ['receivers=["neural-located"]', "estimation.ensemble=umi"],
+            "knows places of the site munich alone",
+        ),
         (['receivers=["mixture-900"]'], "ask for fewer"),
         (['receivers=["lmmse-few-900"]'], "learns from 900 users, and there are 630"),
     ],
@@ -105,3 +111,16 @@ def test_sixteen_users_and_umi_are_almost_worth_all_users():
     counts = LiveExperiment(scenario).count(scenario.at(20.0), 0)
     found = [estimate(counts[name], "nmse").value for name in names]
     assert found[1] < found[0] + 1
+
+
+@pytest.mark.slow
+def test_a_network_of_the_site_is_better_than_its_covariance_and_states_its_error():
+    """With 100 channels a point, three decibels below its lead over 200."""
+    names = ["lmmse", "neural", "neural-located"]
+    scenario = load_scenario("site", [f"receivers={names}"])
+    live = LiveExperiment(scenario)
+    for snr in (0.0, 10.0, 20.0):
+        counts = live.count(scenario.at(snr), 0)
+        found = {name: estimate(counts[name], "nmse").value for name in names}
+        assert max(found["neural"], found["neural-located"]) < found["lmmse"] - 1
+        assert 0.5 < estimate(counts["neural"], "calibration").value < 2

@@ -188,3 +188,13 @@ def test_a_covariance_of_few_fields_leans_as_far_as_pilots_say():
         few, best = error(test, leaning(own, other)), error(test, [(1.0, *kind)])
         alone = error(test, [(1.0, *own)])
         assert best < few < bound * best and few < alone
+
+
+def test_the_nearest_example_is_found_whatever_its_phase():
+    rng = np.random.default_rng(9)
+    z = rng.standard_normal((2, 5, 4, 8))
+    examples, carriers = z[0] + 1j * z[1], np.arange(0, 8, 2)
+    y = 0.7j * examples[[3, 1]][:, :, carriers]
+    h_hat, err_var = fields.nearest(y, 1e-3, carriers, examples)
+    np.testing.assert_allclose(h_hat, 0.7j * examples[[3, 1]], rtol=1e-12)
+    np.testing.assert_allclose(err_var.ravel(), 1e-3 / 16)
