@@ -176,18 +176,6 @@ class GatedField(keras.Model):
         estimate = self([x, sigma, condition])
         return estimate[..., :2], estimate[:, 0, 0, 2]
 
-    def bound(self, condition):
-        """The denoiser `x0_hat = denoiser(x, sigma)` of a condition, sigma a scalar."""
-
-        condition = ops.convert_to_tensor(condition, "float32")
-
-        def denoiser(x, sigma):
-            x = ops.convert_to_tensor(x, "float32")
-            sigma = ops.broadcast_to(ops.cast(sigma, "float32"), (len(x), 1, 1, 1))
-            return self([x, sigma, condition])[..., :2]
-
-        return denoiser
-
     def get_config(self):
         return {**self.config, "name": self.name}
 

@@ -21,6 +21,12 @@ CLASSES = {
     "link_sim.models.channel_autoencoder": ("ChannelAutoencoder",),
     "link_sim.models.classifier": ("ImageClassifier",),
     "link_sim.models.denoiser": ("PreconditionedDenoiser",),
+    "link_sim.models.gated_field": (
+        "ComplexMixing",
+        "GatedField",
+        "GridMap",
+        "PlaceFeatures",
+    ),
     "link_sim.models.graph_amp": ("GraphAMP",),
     "link_sim.models.pairwise": ("PairwiseNetwork",),
     "link_sim.models.pixel_denoiser": ("PixelDenoiser",),
