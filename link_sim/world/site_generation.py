@@ -14,6 +14,8 @@ PRIOR, SITE = "csi-site", "munich"
 LEAST, MOST = 0.0112, 11.2
 """Levels of noise between which channels are drawn: 36 to -24 dB."""
 STEPS = 12
+FEWEST = 8
+"""Steps; longer ones leave noise that the network does not know."""
 AT_ONCE = 64
 """Channels that are drawn together."""
 
@@ -36,13 +38,14 @@ def generate_site(
     Returns complex64 [number, 16, 64], of about power one. Raises `ScenarioError` for
     no channel, no step, and a place off the map.
     """
-    if number < 1 or steps < 1:
+    if number < 1 or steps < FEWEST:
         raise ScenarioError(
-            f"{number} channels in {steps} steps are none: ask for 1 or more of both"
+            f"{number} channels in {steps} steps are none: ask for 1 or more in "
+            f"{FEWEST} steps or more"
         )
     told = _told(place, sight)
     network, rng = load_model(PRIOR), np.random.default_rng(seed)
-    sigmas = karras_sigmas(steps, LEAST, MOST) if steps > 1 else np.array([MOST, 0.0])
+    sigmas = karras_sigmas(steps, LEAST, MOST)
     parts = []
     for first in range(0, number, AT_ONCE):
         size = min(AT_ONCE, number - first)
