@@ -95,8 +95,9 @@ def off_grid(sounding: SoundingContext):
 def off_grid_delays(sounding: SoundingContext):
     _refuse_one(sounding)
     return _on_array(
-        near_field.off_grid, sounding, sounding.nearest, sounding.frequencies
-    )
+        near_field.off_grid, sounding,
+        sounding.nearest, sounding.frequencies, sounding.stretch,
+    )  # fmt: skip
 
 
 def off_grid_visible(sounding: SoundingContext):

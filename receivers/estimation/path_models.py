@@ -112,7 +112,7 @@ class FreeGains:
         """The same of the antennas, without the combiner."""
         slopes = self.array.slopes(path[:, : self.array.axes + 1])
         scale = -2 * np.pi / self.array.wavelength * self.array.cells
-        return _with_derivatives(self.seen(path), slopes * scale[:, None])
+        return with_derivatives(self.seen(path), slopes * scale[:, None])
 
     def seen(self, path):
         """Responses of the antennas to paths [..., coordinates]: [..., antennas]."""
@@ -176,13 +176,14 @@ class WithDelays(FreeGains):
         return np.exp(-2j * np.pi * delay[..., None] * self.frequencies)
 
     def atoms(self, path):
-        return self._delayed(path, super().atoms(path))
+        return self._delayed(path, super().atoms(path)[:, :, None])
 
     def waves(self, path):
-        return self._delayed(path, super().waves(path))
+        return self._delayed(path, super().waves(path)[:, :, None])
 
     def _delayed(self, path, space):
-        """Derivatives of the product, from those of space alone."""
+        """Derivatives of the product, from those of space alone, [batch, 1 + d + d (d +
+        1) / 2, frequencies or 1, size]."""
         d = self.array.axes + 1
         e = self.turns(path[:, d])
         rate = -2j * np.pi * self.frequencies * self.cells[d]
@@ -204,38 +205,47 @@ class WithDelays(FreeGains):
 
     def search(self, rest, weights, atoms, no):
         grid, number = self.candidates, len(self.frequencies)
-        batch, paths = atoms.shape[:2]
-        bra = np.conj(grid.atoms)
-        e = self.turns(self.starts)
-        rest = rest.reshape(batch, number, -1).astype("complex64")
-        late = np.conj(e.T).astype("complex64")
-        bins = np.matmul(bra, np.swapaxes(rest, 1, 2)) @ late
-        split = atoms.reshape(batch, paths, number, self.m.shape[-2])
-        phase = np.conj(split[:, :, :1, 0]) * split[..., 0]  # e(tau), up to a factor
-        phase = phase / np.maximum(np.abs(phase[:, :, :1]), 1e-300)
-        space = np.matmul(bra, np.swapaxes(split[:, :, 0], 1, 2).astype("complex64"))
+        rest = rest.reshape(len(rest), number, -1).astype("complex64")
+        split = atoms.reshape(*atoms.shape[:2], number, self.m.shape[-2])
+        matches, weights = self.matches(rest, split), weights.astype("complex64")
         best, f, least = None, None, number * self.least
-        for k, turn in enumerate(e):
-            match = (phase @ np.conj(turn)).astype("complex64")
-            c = space * match[:, None]
-            inner = np.matmul(c, weights.astype("complex64"))
-            s = number * grid.energy - np.sum(np.real(inner * np.conj(c)), axis=-1)
-            new = np.abs(bins[..., k]) ** 2 / np.maximum(s, least)
+        for delay, turn in zip(self.starts, self.turns(self.starts), strict=True):
+            found, c = matches(turn.astype("complex64"))
+            s = np.sum(np.real(np.matmul(c, weights) * np.conj(c)), axis=-1)
+            new = np.abs(found) ** 2 / np.maximum(number * grid.energy - s, least)
             top = np.argmax(new, axis=1)
             value = np.take_along_axis(new, top[:, None], 1)[:, 0]
-            delay = np.full((batch, 1), self.starts[k])
-            path = np.concatenate([grid.path[top], delay], axis=1)
+            path = np.concatenate([grid.path[top], np.full((len(top), 1), delay)], 1)
             if f is None:
                 best, f = path, value
             better = value > f
             best[better], f[better] = path[better], value[better]
         return best
 
+    def matches(self, rest, atoms):
+        """Function of the turns e(tau): inner products of the grid's atoms with what is
+        left, [batch, points], and with the paths found, [batch, points, paths].
+
+        rest: [batch, frequencies, measurements]; atoms: [batch, paths, frequencies,
+        measurements].
+        """
+        bra = np.conj(self.candidates.atoms)
+        found = np.matmul(bra, np.swapaxes(rest, 1, 2))
+        phase = np.conj(atoms[:, :, :1, 0]) * atoms[..., 0]  # e(tau), up to a factor
+        phase = phase / np.maximum(np.abs(phase[:, :, :1]), 1e-300)
+        space = np.matmul(bra, np.swapaxes(atoms[:, :, 0], 1, 2).astype("complex64"))
+
+        def match(turn):
+            shared = (phase @ np.conj(turn)).astype("complex64")
+            return found @ np.conj(turn), space * shared[:, None]
+
+        return match
+
     def fields(self, path, gains):
         return super().fields(path, gains * self.turns(path[..., -1]))
 
 
-def _with_derivatives(v, slopes):
+def with_derivatives(v, slopes):
     """v, its first and second derivatives, from those of its phase [batch, d, n]."""
     d = slopes.shape[1]
     first = [1j * slopes[:, i] * v for i in range(d)]
@@ -244,8 +254,8 @@ def _with_derivatives(v, slopes):
 
 
 def _outer(e, space):
-    """[batch, t] and [batch, x, n] -> [batch, x, t * n]."""
-    product = e[:, None, :, None] * space[:, :, None]
+    """[batch, t] and [batch, x, t or 1, n] -> [batch, x, t * n]."""
+    product = e[:, None, :, None] * space
     return product.reshape(*product.shape[:2], -1)
 
 

@@ -13,11 +13,14 @@ from link_sim.receivers.estimation.linear_soundings import (
     stated_error,
 )
 from link_sim.receivers.estimation.spherical_waves import path_of
+from link_sim.receivers.estimation.squint import WithSquint
 from link_sim.receivers.estimation.visibility import Windowed, off_grid_visible
 from link_sim.world import combiners, near_field
 
 ARRAY = near_field.line(64, 3e-3)
 FREQUENCIES = np.array([-1.5, -0.5, 0.5, 1.5]) * 25e6
+STRETCH = 1 + np.array([-0.15, -0.05, 0.05, 0.15])
+"""Of frequencies so far apart that squint is most of a channel."""
 SIZE, NO, NEAREST = 30, 0.03, 0.5
 
 
@@ -89,6 +92,39 @@ def test_off_grid_reaches_the_bound(delays):
     assert np.median(found / err_var[:, 0, 0]) == pytest.approx(1, abs=0.4)
 
 
+def test_paths_of_a_wide_band_are_found_with_its_squint():
+    f = (STRETCH - 1) * near_field.LIGHT / ARRAY.wavelength
+    rng = np.random.default_rng(9)
+    places = near_field.draw_sources(rng, SIZE, 1, 1, (1, 8))
+    h = near_field.field(rng, ARRAY, places, f, squint=True).h
+    m = combiners.signs(rng, 1, 40, 64)[0].astype(complex)
+    n = rng.standard_normal((2, SIZE, 40, 4)) * np.sqrt(NO / 2)
+    known = ARRAY, m @ h + n[0] + 1j * n[1], m, NO, NEAREST, f
+    blind, aware = (
+        np.median(error(h, off.off_grid(*known, x)[0])) for x in (1.0, STRETCH)
+    )
+    # five real numbers of the path, chi-square over each channel
+    expected = 5 * NO / 2 / 40 / 4
+    assert aware < 3 * expected
+    assert blind > 10 * aware
+    same = [off.off_grid(*known, x)[0] for x in (1.0, np.ones(4))]
+    np.testing.assert_allclose(*same, atol=1e-5)
+
+
+def test_a_misfit_is_told_from_noise():
+    """Waves that a part of the array sees, found as if all of it did."""
+    field, _, y, m = observe(2, 48, (0.4, 0.6), seed=2)
+    h_hat, err_var = off.off_grid(ARRAY, y, m, NO, NEAREST)
+    assert 0.6 < np.mean(error(field.h, h_hat) / err_var[:, 0, 0]) < 1.5
+    for misfit, chance in ((None, off.MISFIT), ((0.4, 0.6), 0.9)):
+        _, _, y, m = observe(2, 48, misfit, seed=4)
+        model = path_models.FreeGains(ARRAY, m, NEAREST)
+        paths = off_grid.find_paths(model, y, NO)
+        gains = off_grid.explained(y, NO, paths)[1] @ (np.conj(paths.atoms) @ y)
+        doubted = np.mean(off.unexplained(model, y, NO, paths, gains) > 0)
+        assert abs(doubted - chance) <= 3 * np.sqrt(chance * (1 - chance) / SIZE)
+
+
 @pytest.mark.slow
 def test_estimators_fall_in_order():
     field, _, y, m = observe(seed=1)
@@ -131,12 +167,13 @@ def test_atoms_that_a_combiner_cancels_are_no_paths(antennas, measurements):
     assert Windowed(array, m, NEAREST).least.min() > 0
 
 
-@pytest.mark.parametrize("kind", ["free", "delays", "windowed"])
+@pytest.mark.parametrize("kind", ["free", "delays", "squint", "windowed"])
 def test_gradient_is_that_of_the_ratio(kind):
     _, _, y, m = observe()
     model = {
         "free": lambda: path_models.FreeGains(ARRAY, m, NEAREST),
         "delays": lambda: path_models.WithDelays(ARRAY, m, NEAREST, FREQUENCIES),
+        "squint": lambda: WithSquint(ARRAY, m, NEAREST, FREQUENCIES, STRETCH),
         "windowed": lambda: Windowed(ARRAY, m, NEAREST),
     }[kind]()
     z = model.columns(y)
@@ -146,7 +183,8 @@ def test_gradient_is_that_of_the_ratio(kind):
     path = model.moved(path, np.full((SIZE, len(model.cells)), 0.1))
     known = rest, weights, paths.atoms, NO
     here = off_grid.slope(model, path, *known)
-    inside = path[:, 1] > 0.01
+    most = (1 - path[:, 0] ** 2) / (2 * NEAREST)
+    inside = (path[:, 1] > 0.01) & (path[:, 1] < 0.99 * most)
     for i in range(len(model.cells)):
         step = 1e-4 * np.eye(len(model.cells))[i] * np.ones((SIZE, 1))
         up, down = (
