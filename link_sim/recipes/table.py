@@ -97,6 +97,10 @@ RECIPES = {
         "received_pilots:train_planes",
         "Denoiser of channels of planar arrays, from received pilots alone",
     ),
+    "csi-planes-plain": Recipe(
+        "plain_planes:train_plain",
+        "U-Net of isotropic fields over 32 x 32 antennas, from received pilots alone",
+    ),
     "semantic-encoder-cifar10": Recipe(
         "scalable:train_scalable",
         f"Encoder of {SEMANTIC_SYSTEMS['cifar10'][0]}",
