@@ -153,6 +153,29 @@ def test_windows_are_found_and_left_out():
     assert np.mean(same) > 0.6  # an array of this size shows little of a window
 
 
+def test_soft_windows_are_those_of_the_world_and_are_found():
+    rng = np.random.default_rng(10)
+    places = near_field.draw_sources(rng, SIZE, 1, 1, (1, 8))
+    low, high, width = 16, 48, 8
+    model = Windowed(ARRAY, np.eye(64)[:48], NEAREST)
+    hard = np.tile([low, high, 0], (SIZE, 1))
+    soft = np.tile([low, high, width / 64], (SIZE, 1))
+    n = np.arange(64) + 0.5
+    inside = np.clip(np.minimum(n - low, high - n) / width + 0.5, 0, 1)
+    window = (1 - np.cos(np.pi * inside)) / 2
+    h = ARRAY.waves(places[:, 0]) * window
+    path = np.concatenate([places[:, 0], soft], axis=1)
+    np.testing.assert_allclose(model.seen(path), h, atol=1e-12)
+    start = np.concatenate([places[:, 0], hard], axis=1)
+
+    def judge(path):  # energy that a path explains, over its own
+        v = model.seen(path)
+        return 100 * np.abs(np.sum(v.conj() * h, 1)) ** 2 / np.sum(np.abs(v) ** 2, 1)
+
+    found = model.reshaped(start, judge)
+    np.testing.assert_allclose(found, path)
+
+
 @pytest.mark.parametrize("antennas, measurements", [(32, 2), (16, 1), (4, 2), (2, 1)])
 @pytest.mark.filterwarnings("error")
 def test_atoms_that_a_combiner_cancels_are_no_paths(antennas, measurements):
