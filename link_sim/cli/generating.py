@@ -54,7 +54,7 @@ def generate(
 
     out = out if out.suffix == ".npz" else out.with_name(f"{out.name}.npz")
     if at_the_site:
-        h = generate_site(number, seed, place, sight, steps or STEPS)
+        h = generate_site(number, seed, place, sight, STEPS if steps is None else steps)
         save_channels(out, h=h[:, :, None], spacing=20e6 / 64)
         examples = _users()
         keys = f"--set channel.model=cfr --set channel.file={out}"

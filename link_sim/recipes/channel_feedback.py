@@ -25,7 +25,7 @@ FEWEST, MOST = 48, 1448
 """Bits of training."""
 GROUPS = 4
 """Numbers of bits in a batch."""
-MEASURED, TESTED = 4096, 200
+LEARNED, TESTED = 4096, 200
 """Channels that the variances of components are told from; those of `quality`."""
 
 
@@ -103,7 +103,7 @@ def train_feedback(
     """Trains on users of the site that are not tested, with phases drawn anew."""
     keras.utils.set_random_seed(seed)
     autoencoder = ChannelAutoencoder()
-    learned = site_fields(np.random.default_rng(seed), MEASURED)
+    learned = site_fields(np.random.default_rng(seed), LEARNED)
     autoencoder.begin(covariances(learned))
     seconds = train_in_cycles(
         ToldInBits(autoencoder),

@@ -62,6 +62,12 @@ class Hardware(Section):
     kappa_transmit: Variance = 0.0
     kappa_receive: Variance = 0.0
 
+    @property
+    def of_an_antenna(self) -> bool:
+        """Whether what an antenna sends depends on all that it is given."""
+        parts = self.amplifier, self.transmit_converter_bits
+        return parts != (None, None) or any(self.transmit_iq)
+
     @model_validator(mode="after")
     def check(self) -> Self:
         own = self.amplifier

@@ -65,7 +65,7 @@ class LinkScenario(OfdmScenario):
                 f"grid.pilot_share = {self.grid.pilot_share:g} needs perfect hardware "
                 "in the uplink: set it to 0, or leave hardware and direction out"
             )
-        if self.hardware is not None and self.hardware.amplifier is not None:
+        if self.hardware is not None and self.hardware.of_an_antenna:
             self.refuse_precoding()
         return self
 

@@ -48,7 +48,8 @@ class OfdmScenario(Scenario):
         """Raises `ValueError` where antennas do not send one stream each."""
         if self.antennas.transmit != self.antennas.streams:
             raise ValueError(
-                "hardware.amplifier is that of an antenna with a stream of its own: "
+                "hardware.amplifier, transmit_converter_bits and transmit_iq are those "
+                "of an antenna with a stream of its own: "
                 f"set antennas.streams = antennas.transmit = {self.antennas.transmit}"
             )
 

@@ -90,7 +90,7 @@ class SemanticScenario(OfdmScenario):
             )
         if self.users > 1:
             raise ValueError("hardware is that of one user: set users = 1")
-        if hardware.amplifier is not None:
+        if hardware.of_an_antenna:
             self.refuse_precoding()
         if any(codec in name for codec in CODECS for name in self.receivers):
             raise ValueError(

@@ -36,12 +36,14 @@ def generate_site(
     steps : of the method, each two evaluations of the network but the last
 
     Returns complex64 [number, 16, 64], of about power one. Raises `ScenarioError` for
-    no channel, no step, and a place off the map.
+    no channel, fewer than 8 steps, and a place off the map.
     """
-    if number < 1 or steps < FEWEST:
+    if number < 1:
+        raise ScenarioError(f"{number} channels are none: ask for 1 or more")
+    if steps < FEWEST:
         raise ScenarioError(
-            f"{number} channels in {steps} steps are none: ask for 1 or more in "
-            f"{FEWEST} steps or more"
+            f"{steps} steps leave noise that {PRIOR} does not know: take "
+            f"{FEWEST} or more"
         )
     told = _told(place, sight)
     network, rng = load_model(PRIOR), np.random.default_rng(seed)

@@ -102,8 +102,8 @@ def mean(a):
 class UnrolledDetector(ReceiverLayer):
     """LLRs by `HardwareDetector` without rounds, then by the steps of `Unrolled`.
 
-    Where no amplifier distorts, and where noise is below `LEAST_NOISE` and distortion
-    below half of it, it is the former.
+    Where no amplifier distorts, and for symbols whose noise is below `LEAST_NOISE`
+    where distortion is below half of it, it is the former.
 
     Parameters
     ----------
@@ -119,7 +119,7 @@ class UnrolledDetector(ReceiverLayer):
         self.first = HardwareDetector(transmitter)
         self.steps = None
         hardware = transmitter.hardware
-        if hardware is not None and hardware.amplified_share.any():
+        if hardware is not None and hardware.hardware.amplifier is not None:
             self._share = self.first.on_data(hardware.amplified_share)
             self._strong = float(self._share.mean()) >= LEAST_NOISE / 2
             self.steps = Unrolled(transmitter, self.first.demap, network)
@@ -133,7 +133,7 @@ class UnrolledDetector(ReceiverLayer):
         x, no_eff = self.first.symbols(y, h_hat, err_var, no, frame)
         if self.steps is not None:
             noise = no_eff - self._share
-            known = (mean(noise) >= LEAST_NOISE) | self._strong
+            known = (noise >= LEAST_NOISE) | self._strong
             found = self.steps(x, noise, self._share)[-1]
             x, no_eff = tf.where(known, found[0], x), tf.where(known, found[1], no_eff)
         return self.first.demap(x, no_eff)

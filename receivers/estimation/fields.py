@@ -146,6 +146,7 @@ def nearest(y, no, carriers, examples):
     """
     seen = examples[:, :, carriers].reshape(len(examples), -1)
     pull, energy = y.reshape(len(y), -1) @ seen.conj().T, np.sum(np.abs(seen) ** 2, 1)
+    energy = np.where(energy > 0, energy, np.inf)
     best = np.argmax(np.abs(pull) ** 2 / energy, axis=1)
     gain = pull[np.arange(len(y)), best] / energy[best]
     h_hat = gain[:, None, None] * examples[best]

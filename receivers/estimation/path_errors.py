@@ -13,6 +13,9 @@ import numpy as np
 
 from link_sim.receivers.estimation.gridless import Found
 
+LEAST_CELL = 1e-6
+"""Turns: users who stand still have shifts that are as good as known."""
+
 
 def variance_elsewhere(found: Found, seen, wanted, no: float, cells) -> np.ndarray:
     """Mean squared error of fields of paths, to first order in their parameters.
@@ -28,7 +31,7 @@ def variance_elsewhere(found: Found, seen, wanted, no: float, cells) -> np.ndarr
     power = np.where(there, np.abs(found.gain) ** 2, 1.0)
     axes = found.turns.shape[2]
     before = [2 / power, 2 / power]
-    before += [np.full(power.shape, 1 / cell**2) for cell in cells]
+    before += [np.full(power.shape, 1 / max(cell, LEAST_CELL) ** 2) for cell in cells]
     used = np.tile(there, (1, axes + 2))
     both = used[:, :, None] & used[:, None]
     information = np.where(both, 2 / no * _gram(found, seen), 0)

@@ -167,6 +167,7 @@ def _gone_on(y, no: float, ahead: int, doppler: float, most: int):
     share = 2 * found.number / y[0].size
     cells = doppler / np.sqrt(2), *(1 / len(place) for place in places[1:])
     err_var = variance_elsewhere(found, places, wanted, no, cells)
+    err_var = np.minimum(err_var, np.sum(power, axis=1) + share * no)
     return h_hat, err_var[:, None, None], y - field(found, places), share
 
 

@@ -113,7 +113,8 @@ class MixturePosterior:
         """Takes in a projection; rare components are given up."""
         for each, own in zip(self._beliefs, predicted, strict=True):
             each.observe(a, own, cell)
-        kept = np.flatnonzero(self.weights > RARE)
+        weights = self.weights
+        kept = np.flatnonzero(weights > RARE * weights.max())
         self._beliefs = [self._beliefs[n] for n in kept]
 
     def samples(self, rng, number: int) -> np.ndarray:

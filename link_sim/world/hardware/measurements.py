@@ -15,6 +15,8 @@ RIDGE = 1e-5
 """Over the energy of a term: a narrow band alone leaves gains beyond it open."""
 FEWEST = 5000
 """Samples for a fit."""
+LEAST_PEAK = 1.2
+"""Largest amplitude over the rms of a signal that tells of an amplifier."""
 LEAST_NMSE_DB = -10.0
 """Of the test part: a worse fit tells of signals that do not belong together."""
 
@@ -87,22 +89,33 @@ def read(file: DataFile) -> dict:
             f"hardware.amplifier = '{file.path}' is not a file: use the path of one, "
             "or the name of an amplifier, such as rapp"
         )
+    file.checked()
     try:
         arrays = file.arrays()
         x, y = (np.asarray(arrays[key], complex) for key in ("x", "y"))
-    except Exception as error:
+    except Exception:
         raise ScenarioError(
             f"{file.path} is not an .npz with the input x and the output y of an "
-            f"amplifier: {error}"
+            "amplifier, complex samples: save it by numpy.savez(path, x=x, y=y)"
         ) from None
     if x.ndim != 1 or x.shape != y.shape or len(x) < FEWEST:
         raise ScenarioError(
             f"x and y in {file.path} have shapes {x.shape} and {y.shape}: give as many "
             f"samples of either, {FEWEST} at least, in one dimension"
         )
-    if not (np.isfinite(x).all() and np.isfinite(y).all() and x.any() and y.any()):
-        raise ScenarioError(f"x and y in {file.path} must be finite, and not all 0")
     cut = len(x) * 4 // 5
+    parts = x[:cut], x[cut:], y[:cut], y[cut:]
+    if not all(np.isfinite(z).all() and z.any() for z in parts):
+        raise ScenarioError(
+            f"x and y in {file.path} must be finite, and not 0 in their last fifth, "
+            "which tests the fit"
+        )
+    level = np.abs(x) / np.sqrt(np.mean(np.abs(x) ** 2))
+    if not x.imag.any() or level.max() < LEAST_PEAK:
+        raise ScenarioError(
+            f"x in {file.path} is real or of one amplitude, which tells little of an "
+            "amplifier: measure it with a modulated signal, both branches"
+        )
     found = fitted((x[:cut], y[:cut]), (x[cut:], y[cut:]))
     if not found["nmse_db"] < LEAST_NMSE_DB:
         raise ScenarioError(

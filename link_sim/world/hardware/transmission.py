@@ -103,10 +103,10 @@ class TransmitHardware:
     def _refuse_long_memory(self):
         prefix = self.grid.cyclic_prefix * self.wave.oversampling
         if self.amplifier.memory > prefix:
+            name = getattr(self.hardware.amplifier, "path", self.hardware.amplifier)
             raise ValueError(
-                f"the amplifier {self.hardware.amplifier} remembers "
-                f"{self.amplifier.memory} samples, and the cyclic prefix has {prefix}: "
-                "raise grid.cyclic_prefix"
+                f"the amplifier {name} remembers {self.amplifier.memory} samples, and "
+                f"the cyclic prefix has {prefix}: raise grid.cyclic_prefix"
             )
 
 

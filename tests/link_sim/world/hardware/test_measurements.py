@@ -56,6 +56,9 @@ def test_a_name_that_is_neither_is_refused():
         ({"x": np.ones(6000), "y": np.ones(5999)}, "as many samples of either"),
         ({"x": np.ones(60), "y": np.ones(60)}, "5000 at least"),
         ({"x": np.ones(6000), "y": np.full(6000, np.nan)}, "finite"),
+        ({"x": np.ones(6000), "y": np.repeat([1, 0], [4800, 1200])}, "last fifth"),
+        ({"x": np.ones(6000), "y": np.ones(6000)}, "real or of one amplitude"),
+        ({"x": np.ones(6000) * 1j, "y": np.ones(6000)}, "real or of one amplitude"),
         ({"x": measurement()[0], "y": measurement(seed=9)[1]}, "no function of x"),
     ],
 )
