@@ -19,13 +19,10 @@ def test_refusals(options, words):
 
 
 @pytest.mark.slow
-def test_channels_are_of_power_one_and_line_of_sight_is_early():
-    """Of 48 channels each, whose power strays by about a tenth."""
-    found = {sight: generate_site(48, sight=sight, steps=8) for sight in (True, False)}
-    late = {}
-    for sight, h in found.items():
-        assert h.shape == (48, 16, 64) and h.dtype == np.complex64
-        assert abs(np.mean(np.abs(h) ** 2) - 1) < 0.2
-        taps = np.mean(np.abs(np.fft.ifft(h, axis=2)) ** 2, axis=(0, 1))
-        late[sight] = 1 - taps[[0, 1, -1]].sum() / taps.sum()
-    assert late[True] < late[False]
+def test_channels_are_of_power_one_and_early():
+    """Of 48, whose power strays by about a tenth: most of it in the first three taps."""
+    h = generate_site(48, steps=8)
+    assert h.shape == (48, 16, 64) and h.dtype == np.complex64
+    assert abs(np.mean(np.abs(h) ** 2) - 1) < 0.2
+    taps = np.mean(np.abs(np.fft.ifft(h, axis=2)) ** 2, axis=(0, 1))
+    assert taps[[0, 1, -1]].sum() > 0.6 * taps.sum()
