@@ -20,7 +20,7 @@ def test_refusals(options, words):
 
 @pytest.mark.slow
 def test_channels_are_of_power_one_and_early():
-    """Of 48, whose power strays by about a tenth: most of it in the first three taps."""
+    """Of 48, whose power strays by about a tenth; most of it in three taps."""
     h = generate_site(48, steps=8)
     assert h.shape == (48, 16, 64) and h.dtype == np.complex64
     assert abs(np.mean(np.abs(h) ** 2) - 1) < 0.2
