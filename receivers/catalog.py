@@ -366,6 +366,9 @@ SOUNDING: dict[str, Entry] = {
     "p-sigw": Entry("soundings:polar_sigw", "P-SOMP with its atoms moved off the grid"),
     "sbl": Entry("soundings:on_grid", "sparse Bayesian learning on the polar grid"),
     "off-grid": Entry("soundings:off_grid", "sparse Bayesian paths off the grid"),
+    "off-grid-averaged": Entry(
+        "soundings:off_grid_averaged", "the mean of eight such that differ by chance"
+    ),
     "off-grid-delays": Entry(
         "soundings:off_grid_delays", "the same with one gain and one delay a path"
     ),

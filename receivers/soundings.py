@@ -10,6 +10,7 @@ from link_sim.receivers.estimation import (
     linear_soundings,
     near_field,
     near_field_baselines,
+    path_averages,
     path_bounds,
     plane_messages,
     visibility,
@@ -98,6 +99,10 @@ def off_grid_delays(sounding: SoundingContext):
         near_field.off_grid, sounding,
         sounding.nearest, sounding.frequencies, sounding.stretch,
     )  # fmt: skip
+
+
+def off_grid_averaged(sounding: SoundingContext):
+    return _on_array(path_averages.off_grid_averaged, sounding, sounding.nearest)
 
 
 def off_grid_visible(sounding: SoundingContext):

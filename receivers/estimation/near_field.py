@@ -33,11 +33,7 @@ def off_grid(array, y, m, no, nearest: float, frequencies=None, stretch=1.0):
     too small: the error is 1.2 times as large.
     """
     refuse_unseen(m)
-    if no is None or not no > 0:
-        raise ValueError(
-            f"no = {no}: state the noise variance of a measurement, or estimate it "
-            "first with models.wavenumber_spectrum.noise_floor"
-        )
+    refuse_unknown(no)
     if frequencies is None:
         model = FreeGains(array, m, nearest)
     elif np.ndim(stretch) == 0:
@@ -46,6 +42,15 @@ def off_grid(array, y, m, no, nearest: float, frequencies=None, stretch=1.0):
         model = WithSquint(array, m, nearest, frequencies, stretch)
     z = model.columns(y)
     return estimate(model, z, no, find_paths(model, z, no))
+
+
+def refuse_unknown(no) -> None:
+    """Raises ValueError unless there is a noise variance."""
+    if no is None or not no > 0:
+        raise ValueError(
+            f"no = {no}: state the noise variance of a measurement, or estimate it "
+            "first with models.wavenumber_spectrum.noise_floor"
+        )
 
 
 def estimate(model, z, no, paths):

@@ -137,8 +137,11 @@ class FreeGains:
         q = np.mean(np.abs(np.matmul(bra, rest.astype("complex64"))) ** 2, axis=-1)
         s = grid.energy - _known(bra, weights, atoms)
         f = q / no / np.maximum(s, self.least)
-        best = np.argmax(f, axis=1)
-        return grid.path[best]
+        return grid.path[self.chosen(f, rest.shape[-1])]
+
+    def chosen(self, f, columns: int):
+        """The candidate to go on with, of their q / s [batch, points]."""
+        return np.argmax(f, axis=1)
 
     def fields(self, path, gains):
         """Channels [batch, antennas, snapshots] of [batch, paths, ...] and gains."""
