@@ -15,7 +15,7 @@ from link_sim import cli
 from link_sim.bench.table import BENCHES
 from link_sim.cli import terminal
 from link_sim.engine import montecarlo, results, versions
-from link_sim.recipes.table import Recipe
+from link_sim.recipes.table import RECIPES, Recipe
 from link_sim.show import plots
 
 KEYS = "scenario receiver axis point metric value low high count".split()
@@ -62,6 +62,11 @@ def test_run_writes_the_folder_and_says_where(draw):
         *("scenario.toml", "counts.jsonl", "versions.json", "summary.csv", ".lock"),
         *("ber.png", "bler.png", "psnr.png", "nmse.png", "strip.png", "strip.npz"),
     }
+
+
+def test_list_names_all_that_can_be_trained():
+    shown = CliRunner().invoke(cli.app, ["list"]).stdout
+    assert {line.split()[0] for line in shown.splitlines()} > RECIPES.keys()
 
 
 def test_a_second_run_repeats_nothing(invoke, monkeypatch, fake_link):
