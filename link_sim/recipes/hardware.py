@@ -169,7 +169,7 @@ def train_unrolled(
     folder: Path,
     networks: int = 5,
     width: int = 64,
-    steps: int = 2500,
+    steps: int = 1300,
     size: int = 4,
     learning_rate: float = 2e-3,
     seed: int = 1,
