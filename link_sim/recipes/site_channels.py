@@ -124,10 +124,9 @@ def train_site(
     cell, _ = _cell()
     keras.utils.set_random_seed(seed)
     network = GatedField((cell.antennas, cell.subcarriers))
-    data = "Users of the site munich that are learned from"
-    licence = (
-        "Apache-2.0; trained on a site whose map is of OpenStreetMap contributors, "
-        "Open Database License"
+    data = (
+        "Users of the site munich that are learned from; its map is of OpenStreetMap "
+        "contributors, Open Database License"
     )
     train_and_publish(
         folder,
@@ -137,7 +136,7 @@ def train_site(
         site_batch,
         loss,
         lambda path: quality(pretrained.load_model(path)),
-        {"data": data, "licence": licence},
+        {"data": data},
         steps,
         size,
         learning_rate,
