@@ -92,6 +92,7 @@ def test_off_grid_reaches_the_bound(delays):
     assert np.median(found / err_var[:, 0, 0]) == pytest.approx(1, abs=0.4)
 
 
+@pytest.mark.slow
 def test_paths_of_a_wide_band_are_found_with_its_squint():
     f = (STRETCH - 1) * near_field.LIGHT / ARRAY.wavelength
     rng = np.random.default_rng(9)
