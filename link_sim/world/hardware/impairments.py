@@ -6,7 +6,6 @@ import tensorflow as tf
 from link_sim.models.quantiser import converter_share
 from link_sim.scenarios.hardware import Hardware
 from link_sim.scenarios.sections import Grid
-from link_sim.world.hardware.clocks import Clock
 from link_sim.world.hardware.converters import branches, image_share
 from link_sim.world.hardware.oscillators import (
     SPECTRA,
@@ -57,10 +56,9 @@ class Impairments:
                 grid, spectrum, hardware.oscillator_frequency
             )
         self._drifted = np.zeros(len(used), "float32")
-        if hardware.sampling_offset:
-            clock = Clock(grid, hardware.sampling_offset * 1e-6)
-            self.response = self.response * clock.kept
-            self._drifted = clock.spread
+        if self.receiver.clock is not None:
+            self.response = self.response * self.receiver.clock.kept
+            self._drifted = self.receiver.clock.spread
         self._spread, self._quantised = self._receive_shares()
 
     def _receive_shares(self) -> tuple[float, float]:

@@ -32,9 +32,9 @@ class ReceiveHardware:
 
     def __init__(self, hardware: Hardware, grid: Grid):
         self.hardware, self._size = hardware, grid.fft_size
-        self._oscillator, self._clock = None, None
+        self._oscillator, self.clock = None, None
         if hardware.sampling_offset:
-            self._clock = Clock(grid, hardware.sampling_offset * 1e-6)
+            self.clock = Clock(grid, hardware.sampling_offset * 1e-6)
         if hardware.phase_noise or hardware.carrier_offset:
             spectrum = SPECTRA.get(hardware.phase_noise or "")
             self._oscillator = Oscillator(
@@ -47,8 +47,8 @@ class ReceiveHardware:
         if self.linear:
             return y
         scale = np.sqrt(self._size)
-        if self._clock is not None:
-            samples = self._clock(y)
+        if self.clock is not None:
+            samples = self.clock(y)
         else:
             samples = tf.signal.ifft(tf.signal.ifftshift(y, axes=-1)) * scale
         if self._oscillator is not None:
@@ -62,7 +62,7 @@ class ReceiveHardware:
     @property
     def linear(self) -> bool:
         """Whether samples are taken as they come."""
-        parts = self.hardware.converter_bits, self._oscillator, self._clock
+        parts = self.hardware.converter_bits, self._oscillator, self.clock
         return parts == (None, None, None) and not any(self.hardware.receive_iq)
 
 
