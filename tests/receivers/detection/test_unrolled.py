@@ -57,19 +57,8 @@ def test_without_an_amplifier_it_is_the_linear_detector():
     link = Link(load_scenario("image-awgn", [*SMALL]), ["perfect-csi"])
     own = detector(link, 2)
     world = link.draw(link.scenario.at(link.scenario.sweep.points[0]), 0)
-    h = tf.ones([len(world.y), 1, 1, 1, 1, *world.x_rg.shape[3:4], 1], tf.complex64)
-    h = tf.tile(
-        h,
-        [
-            1,
-            1,
-            1,
-            1,
-            1,
-            1,
-            int(link.transmitter.resource_grid.num_effective_subcarriers),
-        ],
-    )
+    carriers = int(link.transmitter.resource_grid.num_effective_subcarriers)
+    h = tf.ones([len(world.y), 1, 1, 1, 1, world.x_rg.shape[3], carriers], tf.complex64)
     seen = world.y, h, tf.zeros([1] * 7), world.no
     expected = link.receivers[0].detector(*seen)
     np.testing.assert_allclose(own(*seen), expected, rtol=1e-5, atol=1e-5)
